@@ -1,0 +1,47 @@
+# `make demo` and `make test` make their own environment in .venv on a machine that has Python 3.11.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= /tmp/bertprep-demo
+
+.PHONY: demo test check bench golden install clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("bertprep needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+# Records of the sample corpus, and a look at what was written.
+demo: install
+	$(BIN)/bertprep create sample_corpus --vocab sample_corpus/vocab.txt --output $(DEMO) --overwrite
+	ls -l $(DEMO)
+	$(BIN)/python benchmarks/show_record.py $(DEMO)
+
+test: install
+	$(BIN)/python -m pytest
+
+# All that a contributor must remember before a commit.
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# Ratios against the peers. REFERENCE= a checkout of google-research/bert, BENCH_CORPUS= an
+# English text, BENCH_VOCAB= its vocabulary; what is not given is left out, and said so.
+bench: install
+	$(BIN)/python -m pip install --quiet '.[bench]'
+	$(BIN)/python benchmarks/bench.py
+
+# Makes the goldens anew with the reference's own scripts, and prints the difference.
+golden: install
+	@test -n "$(REFERENCE)" || (echo 'make golden REFERENCE=path of a checkout of google-research/bert' && exit 2)
+	$(BIN)/python tests/make_goldens.py --reference $(REFERENCE)
+
+clean:
+	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache

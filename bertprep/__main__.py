@@ -1,0 +1,5 @@
+"""`python -m bertprep`."""
+
+from bertprep.cli import main
+
+main(prog_name="bertprep")

@@ -1,0 +1,289 @@
+"""The command line: flags in, one options object out, errors as one line with an exit status."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from bertprep import __version__
+from bertprep.errors import BertprepError
+from bertprep.options import (
+    CorpusOptions,
+    CreateOptions,
+    InstanceOptions,
+    RecordOptions,
+    TokenizerOptions,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CONTEXT = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    # The reference's own spelling, --max_seq_length, is as good as --max-seq-length.
+    "token_normalize_func": lambda token: token.replace("_", "-"),
+}
+
+
+def _default(kind: type, name: str) -> Any:
+    """An option's default, which stands in its dataclass alone."""
+    field = next(field for field in fields(kind) if field.name == name)
+    return None if field.default is MISSING else field.default
+
+
+def _option(kind: type, name: str, *flags: str, **settings: Any) -> Callable[[F], F]:
+    """A click option for the field `name` of the options class `kind`."""
+    flags = flags or (f"--{name.replace('_', '-')}",)
+    default = _default(kind, name)
+    shown: dict[str, Any] = {} if default is None else {"show_default": True}
+    return click.option(*flags, name, default=default, **(shown | settings))
+
+
+def _tokenizer_options(command: F) -> F:
+    for option in reversed(
+        (
+            _option(
+                TokenizerOptions,
+                "lowercase",
+                "--lowercase/--no-lowercase",
+                "--do-lower-case/--no-do-lower-case",
+                help="Lower-case the text; give --no-lowercase with a cased vocabulary.",
+            ),
+            _option(
+                TokenizerOptions,
+                "strip_accents",
+                "--strip-accents/--no-strip-accents",
+                help="Drop combining marks (é becomes e); follows --lowercase unless given.",
+            ),
+            _option(
+                TokenizerOptions,
+                "max_input_chars_per_word",
+                type=int,
+                help="A longer word is one [UNK].",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _instance_options(command: F) -> F:
+    of = InstanceOptions
+    for option in reversed(
+        (
+            _option(of, "max_seq_length", type=int, help="Tokens of an instance, specials counted."),
+            _option(
+                of,
+                "max_predictions_per_seq",
+                type=int,
+                show_default="length x probability, rounded up: 20",
+                help="Most masks of an instance.",
+            ),
+            _option(of, "masked_lm_prob", type=float, help="Share of the tokens to mask."),
+            _option(of, "dupe_factor", type=int, help="Times the corpus is gone through."),
+            _option(of, "short_seq_prob", type=float, help="Share of documents with shorter aims."),
+            _option(of, "random_seed", type=int, help="Partition p draws with seed + p."),
+            _option(
+                of,
+                "whole_word_mask",
+                "--whole-word-mask/--no-whole-word-mask",
+                "--do-whole-word-mask/--no-do-whole-word-mask",
+                help="Mask all pieces of a word or none.",
+            ),
+            _option(
+                of,
+                "quirks",
+                type=click.Choice(["keep", "fix"]),
+                help="Keep the reference's three oddities, or fix them (see the README).",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _split_options(values: dict[str, Any], kind: type) -> Any:
+    """Takes the fields of an options class out of the flags' values."""
+    return kind(**{f.name: values.pop(f.name) for f in fields(kind) if f.name in values})
+
+
+class _Group(click.Group):
+    """Turns our errors into one line and their exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BertprepError as error:
+            _fail(str(error), error.exit_status)
+        except BrokenPipeError:
+            _close_quietly()
+        except KeyboardInterrupt:
+            _fail("stopped; the same command goes on from here", 130)
+        except _Terminated:
+            _fail("stopped; the same command goes on from here", 143)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _fail(f"{where}{error.strerror or error}", 1)
+        except MemoryError:
+            _fail("out of memory: try fewer --workers, or more --num-partitions", 1)
+
+
+class _Terminated(BaseException):
+    """SIGTERM."""
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def _fail(text: str, status: int) -> NoReturn:
+    click.echo(f"Error: {text}", err=True)
+    sys.exit(status)
+
+
+def _close_quietly() -> NoReturn:
+    # Python would complain about the broken pipe once more when it flushes stdout at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
+@click.group(cls=_Group, context_settings=_CONTEXT)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Make BERT pretraining data from raw text."""
+    signal.signal(signal.SIGTERM, _raise_terminated)
+
+
+@main.command(short_help="Make tf_examples.tfrecord shards from a raw corpus.")
+@click.argument("inputs", nargs=-1, required=True, metavar="CORPUS...")
+@click.option(
+    "--vocab",
+    "--vocab-file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The vocabulary, a piece a line.",
+)
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The folder of the shards.",
+)
+@_instance_options
+@_tokenizer_options
+@_option(CreateOptions, "num_shards", type=int, show_default="one a partition", help="Files.")
+@_option(
+    CreateOptions,
+    "num_partitions",
+    type=int,
+    show_default="one for 8 MB of text",
+    help="Parts of the corpus that are shuffled, and draw random sentences, by themselves.",
+)
+@_option(
+    CreateOptions,
+    "eval_fraction",
+    type=float,
+    help="Share of the documents that goes to shards in eval/ instead.",
+)
+@_option(
+    CreateOptions, "workers", "--workers", "-j", type=int, show_default="all cores", help="Processes."
+)
+@_option(RecordOptions, "compression", type=click.Choice(["none", "gzip"]), help="Of the shards.")
+@_option(
+    RecordOptions,
+    "feature_names",
+    type=click.Choice(["v1", "v2"]),
+    help="input_ids as the reference, or input_word_ids as the TensorFlow Model Garden.",
+)
+@_option(
+    CorpusOptions,
+    "encoding_errors",
+    type=click.Choice(["strict", "replace", "skip"]),
+    help="At bytes that are not UTF-8 and NUL: stop, replace them, or leave out the line.",
+)
+@_option(CorpusOptions, "max_line_chars", type=int, help="A longer line is an error.")
+@_option(CorpusOptions, "max_document_bytes", type=int, help="A larger document is an error.")
+@_option(
+    CreateOptions,
+    "check_disk",
+    "--check-disk/--no-check-disk",
+    help="Compare an estimate of the output with the free disk first.",
+)
+@_option(
+    CreateOptions,
+    "overwrite",
+    "--overwrite",
+    is_flag=True,
+    show_default=False,
+    help="Remove what another command left in the output folder.",
+)
+@_option(
+    CreateOptions,
+    "quiet",
+    "--quiet",
+    "-q",
+    is_flag=True,
+    show_default=False,
+    help="No progress and no summary.",
+)
+def create(**values: Any) -> None:
+    """Make tf_examples.tfrecord shards from a raw corpus.
+
+    CORPUS is files, globs, folders, or - for stdin: one sentence a line, an empty line after each
+    document, plain or compressed with gzip, bzip2, xz or zstd. The records are those of
+    google-research/bert's create_pretraining_data.py. A command that was stopped goes on when it
+    is given again.
+
+    \b
+    Example:
+      bertprep create sample_corpus --vocab sample_corpus/vocab.txt --output /tmp/records
+    """
+    parts = {
+        "tokenizer": _split_options(values, TokenizerOptions),
+        "instances": _split_options(values, InstanceOptions),
+        "corpus": _split_options(values, CorpusOptions),
+        "records": _split_options(values, RecordOptions),
+    }
+    options = CreateOptions(**values, **parts)
+    from bertprep.create import create as run  # numba takes longer to import than --help may take
+
+    summary = run(options)
+    if not options.quiet:
+        click.echo(_summary_text(summary, options))
+
+
+def _summary_text(summary: Any, options: CreateOptions) -> str:
+    from bertprep.create import in_bytes
+
+    counts = summary.counts
+    if summary.state == "complete":
+        return f"{options.output} is complete already: {counts['instances']:,} instances"
+    placed, cut = counts["instance_tokens"], counts["truncated_tokens"]
+    rows = [
+        ("documents", f"{counts['documents']:,}"),
+        ("sentences", f"{counts['sentences']:,}"),
+        ("tokens", f"{counts['tokens']:,}"),
+        ("[UNK]", _share(counts["unknown_tokens"], counts["tokens"])),
+        ("cut away", f"{_share(cut, cut + placed)} of the tokens of all pairs"),
+        ("instances", f"{counts['instances']:,}"),
+        ("random next", _share(counts["random_next"], counts["instances"])),
+        ("masked", _share(counts["masks"], placed + 3 * counts["instances"])),
+        ("largest partition", f"{counts['largest_partition_tokens']:,} tokens"),
+        ("written", f"{summary.num_shards:,} shards, {in_bytes(summary.bytes)} of records"),
+        ("time", f"{summary.seconds:,.1f} s"),
+    ]
+    if counts["eval_documents"]:
+        rows.insert(1, ("held out", f"{counts['eval_documents']:,}"))
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / max(1, whole):.2%}"

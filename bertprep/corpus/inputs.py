@@ -1,0 +1,242 @@
+"""Names, globs, folders and stdin -> the files of the corpus, in the order in which they are read.
+
+Each file is opened once for its first bytes; stdin alone is read whole, into a file of its own.
+"""
+
+import glob
+import os
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bertprep.data import InputFile
+from bertprep.errors import BertprepError, UsageError
+
+STDIN = "-"
+#: A guess at what text loses in compression: partitions are counted before anything is read.
+TEXT_BYTES_PER_COMPRESSED_BYTE = 4
+
+_PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+_TEXT_SUFFIXES = (".txt", ".text", "")
+_WHAT_COUNTS_AS_TEXT = (
+    "In a folder, names that end in .txt, .text or have no suffix count as text, "
+    "also with .gz, .bz2, .xz or .zst behind"
+)
+_HEAD_BYTES = 16
+_MAGIC = {
+    "gzip": re.compile(rb"\x1f\x8b"),
+    # Text may well begin with "BZh9", but not with the block header after it.
+    "bzip2": re.compile(rb"BZh[1-9](?:\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+    # The second form is a skippable frame, with which some tools begin their files.
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
+}
+_WIDE_ENCODINGS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files of the corpus in reading order, and what a person should know about them."""
+
+    files: tuple[InputFile, ...]
+    warnings: tuple[str, ...]
+
+
+def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Path, spool: Path) -> Inputs:
+    """Find the files that `patterns` name, each once, in the order of the patterns.
+
+    Args:
+        patterns: files, globs (`**` too), folders, or "-". The files of a glob or a folder come in
+            byte order of their paths, without hidden ones, the vocabulary and those in `output`.
+        vocab: the vocabulary file.
+        output: the folder of the shards; it need not be there.
+        spool: the file that stdin is copied to.
+
+    Raises:
+        UsageError: a pattern that names nothing, or something that cannot be an input.
+        BertprepError: a file that cannot be read, or that is UTF-16 or UTF-32.
+    """
+    off_limits = _OffLimits(os.path.realpath(vocab), os.path.realpath(output))
+    unfollowed: list[str] = []
+    repeated: list[str] = []
+    paths: dict[str, str] = {}
+    for pattern in patterns:
+        for path in _paths_of(pattern, off_limits, unfollowed):
+            real_path = path if path == STDIN else os.path.realpath(path)
+            if real_path in paths:
+                repeated.append(path)
+            else:
+                paths[real_path] = path
+    found = {path: _look_at(path) for path in paths.values() if path != STDIN}
+    if STDIN in paths:
+        # Last, so that a mistake in another name shows before a long pipe has run through.
+        found[STDIN] = _spool_stdin(spool)
+    files = tuple(found[path] for path in paths.values())
+    empty = [file.path for file in files if not file.size]
+    notes = {
+        "named more than once, read once": repeated,
+        "link to a folder or to nothing, not followed (name the folder itself)": unfollowed,
+        "empty file": empty,
+    }
+    return Inputs(files, tuple(f"{_some(names)}: {note}" for note, names in notes.items() if names))
+
+
+def estimate_text_bytes(files: Sequence[InputFile]) -> int:
+    """Guess the bytes of text in `files` from their sizes alone."""
+    return sum(
+        file.size * (1 if file.compression == "none" else TEXT_BYTES_PER_COMPRESSED_BYTE)
+        for file in files
+    )
+
+
+def compression_of(head: bytes) -> str:
+    """Name the compression that a file with these first bytes has."""
+    return next((name for name, magic in _MAGIC.items() if magic.match(head)), "none")
+
+
+def refuse_wide_text(path: str, head: bytes | bytearray) -> None:
+    """Raise if text with these first bytes is UTF-16 or UTF-32, by its byte order mark."""
+    for mark, encoding in _WIDE_ENCODINGS.items():
+        if head.startswith(mark):
+            raise BertprepError(
+                f"{path}: this text is {encoding}, and bertprep reads UTF-8. "
+                f"Convert it with: iconv -f {encoding} -t UTF-8 FILE > FILE.utf8"
+            )
+
+
+@dataclass(frozen=True)
+class _OffLimits:
+    """Real paths of the vocabulary and of the output folder."""
+
+    vocab: str
+    output: str
+
+    def is_inside_output(self, path: str) -> bool:
+        real_path = os.path.realpath(path)
+        return real_path == self.output or real_path.startswith(os.path.join(self.output, ""))
+
+    def is_vocab(self, path: str) -> bool:
+        return os.path.realpath(path) == self.vocab
+
+
+def _paths_of(pattern: str, off_limits: _OffLimits, unfollowed: list[str]) -> list[str]:
+    """Expand one pattern; links that lead to no file are added to `unfollowed`."""
+    if pattern == STDIN:
+        return [STDIN]
+    is_folder = os.path.isdir(pattern)
+    if (is_folder or os.path.lexists(pattern)) and off_limits.is_inside_output(pattern):
+        raise UsageError(
+            f"{pattern}: this input lies in the output folder. Choose another folder for --output"
+        )
+    if is_folder:
+        candidates = _expand(os.path.join(glob.escape(pattern), "**", "*"), off_limits.output)
+    elif os.path.lexists(pattern):
+        _require_readable_kind(pattern, off_limits)
+        return [pattern]
+    elif glob.has_magic(pattern):
+        candidates = _expand(pattern, off_limits.output)
+    else:
+        raise UsageError(f"{pattern}: no such file or folder. Check the spelling of the input")
+    paths = []
+    for path in sorted(candidates, key=os.fsencode):
+        if off_limits.is_vocab(path) or off_limits.is_inside_output(path):
+            continue
+        if os.path.isfile(path):
+            if not is_folder or _is_text_name(os.path.basename(path)):
+                paths.append(path)
+        elif os.path.islink(path):
+            unfollowed.append(path)
+    if is_folder and not paths:
+        raise UsageError(
+            f"{pattern}: no text files in this folder. {_WHAT_COUNTS_AS_TEXT}; "
+            f"name others with a glob, as in '{os.path.join(pattern, '**', '*.md')}'"
+        )
+    if not paths:
+        raise UsageError(f"{pattern}: no file matches this glob. Check the spelling of the input")
+    return paths
+
+
+def _expand(pattern: str, output: str) -> set[str]:
+    """Expand a glob; the `**` of `glob` follows links to folders, round and round in a circle."""
+    recursive = re.fullmatch(r"((?:.*?/)?)\*\*(?:/+(.*))?", pattern, re.DOTALL)
+    if recursive is None:
+        return set(glob.glob(pattern))
+    head, tail = recursive[1], recursive[2] or "*"
+    paths: set[str] = set()
+    for root in glob.glob(head) if head else [""]:
+        for folder in _folders(root, output):
+            paths |= _expand(os.path.join(glob.escape(folder), tail), output)
+    return paths
+
+
+def _folders(root: str, output: str) -> Iterator[str]:
+    """Yield `root` and the folders below it, without hidden ones, links and the output folder."""
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        if os.path.realpath(folder) == output:
+            continue
+        yield folder
+        try:
+            with os.scandir(folder or ".") as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError as error:
+            raise BertprepError(f"{folder}: cannot be listed ({error.strerror})") from error
+        waiting += [os.path.join(folder, name) for name in names if not name.startswith(".")]
+
+
+def _is_text_name(name: str) -> bool:
+    stem, suffix = os.path.splitext(name.lower())
+    return (os.path.splitext(stem)[1] if suffix in _PACKED_SUFFIXES else suffix) in _TEXT_SUFFIXES
+
+
+def _require_readable_kind(path: str, off_limits: _OffLimits) -> None:
+    if off_limits.is_vocab(path):
+        raise UsageError(f"{path}: this is the vocabulary (--vocab). Take it out of the inputs")
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise UsageError(f"{path}: the link leads to no file ({error.strerror})") from error
+    if stat.S_ISFIFO(mode):
+        raise UsageError(f"{path}: this is a pipe. Name - as the input, and add: < {path}")
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{path}: neither a file nor a folder. Name a text file, or - for stdin")
+
+
+def _look_at(path: str, spool: str | None = None) -> InputFile:
+    try:
+        with open(spool or path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            head = stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise BertprepError(f"{path}: cannot be read ({error.strerror})") from error
+    refuse_wide_text(path, head)
+    modified = 0 if spool else status.st_mtime_ns
+    return InputFile(path, status.st_size, modified, compression_of(head), spool)
+
+
+def _spool_stdin(spool: Path) -> InputFile:
+    unfinished = spool.with_name(spool.name + ".tmp")
+    try:
+        spool.parent.mkdir(parents=True, exist_ok=True)
+        with open(unfinished, "wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
+        os.replace(unfinished, spool)
+    except OSError as error:
+        raise BertprepError(f"{spool}: stdin cannot be copied here ({error.strerror})") from error
+    return _look_at(STDIN, os.fspath(spool))
+
+
+def _some(names: list[str]) -> str:
+    """Join the first names; a folder named twice must not fill the screen."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

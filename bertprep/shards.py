@@ -1,0 +1,194 @@
+"""Bytes -> a whole file under its final name, or no file: written while the next are made.
+
+A thread of its own compresses and writes, so that a disk's time is not the maker's. Plain files
+go past the page cache where the system lets them (O_DIRECT): 10 GB of records would push everything
+else out of it, and copying them there costs as much as making them. Memory: three buffers.
+"""
+
+import errno
+import fcntl
+import os
+import queue
+import threading
+import zlib
+from mmap import mmap
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from bertprep.kernels.tfrecord import extend_crc32c
+
+#: Bytes written at a time; a multiple of any disk's block.
+BLOCK_BYTES = 4 << 20
+_NUM_BUFFERS = 3
+_BLOCK = 4096
+#: zlib's level: twice as fast as its default 6 for files a tenth larger (see benchmarks/README.md).
+_GZIP_LEVEL = 3
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes renames in a folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes, temporary: Path) -> None:
+    """Writes a small file so that it is there whole or not at all."""
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def checksum(data: np.ndarray, size: int, crc32c: int = 0) -> int:
+    """The CRC32C of what `crc32c` is of, followed by the first bytes of a uint8 array."""
+    return int(extend_crc32c(np.uint32(crc32c), data, size)) & 0xFFFFFFFF
+
+
+class ShardWriter:
+    """One shard: `buffer()` to fill, `write(size)` when filled, whole when the `with` ends well.
+
+    Args:
+        path: the final name.
+        temporary: the name until then, on the same file system.
+        compression: "none" or "gzip".
+        slack: room that a buffer has behind its first BLOCK_BYTES.
+    """
+
+    def __init__(self, path: Path, temporary: Path, compression: str, slack: int) -> None:
+        self._path, self._temporary = path, temporary
+        self._compressor = (
+            zlib.compressobj(_GZIP_LEVEL, wbits=31) if compression == "gzip" else None
+        )
+        self._slack = slack
+        self._free: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+        self._full: queue.SimpleQueue[tuple[np.ndarray, int] | None] = queue.SimpleQueue()
+        for _ in range(_NUM_BUFFERS):
+            self._free.put(_aligned_buffer(BLOCK_BYTES + slack))
+        self._error: BaseException | None = None
+        self._descriptor = _open(temporary, direct=self._compressor is None)
+        self._filling = self._free.get()
+        self._carried = 0
+        self.bytes = 0
+        self.crc32c = 0
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def buffer(self) -> tuple[np.ndarray, int]:
+        """The buffer to fill, uint8[BLOCK_BYTES + slack], and the byte to begin at."""
+        return self._filling, self._carried
+
+    def write(self, end: int) -> None:
+        """Hands on the buffer, filled up to byte `end`; what is over a whole block is carried."""
+        self._raise_from_thread()
+        if end < BLOCK_BYTES:
+            self._carried = end
+            return
+        following = self._free.get()
+        self._carried = end - BLOCK_BYTES
+        following[: self._carried] = self._filling[BLOCK_BYTES:end]
+        self._full.put((self._filling, BLOCK_BYTES))
+        self._filling = following
+
+    def _raise_from_thread(self) -> None:
+        if isinstance(self._error, OSError):  # a write knows no name
+            raise OSError(self._error.errno, self._error.strerror, str(self._path))
+        if self._error:
+            raise self._error
+
+    def _drain(self) -> None:
+        while (item := self._full.get()) is not None:
+            buffer, size = item
+            if not self._error:
+                try:
+                    self._write_out(buffer, size)
+                except BaseException as error:  # raised where the maker can see it
+                    self._error = error
+            self._free.put(buffer)
+
+    def _write_out(self, buffer: np.ndarray, size: int) -> None:
+        self.crc32c = checksum(buffer, size, self.crc32c)
+        self.bytes += size
+        data = memoryview(buffer)[:size]
+        if self._compressor:
+            data = memoryview(self._compressor.compress(data))
+        elif len(data) % _BLOCK:
+            _leave_direct(self._descriptor)
+        _write_all(self._descriptor, data)
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None and self._carried:
+                self._full.put((self._filling, self._carried))
+            self._full.put(None)
+            self._thread.join()
+            if error is None:
+                self._raise_from_thread()
+                if self._compressor:
+                    _write_all(self._descriptor, memoryview(self._compressor.flush()))
+                os.fsync(self._descriptor)
+                os.replace(self._temporary, self._path)
+        finally:
+            os.close(self._descriptor)
+            self._temporary.unlink(missing_ok=True)
+
+
+def _aligned_buffer(size: int) -> np.ndarray:
+    # Anonymous memory begins at a page, as O_DIRECT wants it.
+    return np.frombuffer(mmap(-1, size), np.uint8)
+
+
+def _open(path: Path, *, direct: bool) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    if direct and hasattr(os, "O_DIRECT"):
+        try:
+            return os.open(path, flags | os.O_DIRECT, 0o666)
+        except OSError:
+            pass  # a file system without it, tmpfs for one
+    return os.open(path, flags, 0o666)
+
+
+def _leave_direct(descriptor: int) -> None:
+    """Writes go through the page cache from here on: the file's tail is no whole block."""
+    if hasattr(os, "O_DIRECT"):
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        if flags & os.O_DIRECT:
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~os.O_DIRECT)
+
+
+def _write_all(descriptor: int, data: memoryview) -> None:
+    while len(data):
+        try:
+            written = os.write(descriptor, data)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not _is_direct(descriptor):
+                raise
+            _leave_direct(descriptor)  # EINVAL: opened, but not kept, by this file system
+            continue
+        if written % _BLOCK:
+            _leave_direct(descriptor)
+        data = data[written:]
+
+
+def _is_direct(descriptor: int) -> bool:
+    return hasattr(os, "O_DIRECT") and bool(
+        fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT
+    )

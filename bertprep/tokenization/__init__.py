@@ -1,0 +1,13 @@
+"""Text -> WordPiece tokens: plain classes to read and to trust, a compiled one for the corpus."""
+
+from bertprep.data import HashedDocuments
+from bertprep.tokenization.fast import FastTokenizer
+from bertprep.tokenization.plain import BasicTokenizer, FullTokenizer, WordpieceTokenizer
+
+__all__ = [
+    "BasicTokenizer",
+    "FastTokenizer",
+    "FullTokenizer",
+    "HashedDocuments",
+    "WordpieceTokenizer",
+]
