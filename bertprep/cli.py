@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from bertprep import __version__
-from bertprep.errors import BertprepError
+from bertprep.errors import BertprepError, MachineError, remedy
 from bertprep.options import (
     CorpusOptions,
     CreateOptions,
@@ -77,7 +78,9 @@ def _instance_options(command: F) -> F:
     of = InstanceOptions
     for option in reversed(
         (
-            _option(of, "max_seq_length", type=int, help="Tokens of an instance, specials counted."),
+            _option(
+                of, "max_seq_length", type=int, help="Tokens of an instance, specials counted."
+            ),
             _option(
                 of,
                 "max_predictions_per_seq",
@@ -120,26 +123,39 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except BertprepError as error:
-            _fail(str(error), error.exit_status)
+            advice = remedy(error.number) if isinstance(error, MachineError) else ""
+            _fail(f"{error}{advice}", error.exit_status)
         except BrokenPipeError:
             _close_quietly()
-        except KeyboardInterrupt:
-            _fail("stopped; the same command goes on from here", 130)
-        except _Terminated:
-            _fail("stopped; the same command goes on from here", 143)
+        except _Stopped as stop:
+            _fail("stopped; the same command goes on from here", 128 + stop.args[0])
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror or error}", 1)
+            _fail(f"{where}{error.strerror or error}{remedy(error.errno)}", 1)
         except MemoryError:
             _fail("out of memory: try fewer --workers, or more --num-partitions", 1)
 
 
-class _Terminated(BaseException):
-    """SIGTERM."""
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+class _Stopped(BaseException):
+    """SIGINT or SIGTERM, by its number."""
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second Ctrl-C would cut the cleaning up short.
+    for stop_signal in _STOP_SIGNALS:
+        signal.signal(stop_signal, signal.SIG_IGN)
+    raise _Stopped(number)
+
+
+def _catch_stop_signals(context: click.Context) -> None:
+    for stop_signal in _STOP_SIGNALS:
+        before = signal.getsignal(stop_signal)
+        if before is not signal.SIG_IGN:  # as in a job that was put in the background
+            signal.signal(stop_signal, _stop)
+            context.call_on_close(partial(signal.signal, stop_signal, before))
 
 
 def _fail(text: str, status: int) -> NoReturn:
@@ -155,9 +171,10 @@ def _close_quietly() -> NoReturn:
 
 @click.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Make BERT pretraining data from raw text."""
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    _catch_stop_signals(context)
 
 
 @main.command(short_help="Make tf_examples.tfrecord shards from a raw corpus.")
@@ -193,7 +210,13 @@ def main() -> None:
     help="Share of the documents that goes to shards in eval/ instead.",
 )
 @_option(
-    CreateOptions, "workers", "--workers", "-j", type=int, show_default="all cores", help="Processes."
+    CreateOptions,
+    "workers",
+    "--workers",
+    "-j",
+    type=int,
+    show_default="all cores",
+    help="Processes.",
 )
 @_option(RecordOptions, "compression", type=click.Choice(["none", "gzip"]), help="Of the shards.")
 @_option(
@@ -231,7 +254,7 @@ def main() -> None:
     "-q",
     is_flag=True,
     show_default=False,
-    help="No progress and no summary.",
+    help="Nothing but errors: no progress, no warnings, no summary.",
 )
 def create(**values: Any) -> None:
     """Make tf_examples.tfrecord shards from a raw corpus.

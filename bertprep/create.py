@@ -8,7 +8,9 @@ Memory: a block of text and its tokens, or a partition with its instances, a wor
 import functools
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bertprep.corpus import Split, estimate_text_bytes, find_inputs, plan_splits
 from bertprep.data import InputFile, PartitionPlan
@@ -25,10 +27,14 @@ from bertprep.stages import (
     Job,
     TokenizedSplit,
     build_partition,
+    keep_freed_memory,
     tokenize_split,
     warm_up,
 )
 from bertprep.vocab import Vocabulary
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: A corpus of more blobs than this gets larger ones: each build task reads from all of them.
 _MOST_BLOBS = 4096
@@ -66,7 +72,7 @@ def create(options: CreateOptions) -> Summary:
     """
     begin = time.monotonic()
     vocabulary = Vocabulary.load(options.vocab)
-    _warn(vocabulary.casing_warning(options.tokenizer.lowercase))
+    _warn(options, vocabulary.casing_warning(options.tokenizer.lowercase))
     with OutputFolder(options.output) as folder:
         files = _find_files(options, folder)
         text_bytes = estimate_text_bytes(files)
@@ -80,23 +86,22 @@ def create(options: CreateOptions) -> Summary:
         state = folder.begin(plan, overwrite=options.overwrite)
         if state == "complete":
             return _summary(state, folder.read_manifest(), begin)
-        if state == "new" and options.check_disk:
+        if state == "resumed":
+            _say(options, f"{options.output}: going on with what an earlier run has left here")
+        elif options.check_disk:
             _require_space(options, text_bytes, folder)
         if partitions.num_eval_partitions:
             folder.make_eval_folder()
 
         blob_bytes = min(max(BLOCK_BYTES, text_bytes // _MOST_BLOBS), _LARGEST_BLOB_BYTES)
-        job = Job(options, partitions, blob_bytes, folder.path, folder.work)
+        job = Job(options, partitions, vocabulary.sha256, blob_bytes, folder.path, folder.work)
         warm_up(job)
-        with LocalEngine(options.workers or available_cores(), on_retry=_tell_retry) as engine:
-            try:
-                tokenized = _tokenize(engine, job, plan_splits(files, blob_bytes))
-            except BertprepError:
-                folder.abandon()
-                raise
+        on_retry = functools.partial(_tell_retry, options)
+        with LocalEngine(options.workers or available_cores(), on_retry=on_retry) as engine:
+            tokenized = _tokenize(engine, job, plan_splits(files, blob_bytes))
             built = _build(engine, job, tokenized, text_bytes)
         manifest = _manifest(plan, partitions, built)
-        _warn(*_complaints(manifest["counts"], built))
+        _warn(options, *_complaints(manifest["counts"], built))
         folder.finish(vocabulary.data, manifest)
         return _summary(state, manifest, begin)
 
@@ -105,9 +110,9 @@ def _find_files(options: CreateOptions, folder: OutputFolder) -> tuple[InputFile
     inputs = find_inputs(
         options.inputs, vocab=options.vocab, output=options.output, spool=folder.work / "stdin"
     )
-    _warn(*inputs.warnings)
+    _warn(options, *inputs.warnings)
     if not any(file.size for file in inputs.files):
-        raise BertprepError(f"{' '.join(options.inputs)}: there is no text, only empty files")
+        raise BertprepError(f"{_named(options)}: there is no text, only empty files: name others")
     return inputs.files
 
 
@@ -117,7 +122,7 @@ def _tokenize(engine: LocalEngine, job: Job, splits: list[Split]) -> list[Tokeni
     sizes = {name: split.end - split.start for name, split in tasks}
     results: dict[str, TokenizedSplit] = {}
     with progress("tokenize", sum(sizes.values()), quiet=job.options.quiet) as bar:
-        for name, result in engine.run(functools.partial(tokenize_split, job), tasks):
+        for name, result in _run(engine, tokenize_split, job, tasks):
             results[name] = result
             bar.advance(sizes[name])
     tokenized = [results[name] for name, _ in tasks]
@@ -133,31 +138,51 @@ def _build(
     tasks = [(f"partition {p}", (p, blobs)) for p in range(job.partitions.num_all_partitions)]
     results: dict[str, BuiltPartition] = {}
     with progress("build", text_bytes, quiet=job.options.quiet) as bar:
-        for name, result in engine.run(functools.partial(build_partition, job), tasks):
+        for name, result in _run(engine, build_partition, job, tasks):
             results[name] = result
             bar.advance(text_bytes / len(tasks))
     return [results[name] for name, _ in tasks]
+
+
+def _run(
+    engine: LocalEngine, stage: Callable[[Job, T], R], job: Job, tasks: list[tuple[str, T]]
+) -> Iterator[tuple[str, R]]:
+    return engine.run(functools.partial(stage, job), tasks, setup=keep_freed_memory)
 
 
 def _check_documents(job: Job, tokenized: list[TokenizedSplit]) -> None:
     num_documents = sum(result.num_documents for result in tokenized)
     if not num_documents:
         raise BertprepError(
-            f"{' '.join(job.options.inputs)}: no documents: all lines are blank or without a token"
+            f"{_named(job.options)}: no documents, since all lines are blank or without a token: "
+            "name other files"
+        )
+    held_out = sum(result.num_held_out for result in tokenized)
+    if job.partitions.num_eval_partitions and held_out < 2:
+        raise BertprepError(
+            f"--eval-fraction {job.options.eval_fraction} holds out {_documents(held_out)} of "
+            f"{num_documents:,}, and two is the least: pass a larger share, or none"
+        )
+    if held_out == num_documents:
+        raise BertprepError(
+            f"--eval-fraction {job.options.eval_fraction} holds out all {num_documents:,} documents: "
+            "pass a smaller share, or none"
         )
     mended = sum(result.mended_lines for result in tokenized)
     if mended:
         done = "replaced" if job.options.corpus.encoding_errors == "replace" else "left out"
-        _warn(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
+        _warn(job.options, f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
     if num_documents == 1:
         _warn(
+            job.options,
             "the corpus is a single document, so every random next sentence comes from it too: put "
-            "an empty line between documents"
+            "an empty line between documents",
         )
     elif all(result.num_one_sentence == result.num_documents for result in tokenized):
         _warn(
+            job.options,
             "every document has one sentence, so no instance has a true next sentence: an empty line "
-            "belongs between documents, not between sentences"
+            "belongs between documents, not between sentences",
         )
 
 
@@ -165,15 +190,9 @@ def _manifest(plan: Plan, partitions: PartitionPlan, built: list[BuiltPartition]
     shards = [result.shards for result in built]
     kept, held_out = shards[: partitions.num_partitions], shards[partitions.num_partitions :]
     counts = {name: sum(result.counts[name] for result in built) for name in built[0].counts}
-    held_out_documents = sum(
+    counts["eval_documents"] = sum(
         result.counts["documents"] for result in built[partitions.num_partitions :]
     )
-    if partitions.num_eval_partitions and held_out_documents < 2:
-        raise BertprepError(
-            f"--eval-fraction {partitions.eval_fraction} held out {held_out_documents} documents, and "
-            "two is the least: pass a larger share, or none"
-        )
-    counts["eval_documents"] = held_out_documents
     counts["largest_partition_tokens"] = max(result.counts["tokens"] for result in built)
     return make_manifest(plan, sum(kept, []), sum(held_out, []), counts)
 
@@ -193,7 +212,9 @@ def _complaints(counts: dict[str, int], built: list[BuiltPartition]) -> list[str
             f"{unknown:.1%} of the tokens are [UNK]: does the vocabulary fit the language, and "
             "--lowercase its casing?"
         )
-    cut = counts["truncated_tokens"] / max(1, counts["truncated_tokens"] + counts["instance_tokens"])
+    cut = counts["truncated_tokens"] / max(
+        1, counts["truncated_tokens"] + counts["instance_tokens"]
+    )
     if cut > _MANY_CUT:
         complaints.append(
             f"{cut:.0%} of the tokens were cut away to fit --max-seq-length: are the lines sentences, "
@@ -230,14 +251,28 @@ def _summary(state: str, manifest: Plan, begin: float) -> Summary:
     )
 
 
-def _tell_retry(name: str, cause: str) -> None:
-    message(f"Warning: {name}: {cause}; trying again")
+def _tell_retry(options: CreateOptions, name: str, cause: str) -> None:
+    _warn(options, f"{name}: {cause}; trying again")
 
 
-def _warn(*texts: str | None) -> None:
+def _warn(options: CreateOptions, *texts: str | None) -> None:
     for text in texts:
         if text:
-            message(f"Warning: {text}")
+            _say(options, f"Warning: {text}")
+
+
+def _say(options: CreateOptions, text: str) -> None:
+    if not options.quiet:
+        message(text)
+
+
+def _named(options: CreateOptions) -> str:
+    more = f" and {len(options.inputs) - 3:,} more" if len(options.inputs) > 3 else ""
+    return " ".join(options.inputs[:3]) + more
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count or 'no'} documents"
 
 
 def in_bytes(size: float) -> str:

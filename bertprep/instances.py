@@ -19,6 +19,8 @@ from bertprep.vocab import Vocabulary
 
 #: Share of the longest target that an instance uses up on average; only sizes the first arrays.
 _TYPICAL_SHARE = 0.6
+#: An instance knows where it starts by 32 bits.
+_MOST_TOKENS = 2**31 - 1
 
 
 def num_to_predict(num_tokens: int, options: InstanceOptions) -> int:
@@ -64,7 +66,8 @@ def create_training_instances(
         seed: of `random.Random`; `options.random_seed` unless given.
 
     Raises:
-        BertprepError: `quirks="fix"` with a single document, which has no other to draw from.
+        BertprepError: `quirks="fix"` with a single document, which has no other to draw from; or
+            more tokens than can be numbered.
 
     Source: create_training_instances of google-research/bert.
     """
@@ -72,6 +75,11 @@ def create_training_instances(
         raise BertprepError(
             "with quirks=fix the random next sentence comes from another document, but this "
             "partition has a single one: use fewer partitions or shards, or --quirks keep"
+        )
+    if documents.num_tokens > _MOST_TOKENS:
+        raise BertprepError(
+            f"a partition holds {_MOST_TOKENS:,} tokens at most, this one has "
+            f"{documents.num_tokens:,}: use more partitions"
         )
     rng = mt19937.seeded(options.random_seed if seed is None else seed)
     shuffled = np.arange(documents.num_documents)

@@ -6,7 +6,9 @@ set. Neither depends on time, host or workers.
 """
 
 import dataclasses
+import hashlib
 import json
+import re
 import unicodedata
 import zlib
 from collections.abc import Sequence
@@ -35,10 +37,7 @@ def make_plan(
         "version": __version__,
         "unicode": unicodedata.unidata_version,
         "vocabulary": {"sha256": vocabulary.sha256, "size": len(vocabulary.tokens)},
-        "inputs": [
-            {"path": file.path, "bytes": file.size, "modified_ns": file.modified}
-            for file in inputs
-        ],
+        "inputs": [_identity(file) for file in inputs],
         "partitions": {
             "num_partitions": partitions.num_partitions,
             "num_shards": partitions.num_shards,
@@ -53,6 +52,15 @@ def make_plan(
     if options.records.compression == "gzip":
         plan["zlib"] = zlib.ZLIB_RUNTIME_VERSION
     return plan
+
+
+def _identity(file: InputFile) -> dict[str, Any]:
+    known: dict[str, Any] = {"path": file.path, "bytes": file.size}
+    if file.spool is None:
+        return known | {"modified_ns": file.modified}
+    # stdin has no time, and may be another text of the same length when a run is gone on with.
+    with open(file.spool, "rb") as stream:
+        return known | {"sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def make_manifest(
@@ -105,5 +113,9 @@ def _shown(value: Any) -> str:
     if value is None:
         return "not there"
     if isinstance(value, dict):
-        return ", ".join(f"{item:,} {key}" for key, item in value.items())
-    return str(value)
+        return ", ".join(
+            f"{key} {_shown(item)}" if isinstance(item, str) else f"{item:,} {key}"
+            for key, item in value.items()
+        )
+    text = str(value)
+    return f"{text[:8]}..." if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -171,7 +171,7 @@ class CreateOptions:
         workers: processes; None is all cores.
         check_disk: compare an estimate of the output with the free disk first.
         overwrite: remove what another run left in `output`.
-        quiet: no progress.
+        quiet: no progress, no warnings.
     """
 
     inputs: tuple[str, ...]

@@ -3,22 +3,23 @@
     with OutputFolder(path) as folder:
         state = folder.begin(plan, overwrite=False)     # "new", "resumed" or "complete"
         ...                                             # shards; what is unfinished is in folder.work
-        folder.finish(manifest)
+        folder.finish(vocabulary, manifest)
 
 What a crash leaves is the plan, whole shards, and a work folder that the same command goes on
 from. Nothing is ever removed that a plan or a manifest does not list.
 """
 
 import fcntl
+import hashlib
 import json
 import os
-import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bertprep.errors import BertprepError, UsageError
+from bertprep.errors import BertprepError, MachineError, UsageError, remedy
 from bertprep.manifest import (
     MANIFEST_NAME,
     PLAN_NAME,
@@ -31,8 +32,8 @@ from bertprep.shards import fsync_folder, write_whole
 
 WORK_NAME = ".bertprep"
 _EVAL_NAME = "eval"
-#: Workers of a killed run end within this time; their lock on the folder is the parent's alone.
-_LOCK_PATIENCE_SECONDS = 1.0
+#: Workers of a killed run, which hold its lock on, end within this time.
+_LOCK_PATIENCE_SECONDS = 3.0
 
 
 def shard_name(index: int, num_shards: int, *, held_out: bool = False) -> str:
@@ -68,31 +69,41 @@ class OutputFolder:
         self._lock = -1
 
     def __enter__(self) -> "OutputFolder":
-        missing = [folder for folder in (self.work, self.path, *self.path.parents)]
-        self._new_folders = [folder for folder in missing if not folder.exists()]
+        folders = (self.work, self.path, *self.path.parents)
+        self._new_folders = [folder for folder in folders if not folder.exists()]
         try:
-            self.work.mkdir(parents=True, exist_ok=True)
             self._lock = self._acquire()
         except (FileExistsError, NotADirectoryError) as error:
             raise UsageError(f"{self.path}: is not a folder; name another --output") from error
+        except OSError as error:
+            self._remove_new_folders()
+            why = f"{error.strerror}{remedy(error.errno)}"
+            raise MachineError(f"{self.path}: cannot be written to ({why})") from error
         return self
 
     def _acquire(self) -> int:
         deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        path = self.work / "lock"
         while True:
-            # A record lock: not handed on to workers, and gone with this process however it ends.
-            descriptor = os.open(self.work / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+            # Not a record lock: forked workers hold this one too, so that whoever comes after a
+            # killed run waits until the last of its workers is gone.
+            self.work.mkdir(parents=True, exist_ok=True)
+            descriptor = -1
             try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            except OSError as error:
-                os.close(descriptor)
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return descriptor
+            except (BlockingIOError, FileNotFoundError) as error:
                 if time.monotonic() > deadline:
                     raise UsageError(
                         f"{self.path}: another bertprep is at work in this folder; wait for it, "
                         "or name another --output"
                     ) from error
-                time.sleep(0.1)
+            # Held, or its file was removed by a run that ended just then.
+            if descriptor >= 0:
+                os.close(descriptor)
+            time.sleep(0.1)
 
     def begin(self, plan: Plan, *, overwrite: bool) -> str:
         """Writes the plan, or finds it written.
@@ -103,15 +114,11 @@ class OutputFolder:
         Raises:
             UsageError: the folder holds what another plan made.
         """
-        old = self._read(PLAN_NAME)
-        if old is None and self._read(MANIFEST_NAME) is None:
-            foreign = sorted(self.path.glob("tf_examples.tfrecord-*"))
-            if foreign:
-                raise UsageError(
-                    f"{foreign[0]}: there are records here without a {PLAN_NAME}: "
-                    "name another --output, or remove them yourself"
-                )
-        if old is not None and old != plan:
+        manifest = self._read(MANIFEST_NAME, "plan")
+        old = self._read(PLAN_NAME, "partitions") or (manifest and manifest["plan"])
+        if old is None:
+            self._refuse_foreign(plan)
+        elif old != plan:
             changed = differences(old, plan)
             if not overwrite:
                 more = f"; and {len(changed) - 6} more" if len(changed) > 6 else ""
@@ -119,63 +126,87 @@ class OutputFolder:
                     f"{self.path}: made by another command ({'; '.join(changed[:6])}{more}): "
                     "name another --output, or pass --overwrite"
                 )
-            self._remove_listed(old)
+            self._remove_listed(old, but_vocabulary=plan["vocabulary"]["sha256"])
             old = None
-        self._has_begun = True
         if old is None:
+            self._clear_work()
             write_whole(self.path / PLAN_NAME, encode(plan), self.work / "plan.tmp")
+            self._has_begun = True
             return "new"
-        manifest = self._read(MANIFEST_NAME)
+        self._has_begun = True
+        if not (self.path / PLAN_NAME).exists():
+            write_whole(self.path / PLAN_NAME, encode(plan), self.work / "plan.tmp")
         if manifest is not None:
             if self._has_all(manifest):
                 return "complete"
             (self.path / MANIFEST_NAME).unlink()
         return "resumed"
 
+    def _refuse_foreign(self, plan: Plan) -> None:
+        """Raises UsageError when no plan lists what would be written over."""
+        records = sorted(self.path.glob("tf_examples.tfrecord-*"))
+        if records:
+            raise UsageError(
+                f"{records[0]}: there are records here without a {PLAN_NAME}: "
+                "name another --output, or remove them yourself"
+            )
+        if self._vocabulary_sha256() not in (None, plan["vocabulary"]["sha256"]):
+            raise UsageError(
+                f"{self.path / VOCABULARY_NAME}: another vocabulary stands where a copy of --vocab "
+                "belongs: name another --output, or move it"
+            )
+
+    def _vocabulary_sha256(self) -> str | None:
+        path = self.path / VOCABULARY_NAME
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
     def _has_all(self, manifest: dict[str, Any]) -> bool:
         names = [shard["name"] for shard in (*manifest["shards"], *manifest["eval_shards"])]
         return all((self.path / name).is_file() for name in (*names, VOCABULARY_NAME))
 
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def _read(self, name: str, key: str) -> dict[str, Any] | None:
         path = self.path / name
         try:
-            return json.loads(path.read_bytes())
+            content = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise BertprepError(
-                f"{path}: not a file that bertprep wrote ({error}); name another --output"
-            ) from error
+        except ValueError:
+            content = None
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            return content
+        raise UsageError(f"{path}: bertprep did not write this file; name another --output")
 
-    def _remove_listed(self, plan: Plan) -> None:
-        for name in (MANIFEST_NAME, *shard_names(plan), VOCABULARY_NAME, PLAN_NAME):
+    def _remove_listed(self, plan: Plan, but_vocabulary: str | None = None) -> None:
+        """Removes what a plan lists; its vocabulary only where it is not the next one's too."""
+        (self.path / MANIFEST_NAME).unlink(missing_ok=True)
+        for name in shard_names(plan):
             (self.path / name).unlink(missing_ok=True)
+        if self._vocabulary_sha256() == plan["vocabulary"]["sha256"] != but_vocabulary:
+            (self.path / VOCABULARY_NAME).unlink()
         self._remove_if_empty(self.path / _EVAL_NAME)
+        self._clear_work()
+        # Last: as long as it is there, what is left of its files is known to be its own.
+        (self.path / PLAN_NAME).unlink(missing_ok=True)
+
+    def _clear_work(self) -> None:
         for leftover in self.work.iterdir():
             if leftover.name not in ("lock", "stdin"):
                 leftover.unlink()
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest of a complete data set."""
-        return json.loads((self.path / MANIFEST_NAME).read_bytes())
+        manifest: dict[str, Any] = json.loads((self.path / MANIFEST_NAME).read_bytes())
+        return manifest
 
     def make_eval_folder(self) -> None:
         """Makes the folder of the held-out shards."""
         (self.path / _EVAL_NAME).mkdir(exist_ok=True)
 
     def finish(self, vocabulary: bytes, manifest: dict[str, Any]) -> None:
-        """Writes what stands beside the shards, the manifest last, and removes the work folder."""
+        """Writes what stands beside the shards, the manifest last."""
         write_whole(self.path / VOCABULARY_NAME, vocabulary, self.work / "vocab.tmp")
         fsync_folder(self.path)
         write_whole(self.path / MANIFEST_NAME, encode(manifest), self.work / "manifest.tmp")
-        shutil.rmtree(self.work)
-
-    def abandon(self) -> None:
-        """Takes back a plan that its input makes impossible, when no shard is there yet."""
-        plan = self._read(PLAN_NAME)
-        if plan and not any((self.path / name).exists() for name in shard_names(plan)):
-            self._remove_listed(plan)
-            self._has_begun = False
 
     def __exit__(
         self,
@@ -183,20 +214,39 @@ class OutputFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._has_begun or (self.path / MANIFEST_NAME).exists():
-            # Nothing here to go on from: the folder is left as it was found.
-            if self.work in self._new_folders or (self.path / MANIFEST_NAME).exists():
-                shutil.rmtree(self.work, ignore_errors=True)
-            if not self._has_begun:
-                self._remove_if_empty(self.path / _EVAL_NAME)
-                for folder in self._new_folders:
-                    self._remove_if_empty(folder)
-        if self._lock >= 0:
-            os.close(self._lock)
+        is_complete = (self.path / MANIFEST_NAME).exists()
+        # A mistake in the corpus or in the numbers: the same command never gets further, and its
+        # plan would only stand in the way of the next one.
+        in_vain = isinstance(error, BertprepError) and not isinstance(error, MachineError)
+        if self._has_begun and in_vain and not is_complete:
+            self._abandon()
+        if is_complete or not self._has_begun:
+            if is_complete or self.work in self._new_folders:
+                self._remove_work()
+            self._remove_new_folders()
+        os.close(self._lock)
+
+    def _abandon(self) -> None:
+        """Removes what this plan lists. A copy of the vocabulary comes last, and is not there."""
+        plan = self._read(PLAN_NAME, "partitions")
+        if plan:
+            self._remove_listed(plan, but_vocabulary=plan["vocabulary"]["sha256"])
+        self._remove_work()
+        self._has_begun = False
+
+    def _remove_work(self) -> None:
+        with suppress(OSError):
+            self._clear_work()
+            (self.work / "stdin").unlink(missing_ok=True)
+            # Last: whoever waits for it may begin at once, in a work folder of its own.
+            (self.work / "lock").unlink()
+            self.work.rmdir()
+
+    def _remove_new_folders(self) -> None:
+        for folder in self._new_folders:
+            self._remove_if_empty(folder)
 
     @staticmethod
     def _remove_if_empty(folder: Path) -> None:
-        try:
+        with suppress(OSError):
             folder.rmdir()
-        except OSError:
-            pass

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bertprep.data import HashedDocuments, PartitionPlan, TokenizedDocuments
-from bertprep.errors import UsageError
+from bertprep.errors import UsageError, naming
 from bertprep.kernels.partitions import gather_documents
 
 #: Bytes of text in a partition, about.
@@ -93,7 +93,8 @@ def _mixed(values: np.ndarray) -> np.ndarray:
     """The finaliser of splitmix64: every bit of the result depends on every bit of the value."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    mixed: np.ndarray = values ^ (values >> np.uint64(31))
+    return mixed
 
 
 def _scaled(values: np.ndarray, size: int) -> np.ndarray:
@@ -179,13 +180,17 @@ def write_blob(path: Path, packed: Sequence[np.ndarray]) -> None:
     """Writes packed partitions with an index behind them; whole or not at all under its name."""
     offsets = _starts(np.array([part.nbytes for part in packed], np.int64))
     temporary = path.with_suffix(".tmp")
-    with open(temporary, "wb") as file:
-        for part in packed:
-            file.write(memoryview(part))
-        file.write(offsets.tobytes())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with naming(path), open(temporary, "wb") as file:
+            for part in packed:
+                file.write(part.data)
+            file.write(offsets.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_slice(path: Path, partition: int, num_partitions: int) -> np.ndarray:

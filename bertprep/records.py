@@ -188,4 +188,4 @@ class RecordSerializer:
             buffer,
             start,
         )
-        return end
+        return int(end)

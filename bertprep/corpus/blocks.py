@@ -18,7 +18,7 @@ import zstandard
 
 from bertprep.corpus.inputs import compression_of, refuse_wide_text
 from bertprep.data import InputFile
-from bertprep.errors import BertprepError
+from bertprep.errors import BertprepError, MachineError
 from bertprep.options import CorpusOptions
 
 _READ_BYTES = 1 << 20
@@ -240,7 +240,7 @@ def _read(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[b
                 start += len(piece)
                 yield piece
     except OSError as error:
-        raise BertprepError(f"{file.path}: cannot be read ({error.strerror})") from error
+        raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
 
 
 def _text(file: InputFile) -> Iterator[bytes]:

@@ -28,7 +28,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from bertprep.errors import BertprepError, UsageError
+from bertprep.errors import BertprepError, MachineError, UsageError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -195,7 +195,7 @@ class LocalEngine:
                 process.start()
             except OSError as error:
                 ours.close()
-                raise BertprepError(
+                raise MachineError(
                     f"worker {len(self._workers) + 1} of {self._num_workers} cannot be started: "
                     f"{error.strerror}. Ask for fewer workers."
                 ) from error
@@ -226,7 +226,7 @@ class LocalEngine:
         job.failures += 1
         if job.failures == _TRIES:
             origin = RuntimeError(failure.traceback) if failure.traceback else None
-            raise BertprepError(f"{job.name} failed three times: {failure.cause}") from origin
+            raise MachineError(f"{job.name} failed three times: {failure.cause}") from origin
         self._on_retry(job.name, failure.cause)
 
     def _bury(self, worker: _Worker) -> int:
@@ -319,7 +319,8 @@ def _reply(message: bytes) -> bytes:
     except BaseException as error:
         if isinstance(error, OSError) and error.errno in _HOPELESS:
             path = "" if error.filename is None else f"{error.filename}: "
-            return _pickle_mistake(BertprepError(f"{name}: {path}{error.strerror}"))
+            problem = f"{name}: {path}{error.strerror}"
+            return _pickle_mistake(MachineError(problem, error.errno))
         return pickle.dumps(_failure(error))
 
 

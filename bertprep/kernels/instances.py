@@ -66,7 +66,7 @@ def _truncate(rng, position, instance, max_num_tokens):
         left -= batch
         for _ in range(batch):
             # random() < 0.5 is the top bit of its first word; the second has no say.
-            front = np.int64(rng[position] < _HALF)
+            front = np.int64(rng[np.uint64(position)] < _HALF)
             position += 2
             from_a = np.int64(a_length > b_length)
             a_length -= from_a
@@ -127,8 +127,9 @@ def _mask(rng, position, instance, tokens, settings, replacements, scratch, mask
     for i in range(num_candidates):
         if num >= target:
             break
-        candidate = np.int64(scratch[i])
-        at, end = np.int64(starts[candidate]), np.int64(starts[candidate + 1])
+        candidate = np.uint64(scratch[i])
+        at = np.int64(starts[candidate])
+        end = np.int64(starts[candidate + np.uint64(1)])
         if num + end - at > target:
             continue
         num += end - at
@@ -142,13 +143,14 @@ def _mask(rng, position, instance, tokens, settings, replacements, scratch, mask
                 draw = fraction(rng, position)
                 position += 2
                 if draw < keep_below:
-                    masked = np.int64(tokens[at + (to_b if in_b else to_a)] & np.uint32(0x7FFFFFFF))
+                    token = tokens[np.uint64(at + (to_b if in_b else to_a))]
+                    masked = np.int64(token & np.uint32(0x7FFFFFFF))
                 else:
                     chosen, position = randbelow(rng, position, replacements.size)
-                    masked = np.int64(replacements[chosen])
+                    masked = np.int64(replacements[np.uint64(chosen)])
             place = at + 1 + in_b
-            scratch[replaced_at + place] = masked
-            scratch[bits_at + (place >> 5)] |= np.int32(1) << np.int32(place & 31)
+            scratch[np.uint64(replaced_at + place)] = masked
+            scratch[np.uint64(bits_at + (place >> 5))] |= np.int32(1) << np.int32(place & 31)
             at += 1
     # The set bits are the positions in ascending order.
     for part in range((num_tokens + 31) >> 5):
@@ -157,8 +159,9 @@ def _mask(rng, position, instance, tokens, settings, replacements, scratch, mask
         while rest:
             place = part * 32 + count_trailing_zeros(rest)
             rest &= rest - np.uint64(1)
-            masks[first].position = place
-            masks[first].token_id = scratch[replaced_at + place]
+            mask = masks[np.uint64(first)]
+            mask.position = place
+            mask.token_id = scratch[np.uint64(replaced_at + place)]
             first += 1
     return first, position
 

@@ -1,7 +1,7 @@
 """How kernels are compiled, and where the compiled code is kept.
 
 The folder carries a digest of all kernel sources, since numba looks for changes only in the file of a
-function and not in those it inlines (numba#6061). It is NUMBA_CACHE_DIR when that is set, else the
+function and not in those it inlines (numba#1833). It is NUMBA_CACHE_DIR when that is set, else the
 user's cache folder, else a private temporary one.
 """
 
@@ -46,7 +46,7 @@ def _remove_in(process: int, folder: Path) -> None:
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = str(_cache_folder())
+    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 #: A kernel: no Python objects, no GIL, compiled once a machine.
 njit = functools.partial(numba.njit, nogil=True, cache=True)

@@ -156,5 +156,24 @@ def _crc32c_by_table(crc, value):
     return crc
 
 
+#: Bytes that each of three independent chains of CRC steps takes; a step waits for the one before.
+CRC32C_LANE = 256
+
+
+def _crc32c_lane_tables():
+    """uint32[4, 256]. What a lane of zero bytes makes of each byte of the register."""
+    zeros = CRC32C_TABLES[0]
+    tables = np.zeros((4, 256), np.uint32)
+    for byte in range(4):
+        registers = np.arange(256, dtype=np.uint32) << np.uint32(8 * byte)
+        for _ in range(CRC32C_LANE):
+            registers = zeros[registers & 0xFF] ^ (registers >> np.uint32(8))
+        tables[byte] = registers
+    return tables
+
+
+CRC32C_LANE_TABLES = _crc32c_lane_tables()
+
+
 #: crc32c_word(crc: uint32, value: uint64) -> uint32. The raw CRC register after eight more bytes.
 crc32c_word = _crc32c_by_instruction if _INSTRUCTION else _crc32c_by_table

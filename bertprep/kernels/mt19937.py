@@ -85,7 +85,8 @@ def ensure(rng, position, size):
 @inlined()
 def fraction(rng, position):
     """`random()` of the two words at `position`, as its integer numerator over RANDOM_UNIT."""
-    high, low = rng[position] >> np.uint32(5), rng[position + 1] >> np.uint32(6)
+    high = rng[np.uint64(position)] >> np.uint32(5)
+    low = rng[np.uint64(position + 1)] >> np.uint32(6)
     return np.int64(high) << 26 | np.int64(low)
 
 
@@ -95,7 +96,7 @@ def randbelow(rng, position, n):
     shift = np.uint32(count_leading_zeros(np.uint64(n)) - 32)
     while True:
         position = ensure(rng, position, 1)
-        value = np.int64(rng[position] >> shift)
+        value = np.int64(rng[np.uint64(position)] >> shift)
         position += 1
         if value < n:
             return value, position

@@ -311,9 +311,10 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
     at = progress[POSITION]
     reason, detail = DONE, np.int64(0)
     classes = pages[1][0]
-    memo_mask = memo.shape[0] - 1
+    # Indices in the loop are unsigned where they can be: signed ones are checked for negatives.
+    memo_mask = np.uint64(memo.shape[0] - 1)
     while at < end:
-        byte = text[at]
+        byte = text[np.uint64(at)]
         kind = classes[byte] & 7 if byte < 0x80 else LETTER
         if byte == 10:
             if at - line_start > limits[0] and _num_characters(text, line_start, at) > limits[0]:
@@ -350,7 +351,7 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
                 stop += 8
                 outside = _not_alphanumeric(load64(text, stop))
             stop += count_trailing_zeros(outside) >> 3
-            border = text[stop]
+            border = text[np.uint64(stop)]
             if border >= 0x80 or classes[border] & 7 == DROPPED:
                 stop, reason = _scan_word(pages, text, stop)
                 if reason == CHUNK:
@@ -371,11 +372,11 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
                     chunk_start, chunk_tokens = at, count
                     continue
         size = stop - at
-        slot = np.int64(0)
+        slot = np.uint64(0)
         found = False
         if size <= 8:
             k0 = load64(text, at) & (np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * size))
-            slot = np.int64((k0 * _HASH_A) >> np.uint64(40)) & memo_mask
+            slot = ((k0 * _HASH_A) >> np.uint64(40)) & memo_mask
             found = memo[slot, 0] == k0 and memo[slot, 1] == 0
         elif size <= MEMO_BYTES:
             k0, k1 = load64(text, at), _head(load64(text, at + 8), size - 8)
@@ -383,24 +384,27 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
             k3 = _head(load64(text, at + 24), size - 24)
             mixed = (k0 ^ (k2 * _HASH_B)) * _HASH_A ^ (k1 ^ (k3 * _HASH_A)) * _HASH_B
             mixed = (mixed ^ (mixed >> np.uint64(29))) * _HASH_A
-            slot = np.int64(mixed >> np.uint64(40)) & memo_mask
-            row = memo[slot]
-            found = row[0] == k0 and row[1] == k1 and row[2] == k2 and row[3] == k3
+            slot = (mixed >> np.uint64(40)) & memo_mask
+            found = memo[slot, 0] == k0 and memo[slot, 1] == k1
+            found = found and memo[slot, 2] == k2 and memo[slot, 3] == k3
         if not found:
             count = _resolve(trie, pages, text, at, stop, word, memo[slot], tokens, count)
         else:
             part = 4
             while part < 8:
                 two = memo[slot, part]
-                tokens[count] = np.uint32(two & _NO_TOKEN)
-                tokens[count + 1] = np.uint32(two >> np.uint64(32))
+                tokens[np.uint64(count)] = np.uint32(two & _NO_TOKEN)
+                tokens[np.uint64(count + 1)] = np.uint32(two >> np.uint64(32))
                 if (two >> np.uint64(32)) == _NO_TOKEN:
                     count += (two & _NO_TOKEN) != _NO_TOKEN
                     break
                 count += 2
                 part += 1
         at = stop
-        if kind == IDEOGRAPH:
+        if text[np.uint64(at)] == 32:  # as it mostly is: no need to go round for it
+            at += 1
+            chunk_start, chunk_tokens = at, count
+        elif kind == IDEOGRAPH:
             chunk_start, chunk_tokens = at, count
     progress[REASON], progress[POSITION], progress[DETAIL] = reason, at, detail
     progress[NUM_TOKENS], progress[NUM_SENTENCES] = count, num_sentences

@@ -47,6 +47,12 @@ Trie = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _MEMO_ROWS = 1 << 17
 _CACHED_CHUNK_BYTES = 64
 
+_NOT_TEXT_ADVICE = (
+    "Mend the line, convert the file (iconv -f ITS-ENCODING -t UTF-8), or pass --encoding-errors "
+    "replace or skip"
+)
+_LONG_LINE_ADVICE = "Split it into sentences, or pass --max-line-chars"
+
 
 class FastTokenizer:
     """The ids of `FullTokenizer`, for whole blocks of documents.
@@ -73,7 +79,7 @@ class FastTokenizer:
         vocabulary: Vocabulary,
         options: TokenizerOptions,
         *,
-        corpus: CorpusOptions,
+        corpus: CorpusOptions = CorpusOptions(),  # noqa: B008 (frozen)
         seed: int = 0,
     ) -> None:
         longest = options.max_input_chars_per_word
@@ -164,7 +170,7 @@ class FastTokenizer:
             position = self._text_bytes.find(b"\0", 0, self._end)
             if position >= 0:
                 line = self._text_bytes.count(b"\n", 0, position)
-                raise TextError("NUL byte", position, line)
+                raise TextError("NUL byte", position, line, _NOT_TEXT_ADVICE)
             return []
         skip = self._corpus.encoding_errors == "skip"
         mended, faulty = _mend(bytes(self._text_bytes[: self._end]), skip)
@@ -236,10 +242,11 @@ class FastTokenizer:
         for number in left_out:
             line += number <= line
         if progress[REASON] == INVALID:
-            return TextError(f"not UTF-8 (byte 0x{self._text[position]:02x})", position, line)
+            problem = f"not UTF-8 (byte 0x{self._text[position]:02x})"
+            return TextError(problem, position, line, _NOT_TEXT_ADVICE)
         characters = np.count_nonzero(self._text[position : progress[POSITION]] & 0xC0 != 0x80)
         problem = f"line is {characters:,} characters, the limit is {self._limits[0]:,}"
-        return TextError(problem, position, line)
+        return TextError(problem, position, line, _LONG_LINE_ADVICE)
 
 
 def _offsets(ends: np.ndarray) -> np.ndarray:

@@ -1,0 +1,240 @@
+"""The kernels once more: with bounds checked, as on another processor, and compiled just once.
+
+Each in a Python of its own, with compiled code of its own: numba's cache does not tell a checked
+kernel from one that is not. This file is the program, too.
+
+    NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=/tmp/own python tests/test_kernels_checked.py sample_corpus
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+OTHER_PROCESSOR = "--other-processor"
+
+#: Kernels that Python calls. Others are compiled into these, for each kind of array they are given.
+CALLED_FROM_PYTHON = {
+    *("build_trie", "tokenize", "gather_documents", "shuffle_order", "fill_instances"),
+    *("pack_varints", "serialize_instances", "extend_crc32c"),
+}
+
+
+def results(corpus: Path) -> dict[str, str]:
+    """Digests of what every kernel makes of some of the sample corpus, by the public ways."""
+    # Not at the top: the program decides first what machine this is.
+    import numpy as np
+
+    from bertprep.instances import create_masked_lm_predictions, create_training_instances
+    from bertprep.kernels.mt19937 import seeded
+    from bertprep.options import CorpusOptions, InstanceOptions, RecordOptions, TokenizerOptions
+    from bertprep.partitions import pack_partitions, plan_partitions, unpack_documents
+    from bertprep.records import RecordLayout, RecordSerializer
+    from bertprep.shards import checksum
+    from bertprep.tokenization import FastTokenizer
+    from bertprep.vocab import Vocabulary
+
+    made: dict[str, str] = {}
+
+    def keep(name: str, *parts: object) -> None:
+        data = b"".join(
+            p.tobytes() if isinstance(p, np.ndarray) else str(p).encode() for p in parts
+        )
+        made[name] = hashlib.sha256(data).hexdigest()
+
+    vocabulary = Vocabulary.load(corpus / "vocab.txt")
+    lines = [
+        line
+        for path in sorted(corpus.glob("*.txt"))
+        for line in path.read_bytes().split(b"\n")[:120]
+        if path.name != "vocab.txt"
+    ]
+    odd = ["x" * 500, "Ⅷ ΟΔΟΣ.a", "\u200b", "a\u0301" * 70, "東京tower", "\ufffd", ""]
+    text = b"\n".join([*lines, *(line.encode() for line in odd)])
+    for lowercase in (True, False):
+        tokenizer = FastTokenizer(
+            vocabulary, TokenizerOptions(lowercase=lowercase), corpus=CorpusOptions(), seed=3
+        )
+        for end in (len(text), 0, 1, 7, 1001):  # in buffers that were larger before
+            hashed = tokenizer.tokenize_text(text[:end].decode(errors="ignore").encode())
+            documents = hashed.documents
+            offsets = documents.sentence_offsets, documents.document_offsets
+            keep(f"tokens {lowercase} {end}", documents.tokens, *offsets, hashed.hashes)
+
+    hashed = tokenizer.tokenize_text(text)
+    packed = pack_partitions(hashed, plan_partitions(1, num_partitions=5, eval_fraction=0.2))
+    for number, part in enumerate(packed):
+        keep(f"partition {number}", part)
+
+    documents = unpack_documents(packed)
+    for length, predictions, quirks, names in (
+        (128, 20, "keep", "v1"),
+        (512, 77, "fix", "v2"),
+        (5, 5, "fix", "v1"),
+        (7, 1, "keep", "v2"),
+        (300, 300, "keep", "v1"),
+    ):
+        options = InstanceOptions(
+            max_seq_length=length,
+            max_predictions_per_seq=predictions,
+            masked_lm_prob=1.0 if predictions == length else 0.15,
+            dupe_factor=2,
+            quirks=quirks,
+        )
+        instances = create_training_instances(documents, vocabulary, options)
+        arrays = instances.arrays, instances.masks, instances.order
+        keep(f"instances {length}", *arrays, instances.num_random_next, instances.num_truncated)
+        layout = RecordLayout.of(vocabulary, options, RecordOptions(feature_names=names))
+        for first in range(3):
+            serializer = RecordSerializer(instances, layout, first, 3)
+            buffer = np.zeros(20_000 + layout.slack, np.uint8)
+            written, sums = [], []
+            while end := serializer.fill(buffer, 0):
+                written.append(buffer[:end].copy())
+                sums.append(checksum(buffer, end))
+            keep(f"records {length} {first}", *written, *sums)
+
+    a, b = documents.tokens[:9], documents.tokens[9:30]
+    options = InstanceOptions(max_seq_length=33)
+    keep("pair", create_masked_lm_predictions(a, b, vocabulary, options, seeded(1)))
+    return made
+
+
+def main() -> None:
+    if OTHER_PROCESSOR in sys.argv:
+        # One that we know no CRC32C instruction of.
+        platform.machine = lambda: "unknown"
+    made = results(Path(sys.argv[1]))
+
+    from bertprep.kernels import machine
+
+    print(json.dumps({"made": made, "instruction": machine._INSTRUCTION}))
+
+
+if __name__ == "__main__":
+    main()
+
+
+def sources_digest() -> str:
+    from bertprep import kernels
+
+    sources = sorted(Path(kernels.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+@pytest.fixture(scope="module")
+def cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where these runs keep their compiled code, for the next time that the tests run."""
+    if not hasattr(request.config, "cache"):  # -p no:cacheprovider
+        return tmp_path_factory.mktemp("kernels")
+    folder = request.config.cache.mkdir("bertprep-checked-kernels")
+    current = folder / sources_digest()
+    for old in folder.iterdir():
+        if old != current:
+            shutil.rmtree(old, ignore_errors=True)
+    return current
+
+
+def run(cache: Path, *command: str | Path, **environment: str) -> str:
+    environment |= {"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "NUMBA_CACHE_DIR": str(cache)}
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        capture_output=True,
+        text=True,
+        cwd=TESTS.parent,
+        env=os.environ | environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def expected(sample_corpus: Path) -> dict[str, str]:
+    return results(sample_corpus)
+
+
+def test_results_with_bounds_checked(
+    cache: Path, sample_corpus: Path, expected: dict[str, str]
+) -> None:
+    printed = run(cache / "checked", __file__, sample_corpus, NUMBA_BOUNDSCHECK="1")
+    assert json.loads(printed)["made"] == expected
+
+
+def test_bounds_are_really_checked(cache: Path) -> None:
+    program = """
+import numpy as np
+from bertprep.kernels.partitions import gather_documents
+one, two = np.zeros(1, np.uint32), np.array([0, 1])
+try:
+    gather_documents(one, two, two, np.array([0, 1]), one, one, one)
+except IndexError:
+    print("caught")
+"""
+    assert run(cache / "checked", "-c", program, NUMBA_BOUNDSCHECK="1") == "caught\n"
+
+
+@pytest.mark.parametrize("name", ["test_mt19937.py", "test_instances.py"])
+def test_other_tests_with_bounds_checked(cache: Path, name: str) -> None:
+    flags = ["-q", "-x", "-p", "no:cacheprovider"]
+    run(cache / "checked", "-m", "pytest", *flags, TESTS / name, NUMBA_BOUNDSCHECK="1")
+
+
+def test_results_on_a_processor_without_the_crc32c_instruction(
+    cache: Path, sample_corpus: Path, expected: dict[str, str]
+) -> None:
+    printed = json.loads(run(cache / "other", __file__, sample_corpus, OTHER_PROCESSOR))
+    assert printed["instruction"] is None
+    assert printed["made"] == expected
+
+
+COMPILATIONS = """
+import os, sys
+from numba.core import event
+
+parent = os.getpid()
+
+class Log(event.Listener):
+    def on_start(self, event):
+        kernel = event.data["dispatcher"].py_func
+        if kernel.__module__.startswith("bertprep"):
+            who = "parent" if os.getpid() == parent else "worker"
+            os.write(log, f"{who} {kernel.__name__}\\n".encode())
+
+    def on_end(self, event):
+        pass
+
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+event.register("numba:compile", Log())
+corpus, output = sys.argv[2:]
+
+from bertprep.cli import main
+
+for number, flags in enumerate((
+    ["--num-partitions", "9"],
+    ["--num-partitions", "3", "--num-shards", "6", "--quirks", "fix", "--eval-fraction", "0.4",
+     "--compression", "gzip", "--feature-names", "v2", "--max-seq-length", "512"],
+    ["--num-partitions", "70", "--no-lowercase", "--no-whole-word-mask"],
+)):
+    main(["create", corpus, "--vocab", corpus + "/vocab.txt", "--output", f"{output}/{number}",
+          "--dupe-factor", "1", "--workers", "3", "--quiet", *flags], standalone_mode=False)
+"""
+
+
+def test_each_kernel_is_compiled_once_by_the_parent(sample_corpus: Path, tmp_path: Path) -> None:
+    # With nothing in the cache. What the parent has not warmed up, and a second signature of what
+    # it has, would be compiled by every worker, for seconds.
+    log = tmp_path / "log"
+    run(tmp_path / "kernels", "-c", COMPILATIONS, log, sample_corpus, tmp_path)
+    compiled = log.read_text().splitlines()
+    assert {line.split()[0] for line in compiled} == {"parent"}
+    names = [line.split()[1] for line in compiled]
+    assert {name: names.count(name) for name in CALLED_FROM_PYTHON} == dict.fromkeys(
+        CALLED_FROM_PYTHON, 1
+    )
