@@ -257,7 +257,7 @@ def main(context: click.Context) -> None:
     help="Nothing but errors: no progress, no warnings, no summary.",
 )
 def create(**values: Any) -> None:
-    """Make tf_examples.tfrecord shards from a raw corpus.
+    r"""Make tf_examples.tfrecord shards from a raw corpus.
 
     CORPUS is files, globs, folders, or - for stdin: one sentence a line, an empty line after each
     document, plain or compressed with gzip, bzip2, xz or zstd. The records are those of
@@ -275,7 +275,7 @@ def create(**values: Any) -> None:
         "records": _split_options(values, RecordOptions),
     }
     options = CreateOptions(**values, **parts)
-    from bertprep.create import create as run  # numba takes longer to import than --help may take
+    from bertprep.create import create as run  # numba's import is too slow for --help
 
     summary = run(options)
     if not options.quiet:
@@ -283,7 +283,7 @@ def create(**values: Any) -> None:
 
 
 def _summary_text(summary: Any, options: CreateOptions) -> str:
-    from bertprep.create import in_bytes
+    from bertprep.findings import in_bytes
 
     counts = summary.counts
     if summary.state == "complete":

@@ -1,7 +1,7 @@
 """Tokenized documents -> training instances, as the reference makes them, draw for draw.
 
 `create_training_instances` fills flat arrays (32 bytes an instance, 8 bytes a mask; the tokens
-stay where they are); the sequence that it returns is a view on them, and `records` writes from them.
+stay where they are); the sequence that it returns is a view on them, which `records` writes.
 
     documents = tokenizer.tokenize_documents([["First sentence.", "Second one."], ["Another."]])
     for instance in create_training_instances(documents, vocabulary, InstanceOptions()):
@@ -25,7 +25,7 @@ _MOST_TOKENS = 2**31 - 1
 
 def num_to_predict(num_tokens: int, options: InstanceOptions) -> int:
     """Masks of an instance of `num_tokens` tokens, [CLS] and [SEP] counted."""
-    wanted = max(1, int(round(num_tokens * options.masked_lm_prob)))
+    wanted = max(1, round(num_tokens * options.masked_lm_prob))
     return min(options.predictions, wanted)
 
 

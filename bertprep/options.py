@@ -103,8 +103,8 @@ class CorpusOptions:
     """What is read, and what is done about text that is not as it should be.
 
     Attributes:
-        encoding_errors: "strict" stops at bytes that are not UTF-8 and at NUL, "replace" puts U+FFFD for
-            them, "skip" leaves their line out.
+        encoding_errors: at bytes that are not UTF-8 and at NUL, "strict" stops, "replace" puts
+            U+FFFD for them, "skip" leaves their line out.
         max_line_chars: a longer line is an error.
         max_document_bytes: a larger document is an error.
     """

@@ -2,7 +2,7 @@
 
     with OutputFolder(path) as folder:
         state = folder.begin(plan, overwrite=False)     # "new", "resumed" or "complete"
-        ...                                             # shards; what is unfinished is in folder.work
+        ...                                             # shards; what is unfinished in folder.work
         folder.finish(vocabulary, manifest)
 
 What a crash leaves is the plan, whole shards, and a work folder that the same command goes on
@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from bertprep.errors import BertprepError, MachineError, UsageError, remedy
+from bertprep.files import fsync_folder, write_whole
 from bertprep.manifest import (
     MANIFEST_NAME,
     PLAN_NAME,
@@ -28,7 +29,6 @@ from bertprep.manifest import (
     differences,
     encode,
 )
-from bertprep.shards import fsync_folder, write_whole
 
 WORK_NAME = ".bertprep"
 _EVAL_NAME = "eval"

@@ -164,7 +164,7 @@ class RecordSerializer:
         return len(self._order)
 
     def fill(self, buffer: np.ndarray, start: int) -> int:
-        """Writes whole records from byte `start` of `buffer` on, until less than `layout.slack` is left.
+        """Writes whole records from byte `start` on, until less than `layout.slack` is left.
 
         Args:
             buffer: uint8[>= start + slack].

@@ -30,29 +30,6 @@ _BLOCK = 4096
 _GZIP_LEVEL = 3
 
 
-def fsync_folder(folder: Path) -> None:
-    """Makes renames in a folder last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_whole(path: Path, data: bytes, temporary: Path) -> None:
-    """Writes a small file so that it is there whole or not at all."""
-    try:
-        with naming(path), open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    fsync_folder(path.parent)
-
-
 def checksum(data: np.ndarray, size: int, crc32c: int = 0) -> int:
     """The CRC32C of what `crc32c` is of, followed by the first bytes of a uint8 array."""
     return int(extend_crc32c(np.uint32(crc32c), data, size)) & 0xFFFFFFFF
@@ -140,10 +117,10 @@ class ShardWriter:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if error is None and self._carried:
-                self._count(self._carried)
-                self._full.put((self._filling, self._carried))
-                self._filling = None
+            if error:
+                self._carried = 0
+            self._count(self._carried)
+            self._full.put((self._filling, self._carried))
             self._full.put(None)
             self._thread.join()
             if error is None:
@@ -154,8 +131,6 @@ class ShardWriter:
                     os.fsync(self._descriptor)
                 os.replace(self._temporary, self._path)
         finally:
-            if self._filling is not None:
-                self._free.put(self._filling)
             os.close(self._descriptor)
             self._temporary.unlink(missing_ok=True)
 

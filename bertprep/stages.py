@@ -17,6 +17,7 @@ import numpy as np
 from bertprep.corpus import Split, line_number, read_blocks
 from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary
 from bertprep.errors import BertprepError, TextError
+from bertprep.files import write_whole
 from bertprep.instances import create_training_instances
 from bertprep.options import CreateOptions
 from bertprep.output import shard_name
@@ -28,7 +29,7 @@ from bertprep.partitions import (
     write_blob,
 )
 from bertprep.records import RecordLayout, RecordSerializer
-from bertprep.shards import ShardWriter, checksum, write_whole
+from bertprep.shards import ShardWriter, checksum
 from bertprep.tokenization import FastTokenizer
 from bertprep.vocab import Vocabulary
 
@@ -244,7 +245,7 @@ def keep_freed_memory() -> None:
 
 
 def warm_up(job: Job) -> None:
-    """Compiles every kernel and loads the vocabulary here, for workers that are forked from here."""
+    """Compiles every kernel and loads the vocabulary, for workers that are forked from here."""
     text = b"One line.\nAnother one.\n\nA document of\ntwo lines.\n"
     hashed = _tokenizer(job.options, job.vocabulary_sha256).tokenize_text(text)
     documents = unpack_documents(pack_partitions(hashed, job.partitions))

@@ -432,7 +432,7 @@ def test_the_document_limit_holds_whatever_the_splits_and_blocks(
     except BertprepError as error:
         line = int(str(error).removeprefix(f"{scratch}:").split(":")[0])
         assert line in {1 + text.count(b"\n", 0, start) for start in too_large}
-        assert "--max-document-bytes" in str(error)
+        assert "--max-document-bytes" in str(error)  # noqa: PT017
     else:
         # A long blank line alone is no document.
         assert all(blank(text[start:].split(b"\n")[0]) for start in too_large)
@@ -593,8 +593,7 @@ def test_a_file_that_shrank_is_an_error(folder: Path) -> None:
     splits = plan_splits(find("a.txt").files, 10)
     write("a.txt", TEXT[:-1])
     with pytest.raises(BertprepError, match=r"^a\.txt: the file ends at byte .* has changed"):
-        for split in splits:
-            list(read_blocks(split, CorpusOptions(), 10))
+        _ = [list(read_blocks(split, CorpusOptions(), 10)) for split in splits]
     os.remove("a.txt")
     with pytest.raises(BertprepError, match=r"^a\.txt: cannot be read \(No such file"):
         list(read_blocks(splits[0], CorpusOptions(), 10))

@@ -15,13 +15,13 @@ PACKAGE = Path(bertprep.__file__).parent
 #: Rooms are the modules and packages right below `bertprep`; imports go from floor to lower floor.
 FLOORS = {
     0: {"options", "errors", "data"},
-    1: {"vocab", "kernels"},
+    1: {"vocab", "kernels", "files"},
     2: {
         *("corpus", "tokenization", "partitions", "instances", "records", "shards", "manifest"),
         "output",
     },
     3: {"engines", "stages"},
-    4: {"create", "progress"},
+    4: {"create", "findings", "progress"},
     5: {"cli"},
 }
 
@@ -29,8 +29,8 @@ FLOORS = {
 NEIGHBOURS = {
     ("options", "errors"): "an option out of bounds is an error, and errors import nothing",
     ("output", "manifest"): "the folder's life is told by the plan and the manifest in it",
-    ("output", "shards"): "fsync and rename, the one way to write a small file whole",
     ("create", "progress"): "progress imports nothing of ours; it is up here because of tqdm",
+    ("create", "findings"): "the same stage's results, told to a person: create's second page",
 }
 
 #: The door: `bertprep/__init__.py` names the public API of all floors, and imports it on first use;
@@ -117,7 +117,7 @@ def test_exceptions_are_on_one_floor_and_in_use() -> None:
 
 def test_only_create_knows_the_engine_and_the_stages() -> None:
     importers = {r: {room_of(p) for p in modules() if r in rooms_imported(p)} for r in FLOORS[3]}
-    assert importers == {"engines": {"create"}, "stages": {"create"}}
+    assert importers == {"engines": {"create"}, "stages": {"create", "findings"}}
 
 
 @pytest.mark.parametrize("library", TENANTS)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-
-from bertprep.cli import main
 from feature_digest import digest
 from tfrecords import read_features
+
+from bertprep.cli import main
 
 GOLDENS = json.loads((Path(__file__).parent / "goldens.json").read_text())
 

@@ -1,12 +1,12 @@
 """Tokenized documents -> training instances: sentence pairs and masks, draw for draw.
 
-A segment of an instance is a slice of the partition's tokens, since sentences lie behind each other and
-truncation only shortens at the ends. So an instance is 32 bytes (two slices, a label, where its
-masks start) and eight bytes a mask; nothing is copied, and a word is two entries of `word_starts`.
+A segment of an instance is a slice of the partition's tokens, since sentences lie behind each
+other and truncation only shortens at the ends. So an instance is 32 bytes (two slices, a label,
+where its masks start) and eight bytes a mask, and nothing is copied.
 
-Cost: about 0.6 us an instance of 128 tokens; two thirds of it are the mask's shuffle.
+Cost: about 0.75 us an instance of 128 tokens; a third of it is the shuffle of the candidates.
 Source: create_instances_from_document, create_masked_lm_predictions and truncate_seq_pair of
-google-research/bert, in DESIGN.md's order of draws.
+google-research/bert, draw for draw.
 """
 
 import numpy as np
@@ -109,7 +109,7 @@ def _find_candidates(tokens, instance, settings, starts):
 
 @njit()
 def _mask(rng, position, instance, tokens, settings, replacements, scratch, masks, first):
-    """Draws one instance's masks into `masks` from `first` on; returns their end and the position."""
+    """Draws one instance's masks into `masks` from `first` on; returns their end, the position."""
     max_seq_length = settings[MAX_SEQ_LENGTH]
     starts = scratch[max_seq_length : 2 * max_seq_length]
     replaced_at, bits_at = 2 * max_seq_length, 3 * max_seq_length

@@ -1,8 +1,8 @@
 """How kernels are compiled, and where the compiled code is kept.
 
-The folder carries a digest of all kernel sources, since numba looks for changes only in the file of a
-function and not in those it inlines (numba#1833). It is NUMBA_CACHE_DIR when that is set, else the
-user's cache folder, else a private temporary one.
+The folder carries a digest of all kernel sources, since numba looks for changes only in the file
+of a function and not in those it inlines (numba#1833). It is NUMBA_CACHE_DIR when that is set, else
+the user's cache folder, else a private temporary one.
 """
 
 import atexit

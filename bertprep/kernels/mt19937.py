@@ -92,7 +92,7 @@ def fraction(rng, position):
 
 @njit()
 def randbelow(rng, position, n):
-    """A uniform integer in [0, n), n >= 1, as `Random._randbelow` draws it; and the new position."""
+    """A uniform integer in [0, n), n >= 1, as `Random._randbelow` draws it; the new position."""
     shift = np.uint32(count_leading_zeros(np.uint64(n)) - 32)
     while True:
         position = ensure(rng, position, 1)

@@ -1,10 +1,11 @@
 """Training instances -> framed `tf.train.Example`s, in the order of a permutation.
 
-Everything that does not change from record to record is laid out beforehand: the bytes in
-front of each feature by its size, a token's varint beside its id, masks as windows into runs of ones and zeros. Copies
-run over their end by up to a machine word; what follows overwrites it.
+Everything that does not change from record to record is laid out beforehand: the bytes in front of
+each feature by its size, a token's varint, masks as windows into runs of ones and zeros. Copies run
+over their end by up to a machine word; what follows overwrites it.
 
-Cost: about 0.3 us a record of 128 tokens. Source: TFRecord framing and `example.proto` of TensorFlow.
+Cost: about 0.3 us a record of 128 tokens.
+Source: TFRecord framing and `example.proto` of TensorFlow.
 """
 
 import numpy as np
@@ -32,8 +33,8 @@ from bertprep.kernels.machine import (
     NEXT_SENTENCE_LABELS,
 ) = range(7)
 
-# Fields of `layout: int64[LAYOUT_SIZE]`: numbers and ids; the bytes of the features of fixed size with
-# their headers; how many sizes `headers` knows; where each run starts; the byte to stop behind.
+# Fields of `layout: int64[LAYOUT_SIZE]`: numbers and ids; the bytes of the features of fixed size
+# with their headers; how many sizes `headers` knows; where each run starts; where to stop.
 (
     MAX_SEQ_LENGTH,
     MAX_PREDICTIONS,
@@ -153,9 +154,20 @@ def _write_varints(varints, first, size, padded_size, out, at):
 
 @njit()
 def serialize_instances(
-    instances, masks, packed_tokens, packed_ids, order, first, layout, headers, runs, scratch, out, at
+    instances,
+    masks,
+    packed_tokens,
+    packed_ids,
+    order,
+    first,
+    layout,
+    headers,
+    runs,
+    scratch,
+    out,
+    at,
 ):
-    """Writes the frames of `instances[order[first:]]` into `out` from byte `at` on, until it is full.
+    """Writes the frames of `instances[order[first:]]` into `out` from byte `at`, until it is full.
 
     Args:
         instances: INSTANCE[...].
@@ -165,7 +177,7 @@ def serialize_instances(
         order: int64[...]. The instances in the order of the file.
         layout: int64[LAYOUT_SIZE]. The fields named above.
         headers: uint8[7 * NUM_SIZES * HEADER_WIDTH]. The bytes before each feature, by its size.
-        runs: uint8[...]. Ones then zeros, zeros then ones, 1.0s then 0.0s, from the layout's fields on.
+        runs: uint8[...]. Ones then zeros, zeros then ones, 1.0s then 0.0s, as `layout` says where.
         scratch: uint32[max_seq_length + max_predictions_per_seq].
         out: uint8[LIMIT + a record + PADDING].
 
@@ -199,7 +211,7 @@ def serialize_instances(
         num_tokens = a + b + 3
         first_mask, num_masks = instance.first_mask, np.int64(instance.num_masks)
         scratch[0] = cls
-        # Unsigned indices cost no check for negative ones, and with 32-bit sums these loops vectorise.
+        # Unsigned indices have no check for negative ones; with 32-bit sums these loops vectorise.
         token_bytes = np.uint32(0)
         for i in range(a):
             varint = packed_tokens[np.uint64(a_start + i)]

@@ -289,9 +289,9 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
     """Tokenizes `text[:end]`, whole documents, from `progress[POSITION]` on.
 
     Args:
-        text: uint8[>= end + PADDING]. UTF-8 without 0x0D; `text[end - 1]` and the padding are newlines.
+        text: uint8[>= end + PADDING]. UTF-8 without 0x0D; newlines at its end and behind.
         limits: int64[2]. Most characters a line may have; the hash's seed.
-        trie: what `build_trie` filled, and int64[3]: [UNK], the node of `##`, most characters a word.
+        trie: what `build_trie` filled; int64[3]: [UNK], the node of `##`, most characters a word.
         pages: int16[4352], uint8[n, 256], uint8[n, 256], uint64[n, 256, 2]: the characters' page,
             class, length of the mapped UTF-8, the mapped UTF-8.
         memo: uint64[2**n, 8]. Four words of key, eight tokens.

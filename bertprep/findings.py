@@ -1,0 +1,126 @@
+"""What a person should know of a run: before it, of the documents, and of the finished records.
+
+What cannot be meant is raised; what may be meant, and costs days when it is not, is a warning.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertprep.data import InputFile
+from bertprep.errors import BertprepError
+from bertprep.options import CreateOptions
+from bertprep.stages import BuiltPartition, Job, TokenizedSplit
+
+#: For the estimate: tokens a byte of text, and the share of a sequence that an instance takes on.
+_TOKENS_A_BYTE, _SHARE_USED = 0.25, 0.7
+_GZIP_SHARE = 0.3
+
+_MANY_UNKNOWN = 0.01
+_MANY_CUT = 0.25
+
+
+def require_text(options: CreateOptions, files: Sequence[InputFile]) -> None:
+    """Raises BertprepError where all files are empty."""
+    if not any(file.size for file in files):
+        raise BertprepError(f"{_named(options)}: there is no text, only empty files: name others")
+
+
+def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None:
+    """Raises BertprepError where an estimate of what will be written is more than is free."""
+    instances = options.instances
+    length, predictions = instances.max_seq_length, instances.predictions
+    num_tokens = text_bytes * _TOKENS_A_BYTE
+    num_instances = num_tokens * instances.dupe_factor / (length * _SHARE_USED)
+    record_bytes = 4 * length + 7 * predictions + 180
+    share = _GZIP_SHARE if options.records.compression == "gzip" else 1.0
+    wanted = int(num_instances * record_bytes * share + 4 * num_tokens)
+    free = shutil.disk_usage(folder).free
+    if wanted > free:
+        raise BertprepError(
+            f"{folder}: about {in_bytes(wanted)} will be written and {in_bytes(free)} are free: "
+            "name another --output, lower --dupe-factor, or pass --no-check-disk"
+        )
+
+
+def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]:
+    """Warnings of the tokenized documents; raises BertprepError where they are too few."""
+    options = job.options
+    num_documents = sum(result.num_documents for result in tokenized)
+    if not num_documents:
+        raise BertprepError(
+            f"{_named(options)}: no documents, since all lines are blank or without a token: "
+            "name other files"
+        )
+    held_out = sum(result.num_held_out for result in tokenized)
+    if job.partitions.num_eval_partitions and held_out < 2:
+        raise BertprepError(
+            f"--eval-fraction {options.eval_fraction} holds out {_documents(held_out)} of "
+            f"{num_documents:,}, and two is the least: pass a larger share, or none"
+        )
+    if held_out == num_documents:
+        raise BertprepError(
+            f"--eval-fraction {options.eval_fraction} holds out all {num_documents:,} documents: "
+            "pass a smaller share, or none"
+        )
+    warnings = []
+    mended = sum(result.mended_lines for result in tokenized)
+    if mended:
+        done = "replaced" if options.corpus.encoding_errors == "replace" else "left out"
+        warnings.append(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
+    if num_documents == 1:
+        warnings.append(
+            "the corpus is a single document, so every random next sentence comes from it too: "
+            "put an empty line between documents"
+        )
+    elif all(result.num_one_sentence == result.num_documents for result in tokenized):
+        warnings.append(
+            "every document has one sentence, so no instance has a true next sentence: an empty "
+            "line belongs between documents, not between sentences"
+        )
+    return warnings
+
+
+def review_records(counts: dict[str, int], built: Sequence[BuiltPartition]) -> list[str]:
+    """Warnings of the finished records."""
+    warnings = []
+    empty = [number for number, result in enumerate(built) if not result.counts["documents"]]
+    if empty:
+        warnings.append(
+            f"{len(empty)} of {len(built)} partitions have no documents, and empty shards "
+            f"(partition {empty[0]} for one): fewer partitions would do"
+        )
+    unknown = counts["unknown_tokens"] / max(1, counts["tokens"])
+    if unknown > _MANY_UNKNOWN:
+        warnings.append(
+            f"{unknown:.1%} of the tokens are [UNK]: does the vocabulary fit the language, and "
+            "--lowercase its casing?"
+        )
+    cut = counts["truncated_tokens"]
+    share = cut / max(1, cut + counts["instance_tokens"])
+    if share > _MANY_CUT:
+        warnings.append(
+            f"{share:.0%} of the tokens were cut away to fit --max-seq-length: are the lines "
+            "sentences, and not whole paragraphs?"
+        )
+    return warnings
+
+
+def in_bytes(size: float) -> str:
+    """A number of bytes for people: 1.5 GB."""
+    if size < 1000:
+        return f"{size:.0f} B"
+    for unit in ("KB", "MB", "GB"):
+        size /= 1000
+        if size < 1000 or unit == "GB":
+            break
+    return f"{size:.1f} {unit}"
+
+
+def _named(options: CreateOptions) -> str:
+    more = f" and {len(options.inputs) - 3:,} more" if len(options.inputs) > 3 else ""
+    return " ".join(options.inputs[:3]) + more
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count or 'no'} documents"
