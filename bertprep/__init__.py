@@ -14,25 +14,29 @@ except PackageNotFoundError:  # a checkout on the path, not installed
 _HOMES = {
     "BasicTokenizer": "bertprep.tokenization",
     "BertprepError": "bertprep.errors",
+    "CorpusOptions": "bertprep.options",
     "FastTokenizer": "bertprep.tokenization",
     "FullTokenizer": "bertprep.tokenization",
     "InstanceOptions": "bertprep.options",
     "TokenizedDocuments": "bertprep.data",
     "TokenizerOptions": "bertprep.options",
     "TrainingInstance": "bertprep.data",
+    "TrainingInstances": "bertprep.data",
     "Vocabulary": "bertprep.vocab",
     "WordpieceTokenizer": "bertprep.tokenization",
     "create_masked_lm_predictions": "bertprep.instances",
     "create_training_instances": "bertprep.instances",
+    "seeded": "bertprep.kernels.mt19937",
 }
 
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from bertprep.data import TokenizedDocuments, TrainingInstance
+    from bertprep.data import TokenizedDocuments, TrainingInstance, TrainingInstances
     from bertprep.errors import BertprepError
     from bertprep.instances import create_masked_lm_predictions, create_training_instances
-    from bertprep.options import InstanceOptions, TokenizerOptions
+    from bertprep.kernels.mt19937 import seeded
+    from bertprep.options import CorpusOptions, InstanceOptions, TokenizerOptions
     from bertprep.tokenization import (
         BasicTokenizer,
         FastTokenizer,

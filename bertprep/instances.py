@@ -148,7 +148,7 @@ def create_masked_lm_predictions(
 
     Args:
         tokens_a, tokens_b: uint32[num_tokens >= 1]. Tokens as in `TokenizedDocuments`.
-        rng: a generator, see `kernels.mt19937.seeded`; it moves on as the reference's would.
+        rng: a generator, from `bertprep.seeded(seed)`; it moves on as the reference's would.
 
     Raises:
         BertprepError: the pair is longer than `max_seq_length`.
