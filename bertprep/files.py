@@ -1,4 +1,4 @@
-"""Small files that are there whole or not at all, also after a power cut."""
+"""Files that are there whole or not at all, also after a power cut."""
 
 import os
 from pathlib import Path
@@ -15,11 +15,12 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes, temporary: Path) -> None:
-    """Writes a small file so that it is there whole or not at all."""
+def write_whole(path: Path, temporary: Path, *parts: bytes | memoryview) -> None:
+    """Writes the parts, one behind the other, under a temporary name and renames the file."""
     try:
         with naming(path), open(temporary, "wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -130,12 +130,12 @@ class OutputFolder:
             old = None
         if old is None:
             self._clear_work()
-            write_whole(self.path / PLAN_NAME, encode(plan), self.work / "plan.tmp")
+            write_whole(self.path / PLAN_NAME, self.work / "plan.tmp", encode(plan))
             self._has_begun = True
             return "new"
         self._has_begun = True
         if not (self.path / PLAN_NAME).exists():
-            write_whole(self.path / PLAN_NAME, encode(plan), self.work / "plan.tmp")
+            write_whole(self.path / PLAN_NAME, self.work / "plan.tmp", encode(plan))
         if manifest is not None:
             if self._has_all(manifest):
                 return "complete"
@@ -204,9 +204,9 @@ class OutputFolder:
 
     def finish(self, vocabulary: bytes, manifest: dict[str, Any]) -> None:
         """Writes what stands beside the shards, the manifest last."""
-        write_whole(self.path / VOCABULARY_NAME, vocabulary, self.work / "vocab.tmp")
+        write_whole(self.path / VOCABULARY_NAME, self.work / "vocab.tmp", vocabulary)
         fsync_folder(self.path)
-        write_whole(self.path / MANIFEST_NAME, encode(manifest), self.work / "manifest.tmp")
+        write_whole(self.path / MANIFEST_NAME, self.work / "manifest.tmp", encode(manifest))
 
     def __exit__(
         self,

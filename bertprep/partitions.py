@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from bertprep.data import HashedDocuments, PartitionPlan, TokenizedDocuments
-from bertprep.errors import UsageError, naming
+from bertprep.errors import UsageError
+from bertprep.files import write_whole
 from bertprep.kernels.partitions import gather_documents
 
 #: Bytes of text in a partition, about.
@@ -179,18 +180,7 @@ def unpack_documents(parts: Iterable[np.ndarray]) -> TokenizedDocuments:
 def write_blob(path: Path, packed: Sequence[np.ndarray]) -> None:
     """Writes packed partitions with an index behind them; whole or not at all under its name."""
     offsets = _starts(np.array([part.nbytes for part in packed], np.int64))
-    temporary = path.with_suffix(".tmp")
-    try:
-        with naming(path), open(temporary, "wb") as file:
-            for part in packed:
-                file.write(part.data)
-            file.write(offsets.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, path.with_suffix(".tmp"), *(part.data for part in packed), offsets.data)
 
 
 def read_slice(path: Path, partition: int, num_partitions: int) -> np.ndarray:

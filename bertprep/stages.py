@@ -225,7 +225,7 @@ def _shard_names(job: Job, partition: int) -> list[str]:
 
 def _leave(job: Job, path: Path, result: Any) -> None:
     data = json.dumps(dataclasses.asdict(result)).encode()
-    write_whole(path, data, path.with_suffix(".tmp"))
+    write_whole(path, path.with_suffix(".tmp"), data)
 
 
 def keep_freed_memory() -> None:

@@ -7,22 +7,31 @@ The tables hold the characters' properties in pages of 256, made by Python's `un
 when the text first needs them: the kernel stops with NEED_PAGE, is given the page and goes on.
 A chunk whose mapping depends on context (a capital sigma) is handed back whole with CHUNK.
 
-Cost: about 3 ns a byte of English. Source: BasicTokenizer and WordpieceTokenizer of
+Cost: about 6 ns a byte of English. Source: BasicTokenizer and WordpieceTokenizer of
 google-research/bert, whose ids this gives for every input.
 """
 
 import numpy as np
 
+from bertprep.kernels.characters import (
+    CHUNK,
+    DONE,
+    DROPPED,
+    IDEOGRAPH,
+    LETTER,
+    LONG_LINE,
+    PUNCTUATION,
+    SPACE,
+    class_of,
+    decode,
+    num_characters,
+    scan_chunk,
+    scan_word,
+    strip,
+)
 from bertprep.kernels.jit import inlined, njit
 from bertprep.kernels.machine import count_trailing_zeros, load64
-
-# What a character is to the tokenizer, in `pages.classes`.
-LETTER, SPACE, DROPPED, IDEOGRAPH, PUNCTUATION, CONTEXTUAL = range(6)
-#: Set beside a class where Python's `str.strip()` takes the character off.
-STRIPPED = 8
-
-# Why `tokenize` came back; `progress[REASON]`.
-DONE, NEED_PAGE, CHUNK, INVALID, LONG_LINE = range(5)
+from bertprep.kernels.trie import match_pieces
 
 # Fields of `progress: int64[11]`, in and out of `tokenize`.
 (
@@ -39,9 +48,6 @@ DONE, NEED_PAGE, CHUNK, INVALID, LONG_LINE = range(5)
     DOCUMENT_HASH,
 ) = range(11)
 
-#: Bit of a token that continues the word before it; the other bits are its id.
-CONTINUES = np.uint32(1 << 31)
-_CONTINUES = 1 << 31
 #: The longest word, in bytes, that the memo keeps.
 MEMO_BYTES = 32
 _NO_TOKEN = np.uint64(0xFFFFFFFF)
@@ -55,141 +61,6 @@ _CASE = np.uint64(0x2020202020202020)
 
 
 @njit()
-def build_trie(piece_bytes, piece_offsets, keys, values, accepts):
-    """Fills a trie of the vocabulary's pieces, its edges in an open-addressed hash table.
-
-    Args:
-        piece_bytes, piece_offsets: the pieces' UTF-8, concatenated; int64[V + 1].
-        keys: int64[2**n], zero. (node * 256 + byte + 1) of each edge.
-        values: int32[2**n]. The node that the edge leads to.
-        accepts: int32[max nodes], -1. The piece that ends at each node.
-    """
-    mask = keys.size - 1
-    num_nodes = 1
-    for piece in range(piece_offsets.size - 1):
-        node = 0
-        for i in range(piece_offsets[piece], piece_offsets[piece + 1]):
-            key = node * 256 + np.int64(piece_bytes[i]) + 1
-            slot = _edge_slot(keys, mask, key)
-            if keys[slot] == 0:
-                keys[slot] = key
-                values[slot] = num_nodes
-                num_nodes += 1
-            node = values[slot]
-        accepts[node] = piece
-    return num_nodes
-
-
-@njit()
-def _edge_slot(keys, mask, key):
-    slot = np.int64((np.uint64(key) * _HASH_A) >> np.uint64(32)) & mask
-    while keys[slot] != 0 and keys[slot] != key:
-        slot = (slot + 1) & mask
-    return slot
-
-
-@njit()
-def _next_node(trie, node, byte):
-    """The node after `byte`, or -1."""
-    keys, values = trie[0], trie[1]
-    key = node * 256 + np.int64(byte) + 1
-    slot = _edge_slot(keys, keys.size - 1, key)
-    return np.int64(values[slot]) if keys[slot] == key else np.int64(-1)
-
-
-@njit()
-def match_pieces(trie, word, size, tokens, start):
-    """Greedy longest-match of `word[:size]`; writes tokens from `start`, returns their end.
-
-    A word with a part that is no piece becomes one [UNK].
-    """
-    accepts, limits = trie[2], trie[3]
-    unknown, continued, max_characters = limits[0], limits[1], limits[2]
-    at = 0 if _num_characters(word, 0, size) <= max_characters else -1
-    end = start
-    while 0 <= at < size:
-        node = np.int64(0) if at == 0 else continued
-        piece, piece_end = -1, -1
-        i = at
-        while i < size and node >= 0:
-            node = _next_node(trie, node, word[i])
-            i += 1
-            if node >= 0 and accepts[node] >= 0:
-                piece, piece_end = accepts[node], i
-        if piece >= 0:
-            tokens[end] = np.uint32(piece) | (np.uint32(_CONTINUES) if at else np.uint32(0))
-            end += 1
-        at = piece_end
-    if at < 0:
-        tokens[start] = np.uint32(unknown)
-        end = start + 1
-    return end
-
-
-@njit()
-def _decode(text, at):
-    """The code point at byte `at` and its length in bytes; length 0 where it is not UTF-8."""
-    a = np.int64(text[at])
-    if a < 0x80:
-        return a, 1
-    b = np.int64(text[at + 1])
-    if 0xC2 <= a <= 0xDF and (b & 0xC0) == 0x80:
-        return (a & 0x1F) << 6 | (b & 0x3F), 2
-    c = np.int64(text[at + 2])
-    if (a & 0xF0) == 0xE0 and (b & 0xC0) == 0x80 and (c & 0xC0) == 0x80:
-        code_point = (a & 0x0F) << 12 | (b & 0x3F) << 6 | (c & 0x3F)
-        if code_point >= 0x800 and not 0xD800 <= code_point <= 0xDFFF:
-            return code_point, 3
-        return np.int64(0), 0
-    d = np.int64(text[at + 3])
-    if (a & 0xF8) == 0xF0 and (b & 0xC0) == 0x80 and (c & 0xC0) == 0x80 and (d & 0xC0) == 0x80:
-        code_point = (a & 0x07) << 18 | (b & 0x3F) << 12 | (c & 0x3F) << 6 | (d & 0x3F)
-        if 0x10000 <= code_point <= 0x10FFFF:
-            return code_point, 4
-    return np.int64(0), 0
-
-
-@njit()
-def _class_of(pages, code_point):
-    """The class of a code point, or -1 where its page is not there yet."""
-    page = pages[0][code_point >> 8]
-    return np.int64(pages[1][page, code_point & 255]) if page >= 0 else np.int64(-1)
-
-
-@njit()
-def _scan_word(pages, text, at):
-    """The end of the word at byte `at`, and the reason why it cannot be told (or DONE)."""
-    while True:
-        code_point, length = _decode(text, at)
-        if length == 0:
-            return at, INVALID
-        kind = _class_of(pages, code_point)
-        if kind < 0:
-            return code_point, NEED_PAGE
-        kind &= 7
-        if kind == CONTEXTUAL:
-            return at, CHUNK
-        if kind != LETTER and kind != DROPPED:
-            return at, DONE
-        at += length
-
-
-@njit()
-def _scan_chunk(pages, text, at):
-    """The end of the blank-separated chunk at `at`: the next space or ideograph."""
-    while True:
-        code_point, length = _decode(text, at)
-        if length == 0:
-            return at, INVALID
-        kind = _class_of(pages, code_point)
-        if kind < 0:
-            return code_point, NEED_PAGE
-        if kind & 7 == SPACE or kind & 7 == IDEOGRAPH:
-            return at, DONE
-        at += length
-
-
-@njit()
 def _map_characters(pages, text, start, end, word):
     """Writes the mapped characters of `text[start:end]` into `word`; returns their size in bytes.
 
@@ -198,7 +69,7 @@ def _map_characters(pages, text, start, end, word):
     page_of, _, lengths, mapped = pages
     size = 0
     while start < end and size + 16 <= word.size:
-        code_point, length = _decode(text, start)
+        code_point, length = decode(text, start)
         start += length
         page, cell = page_of[code_point >> 8], code_point & 255
         for i in range(lengths[page, cell]):
@@ -242,34 +113,6 @@ def _not_alphanumeric(value):
     letter = (lower + np.uint64(0x1F) * _ONES) & ~(lower + np.uint64(0x05) * _ONES)
     digit = (seven + np.uint64(0x50) * _ONES) & ~(seven + np.uint64(0x46) * _ONES)
     return ~(letter | digit) & _HIGH | value & _HIGH
-
-
-@njit()
-def _num_characters(text, start, end):
-    """Number of code points in `text[start:end]`."""
-    characters = 0
-    for i in range(start, end):
-        characters += (text[i] & 0xC0) != 0x80
-    return characters
-
-
-@njit()
-def _strip(pages, text, start, end):
-    """`str.strip()` of a line of valid UTF-8 whose pages are all there."""
-    while start < end:
-        code_point, length = _decode(text, start)
-        if not _class_of(pages, code_point) & STRIPPED:
-            break
-        start += length
-    while end > start:
-        at = end - 1
-        while (text[at] & 0xC0) == 0x80:
-            at -= 1
-        code_point, _ = _decode(text, at)
-        if not _class_of(pages, code_point) & STRIPPED:
-            break
-        end = at
-    return start, end
 
 
 @njit()
@@ -317,12 +160,12 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
         byte = text[np.uint64(at)]
         kind = classes[byte] & 7 if byte < 0x80 else LETTER
         if byte == 10:
-            if at - line_start > limits[0] and _num_characters(text, line_start, at) > limits[0]:
+            if at - line_start > limits[0] and num_characters(text, line_start, at) > limits[0]:
                 reason = LONG_LINE
                 break
             first, last = line_start, at
             if not (0x20 < text[first] < 0x7F and 0x20 < text[last - 1] < 0x7F):
-                first, last = _strip(pages, text, first, last)
+                first, last = strip(pages, text, first, last)
             if first == last:
                 if num_sentences > (documents[0, num_documents - 1] if num_documents else 0):
                     documents[0, num_documents] = num_sentences
@@ -353,9 +196,9 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
             stop += count_trailing_zeros(outside) >> 3
             border = text[np.uint64(stop)]
             if border >= 0x80 or classes[border] & 7 == DROPPED:
-                stop, reason = _scan_word(pages, text, stop)
+                stop, reason = scan_word(pages, text, stop)
                 if reason == CHUNK:
-                    detail, reason = _scan_chunk(pages, text, stop)
+                    detail, reason = scan_chunk(pages, text, stop)
                     if reason == DONE:
                         reason, count = CHUNK, chunk_tokens
                         break
@@ -364,8 +207,8 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
                     detail = stop
                     break
             if stop == at:
-                code_point, length = _decode(text, at)
-                kind = _class_of(pages, code_point) & 7
+                code_point, length = decode(text, at)
+                kind = class_of(pages, code_point) & 7
                 stop = at + length
                 if kind == SPACE:
                     at = stop

@@ -8,7 +8,7 @@ from unicodedata import combining
 
 import numpy as np
 
-from bertprep.kernels.wordpiece import (
+from bertprep.kernels.characters import (
     CONTEXTUAL,
     DROPPED,
     IDEOGRAPH,

@@ -17,19 +17,16 @@ import numpy as np
 
 from bertprep.data import HashedDocuments, TokenizedDocuments
 from bertprep.errors import TextError, UsageError
-from bertprep.kernels import wordpiece
+from bertprep.kernels import trie, wordpiece
+from bertprep.kernels.characters import CHUNK, DONE, INVALID, NEED_PAGE
 from bertprep.kernels.machine import PADDING
+from bertprep.kernels.trie import CONTINUES
 from bertprep.kernels.wordpiece import (
-    CHUNK,
     CHUNK_START,
     CHUNK_TOKENS,
-    CONTINUES,
     DETAIL,
     DOCUMENT_HASH,
-    DONE,
-    INVALID,
     LINE_START,
-    NEED_PAGE,
     NUM_DOCUMENTS,
     NUM_SENTENCES,
     NUM_TOKENS,
@@ -286,7 +283,7 @@ def _make_trie(vocabulary: Vocabulary, longest_word: int) -> Trie:
     keys, values = np.zeros(slots, np.int64), np.zeros(slots, np.int32)
     accepts = np.full(num_bytes + 1, -1, np.int32)
     data = np.frombuffer(b"".join(pieces), np.uint8)
-    wordpiece.build_trie(data, offsets, keys, values, accepts)
+    trie.build_trie(data, offsets, keys, values, accepts)
     accepts[accepts >= 0] -= 1
     return keys, values, accepts, np.array([vocabulary.unk_id, 2, longest_word], np.int64)
 

@@ -1,0 +1,87 @@
+"""A trie of the vocabulary, and the greedy longest match in it.
+
+The edges stand in one open-addressed hash table, so that a vocabulary of 30,000 pieces is built in
+milliseconds and a step is one look-up. Source: WordpieceTokenizer of google-research/bert.
+"""
+
+import numpy as np
+
+from bertprep.kernels.characters import num_characters
+from bertprep.kernels.jit import njit
+
+#: Bit of a token that continues the word before it; the other bits are its id.
+CONTINUES = np.uint32(1 << 31)
+_CONTINUES = 1 << 31
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit()
+def build_trie(piece_bytes, piece_offsets, keys, values, accepts):
+    """Fills a trie of the vocabulary's pieces, its edges in an open-addressed hash table.
+
+    Args:
+        piece_bytes, piece_offsets: the pieces' UTF-8, concatenated; int64[V + 1].
+        keys: int64[2**n], zero. (node * 256 + byte + 1) of each edge.
+        values: int32[2**n]. The node that the edge leads to.
+        accepts: int32[max nodes], -1. The piece that ends at each node.
+    """
+    mask = keys.size - 1
+    num_nodes = 1
+    for piece in range(piece_offsets.size - 1):
+        node = 0
+        for i in range(piece_offsets[piece], piece_offsets[piece + 1]):
+            key = node * 256 + np.int64(piece_bytes[i]) + 1
+            slot = _edge_slot(keys, mask, key)
+            if keys[slot] == 0:
+                keys[slot] = key
+                values[slot] = num_nodes
+                num_nodes += 1
+            node = values[slot]
+        accepts[node] = piece
+    return num_nodes
+
+
+@njit()
+def _edge_slot(keys, mask, key):
+    slot = np.int64((np.uint64(key) * _SPREAD) >> np.uint64(32)) & mask
+    while keys[slot] != 0 and keys[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit()
+def _next_node(trie, node, byte):
+    """The node after `byte`, or -1."""
+    keys, values = trie[0], trie[1]
+    key = node * 256 + np.int64(byte) + 1
+    slot = _edge_slot(keys, keys.size - 1, key)
+    return np.int64(values[slot]) if keys[slot] == key else np.int64(-1)
+
+
+@njit()
+def match_pieces(trie, word, size, tokens, start):
+    """Greedy longest-match of `word[:size]`; writes tokens from `start`, returns their end.
+
+    A word with a part that is no piece becomes one [UNK].
+    """
+    accepts, limits = trie[2], trie[3]
+    unknown, continued, max_characters = limits[0], limits[1], limits[2]
+    at = 0 if num_characters(word, 0, size) <= max_characters else -1
+    end = start
+    while 0 <= at < size:
+        node = np.int64(0) if at == 0 else continued
+        piece, piece_end = -1, -1
+        i = at
+        while i < size and node >= 0:
+            node = _next_node(trie, node, word[i])
+            i += 1
+            if node >= 0 and accepts[node] >= 0:
+                piece, piece_end = accepts[node], i
+        if piece >= 0:
+            tokens[end] = np.uint32(piece) | (np.uint32(_CONTINUES) if at else np.uint32(0))
+            end += 1
+        at = piece_end
+    if at < 0:
+        tokens[start] = np.uint32(unknown)
+        end = start + 1
+    return end

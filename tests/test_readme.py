@@ -1,0 +1,59 @@
+"""The README's commands are run, and its output is theirs."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bertprep.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def console_blocks() -> list[tuple[str, str]]:
+    """Each `$ bertprep` command of the README with what stands below it."""
+    found = []
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            if command.startswith("bertprep "):
+                found.append((command, output))
+    return found
+
+
+def test_commands_print_what_the_readme_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sample_corpus", "vocab.txt"):
+        target = ROOT / "sample_corpus" / ("vocab.txt" if name == "vocab.txt" else ".")
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "broken.txt").write_bytes(b"One.\nTwo.\n\nThree \xff four.\n")
+    monkeypatch.chdir(tmp_path)
+    blocks = console_blocks()
+    assert len(blocks) == 3
+    for command, expected in blocks:
+        arguments = command.replace("/tmp/", "").split()[1:]
+        result = CliRunner().invoke(main, arguments)
+        shown = re.sub(r"(?m)^time .*\n", "", expected.replace("/tmp/", ""))
+        assert re.sub(r"(?m)^time .*\n", "", result.output) == shown
+
+
+def test_every_option_of_create_is_in_the_readme() -> None:
+    flags = {
+        option.opts[0] for option in main.commands["create"].params if option.opts[0][0] == "-"
+    }
+    named = set(re.findall(r"--[a-z][a-z0-9-]+", README.replace("--[no-]", "--")))
+    assert flags - named == set()
+
+
+def test_the_tree_names_every_module() -> None:
+    tree = README.split("## The tree")[1]
+    modules = {path.name for path in (ROOT / "bertprep").glob("*.py")} - {
+        "__init__.py",
+        "__main__.py",
+    }
+    folders = {
+        path.name for path in (ROOT / "bertprep").iterdir() if (path / "__init__.py").exists()
+    }
+    assert {name for name in modules | folders if name not in tree} == set()
