@@ -257,7 +257,7 @@ def main(context: click.Context) -> None:
     help="Nothing but errors: no progress, no warnings, no summary.",
 )
 def create(**values: Any) -> None:
-    r"""Make tf_examples.tfrecord shards from a raw corpus.
+    """Make tf_examples.tfrecord shards from a raw corpus.
 
     CORPUS is files, globs, folders, or - for stdin: one sentence a line, an empty line after each
     document, plain or compressed with gzip, bzip2, xz or zstd. The records are those of
@@ -267,7 +267,7 @@ def create(**values: Any) -> None:
     \b
     Example:
       bertprep create sample_corpus --vocab sample_corpus/vocab.txt --output /tmp/records
-    """
+    """  # noqa: D301 (click wants the backspace itself)
     parts = {
         "tokenizer": _split_options(values, TokenizerOptions),
         "instances": _split_options(values, InstanceOptions),

@@ -14,7 +14,7 @@ from bertprep.stages import BuiltPartition, Job, TokenizedSplit
 
 #: For the estimate: tokens a byte of text, and the share of a sequence that an instance takes on.
 _TOKENS_A_BYTE, _SHARE_USED = 0.25, 0.7
-_GZIP_SHARE = 0.3
+_GZIP_SHARE = 0.33
 
 _MANY_UNKNOWN = 0.01
 _MANY_CUT = 0.25

@@ -26,7 +26,7 @@ BLOCK_BYTES = 1 << 20
 #: Records are made faster than written, and then for a while not at all: enough to write meanwhile.
 _NUM_BUFFERS = 16
 _BLOCK = 4096
-#: zlib's level: twice as fast as its default 6 for files a tenth larger (see benchmarks/README.md).
+#: zlib's level: half as fast again as its default 6, for files 4 % larger (benchmarks/README.md).
 _GZIP_LEVEL = 3
 
 

@@ -715,3 +715,9 @@ def test_errors_of_the_system_name_the_file_and_the_way_out(
         r"permission changed"
     )
     assert_error(["a.txt"], 1, message)
+
+
+def test_the_example_in_the_help_stands_on_a_line_of_its_own() -> None:
+    shown = CliRunner().invoke(main, ["create", "--help"]).output
+    assert "\\b" not in shown
+    assert "\n    bertprep create sample_corpus --vocab sample_corpus/vocab.txt" in shown
