@@ -50,7 +50,6 @@ class ShardWriter:
         self._compressor = (
             zlib.compressobj(_GZIP_LEVEL, wbits=31) if compression == "gzip" else None
         )
-        self._slack = slack
         self._free = _buffers(BLOCK_BYTES + slack)
         self._full: queue.SimpleQueue[tuple[np.ndarray, int] | None] = queue.SimpleQueue()
         self._error: BaseException | None = None

@@ -66,7 +66,6 @@ class TokenizedSplit:
     num_documents: int
     num_held_out: int
     num_one_sentence: int
-    num_tokens: int
     mended_lines: int
 
 
@@ -109,7 +108,7 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
     tokenizer = _tokenizer(job.options, job.vocabulary_sha256)
     mended_before = tokenizer.mended_lines
     blobs: list[str] = []
-    num_documents = num_held_out = num_one_sentence = num_tokens = 0
+    num_documents = num_held_out = num_one_sentence = 0
     waiting: list[HashedDocuments] = []
     waiting_bytes = 0
 
@@ -131,7 +130,6 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
             raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
         documents = hashed.documents
         num_documents += documents.num_documents
-        num_tokens += documents.num_tokens
         num_one_sentence += int(np.count_nonzero(np.diff(documents.document_offsets) == 1))
         waiting.append(hashed)
         waiting_bytes += len(block.data)
@@ -145,7 +143,6 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         num_documents,
         num_held_out,
         num_one_sentence,
-        num_tokens,
         tokenizer.mended_lines - mended_before,
     )
     _leave(job, result_file, result)
