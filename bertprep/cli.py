@@ -139,6 +139,22 @@ class _Group(click.Group):
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class _Command(click.Command):
+    """Takes the reference's spelling of switches too: `--do_lower_case=False`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [self._as_switch(argument) for argument in args])
+
+    def _as_switch(self, argument: str) -> str:
+        name, _, value = argument.partition("=")
+        name, value = name.replace("_", "-"), value.lower()
+        options = [option for option in self.params if isinstance(option, click.Option)]
+        for on, off in ((o.opts, o.secondary_opts) for o in options if o.secondary_opts):
+            if name in on and value in ("true", "false"):
+                return name if value == "true" else off[on.index(name)]
+        return argument
+
+
 class _Stopped(BaseException):
     """SIGINT or SIGTERM, by its number."""
 
@@ -177,7 +193,7 @@ def main(context: click.Context) -> None:
     _catch_stop_signals(context)
 
 
-@main.command(short_help="Make tf_examples.tfrecord shards from a raw corpus.")
+@main.command(cls=_Command, short_help="Make tf_examples.tfrecord shards from a raw corpus.")
 @click.argument("inputs", nargs=-1, required=True, metavar="CORPUS...")
 @click.option(
     "--vocab",
@@ -279,34 +295,4 @@ def create(**values: Any) -> None:
 
     summary = run(options)
     if not options.quiet:
-        click.echo(_summary_text(summary, options))
-
-
-def _summary_text(summary: Any, options: CreateOptions) -> str:
-    from bertprep.findings import in_bytes
-
-    counts = summary.counts
-    if summary.state == "complete":
-        return f"{options.output} is complete already: {counts['instances']:,} instances"
-    placed, cut = counts["instance_tokens"], counts["truncated_tokens"]
-    rows = [
-        ("documents", f"{counts['documents']:,}"),
-        ("sentences", f"{counts['sentences']:,}"),
-        ("tokens", f"{counts['tokens']:,}"),
-        ("[UNK]", _share(counts["unknown_tokens"], counts["tokens"])),
-        ("cut away", f"{_share(cut, cut + placed)} of the tokens of all pairs"),
-        ("instances", f"{counts['instances']:,}"),
-        ("random next", _share(counts["random_next"], counts["instances"])),
-        ("masked", _share(counts["masks"], placed + 3 * counts["instances"])),
-        ("largest partition", f"{counts['largest_partition_tokens']:,} tokens"),
-        ("written", f"{summary.num_shards:,} shards, {in_bytes(summary.bytes)} of records"),
-        ("time", f"{summary.seconds:,.1f} s"),
-    ]
-    if counts["eval_documents"]:
-        rows.insert(1, ("held out", f"{counts['eval_documents']:,}"))
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part / max(1, whole):.2%}"
+        click.echo(summary.text(options.output))

@@ -8,13 +8,18 @@ Memory: a worker holds a block of text with its tokens, or a partition with its 
 import functools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from bertprep.corpus import Split, estimate_text_bytes, find_inputs, plan_splits
 from bertprep.data import InputFile, PartitionPlan
 from bertprep.engines.local import LocalEngine
-from bertprep.findings import require_space, require_text, review_documents, review_records
+from bertprep.findings import (
+    Summary,
+    require_space,
+    require_text,
+    review_documents,
+    review_records,
+)
 from bertprep.manifest import Plan, make_manifest, make_plan
 from bertprep.options import CreateOptions, available_cores
 from bertprep.output import OutputFolder
@@ -38,24 +43,6 @@ R = TypeVar("R")
 #: A corpus of more blobs than this gets larger ones: each build task reads from all of them.
 _MOST_BLOBS = 4096
 _LARGEST_BLOB_BYTES = 8 * BLOCK_BYTES
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run made.
-
-    Attributes:
-        state: "new", "resumed", or "complete" when there was nothing left to do.
-        counts: the manifest's: of documents, tokens, instances, masks and others.
-        bytes: of all shards' uncompressed records.
-        seconds: wall time.
-    """
-
-    state: str
-    counts: dict[str, int]
-    num_shards: int
-    bytes: int
-    seconds: float
 
 
 def create(options: CreateOptions) -> Summary:

@@ -5,6 +5,7 @@ What cannot be meant is raised; what may be meant, and costs days when it is not
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bertprep.data import InputFile
@@ -18,6 +19,48 @@ _GZIP_SHARE = 0.33
 
 _MANY_UNKNOWN = 0.01
 _MANY_CUT = 0.25
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run made.
+
+    Attributes:
+        state: "new", "resumed", or "complete" when there was nothing left to do.
+        counts: the manifest's: of documents, tokens, instances, masks and others.
+        bytes: of all shards' uncompressed records.
+        seconds: wall time.
+    """
+
+    state: str
+    counts: dict[str, int]
+    num_shards: int
+    bytes: int
+    seconds: float
+
+    def text(self, output: Path) -> str:
+        """The summary that a person reads, a line a figure."""
+        counts = self.counts
+        if self.state == "complete":
+            return f"{output} is complete already: {counts['instances']:,} instances"
+        placed, cut = counts["instance_tokens"], counts["truncated_tokens"]
+        rows = [
+            ("documents", f"{counts['documents']:,}"),
+            ("sentences", f"{counts['sentences']:,}"),
+            ("tokens", f"{counts['tokens']:,}"),
+            ("[UNK]", _share(counts["unknown_tokens"], counts["tokens"])),
+            ("cut away", f"{_share(cut, cut + placed)} of the tokens of all pairs"),
+            ("instances", f"{counts['instances']:,}"),
+            ("random next", _share(counts["random_next"], counts["instances"])),
+            ("masked", _share(counts["masks"], placed + 3 * counts["instances"])),
+            ("largest partition", f"{counts['largest_partition_tokens']:,} tokens"),
+            ("written", f"{self.num_shards:,} shards, {in_bytes(self.bytes)} of records"),
+            ("time", f"{self.seconds:,.1f} s"),
+        ]
+        if counts["eval_documents"]:
+            rows.insert(1, ("held out", f"{counts['eval_documents']:,}"))
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
 def require_text(options: CreateOptions, files: Sequence[InputFile]) -> None:
@@ -124,3 +167,7 @@ def _named(options: CreateOptions) -> str:
 
 def _documents(count: int) -> str:
     return "1 document" if count == 1 else f"{count or 'no'} documents"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / max(1, whole):.2%}"

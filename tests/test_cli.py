@@ -721,3 +721,27 @@ def test_the_example_in_the_help_stands_on_a_line_of_its_own() -> None:
     shown = CliRunner().invoke(main, ["create", "--help"]).output
     assert "\\b" not in shown
     assert "\n    bertprep create sample_corpus --vocab sample_corpus/vocab.txt" in shown
+
+
+@pytest.mark.parametrize(
+    ("argument", "field", "expected"),
+    [
+        ("--do_lower_case=True", "lowercase", True),
+        ("--do_lower_case=False", "lowercase", False),
+        ("--do_whole_word_mask=True", "whole_word_mask", True),
+        ("--do-whole-word-mask=false", "whole_word_mask", False),
+        ("--check_disk=false", "check_disk", False),
+    ],
+)
+def test_switches_are_taken_as_the_reference_spells_them(
+    argument: str, field: str, expected: bool
+) -> None:
+    command = main.commands["create"]
+    context = command.make_context("create", ["text", "--vocab", "v", "-o", "out", argument])
+    assert context.params[field] is expected
+
+
+def test_a_switch_with_another_value_is_a_mistake() -> None:
+    result = CliRunner().invoke(main, ["create", "text", "--do_lower_case=maybe"])
+    assert result.exit_code == 2
+    assert "does not take a value" in result.output

@@ -147,7 +147,7 @@ def test_a_folder_means_its_text_files(folder: Path) -> None:
 
 
 def test_a_folder_leaves_out_vocabulary_and_output(folder: Path) -> None:
-    for name in ("a.txt", "vocab.txt", "out/vocab.txt", "out/work/stdin", "outer/b.txt"):
+    for name in ("a.txt", "vocab.txt", "out/vocab.txt", "out/.bertprep/stdin", "outer/b.txt"):
         write(f"corpus/{name}")
     found = find("corpus", vocab="corpus/vocab.txt", output="corpus/out")
     assert [file.path for file in found.files] == ["corpus/a.txt", "corpus/outer/b.txt"]
