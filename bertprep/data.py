@@ -139,7 +139,7 @@ class TrainingInstances(Sequence[TrainingInstance]):
         documents: whose tokens the instances are slices of.
         arrays: kernels.instances.INSTANCE[num_instances], in the order of making.
         masks: kernels.instances.MASK[num_masks].
-        order: int64[num_instances]. Record k is arrays[order[k]].
+        order: int32[num_instances]. Record k is arrays[order[k]].
         cls_id, sep_id: ids of [CLS] and [SEP].
         num_random_next: instances whose B comes from elsewhere.
         num_truncated: tokens cut away, over all instances.

@@ -82,7 +82,7 @@ def create_training_instances(
             f"{documents.num_tokens:,}: use more partitions"
         )
     rng = mt19937.seeded(options.random_seed if seed is None else seed)
-    shuffled = np.arange(documents.num_documents)
+    shuffled = np.arange(documents.num_documents, dtype=np.int32)
     mt19937.shuffle_order(rng, shuffled)
 
     settings = _settings(vocabulary, options)
@@ -116,7 +116,7 @@ def create_training_instances(
             most = int(np.diff(documents.document_offsets)[shuffled[at]])
             arrays = _enlarged(arrays, most)
             masks = _enlarged(masks, most * options.predictions)
-    order = np.arange(progress[kernel.NUM_INSTANCES])
+    order = np.arange(progress[kernel.NUM_INSTANCES], dtype=np.int32)
     mt19937.shuffle_order(rng, order)
     return TrainingInstances(
         documents=documents,
@@ -178,6 +178,13 @@ def create_masked_lm_predictions(
     offsets = np.array([0, len(tokens_a), len(tokens)], np.int64)
     documents = TokenizedDocuments(tokens, offsets, np.array([0, 2], np.int64))
     view = TrainingInstances(
-        documents, arrays, masks, np.arange(1), vocabulary.cls_id, vocabulary.sep_id, 0, 0
+        documents,
+        arrays,
+        masks,
+        np.arange(1, dtype=np.int32),
+        vocabulary.cls_id,
+        vocabulary.sep_id,
+        0,
+        0,
     )
     return view[0]

@@ -228,7 +228,7 @@ def fill_instances(
         tokens: uint32[num_tokens]. Id, and the top bit where the token continues a word.
         sentence_offsets: int64[num_sentences + 1]. Where sentences start in `tokens`.
         document_offsets: int64[num_documents + 1]. Where documents start among the sentences.
-        order: int64[num_documents]. The shuffled documents.
+        order: int32[num_documents]. The shuffled documents.
         settings: int64[...]. The fields named above.
         replacements: int32[...]. The ids that may replace a token.
         scratch: int32[SCRATCH_ROWS * max_seq_length], zero.

@@ -130,5 +130,5 @@ def shuffle(rng, position, values, size):
 
 @njit()
 def shuffle_order(rng, order):
-    """Shuffles a whole array, keeping the position in the generator itself."""
+    """Shuffles a whole int32 array, keeping the position in the generator itself."""
     rng[POSITION] = shuffle(rng, np.int64(rng[POSITION]), order, order.size)

@@ -106,7 +106,7 @@ def _update_crc32c(register, data, start, end):
 def extend_crc32c(crc, data, end):
     """The CRC32C of what `crc` is the CRC32C of, followed by `data[:end]`; 0 to begin with."""
     ones = np.uint32(0xFFFFFFFF)
-    return np.uint32(_update_crc32c(np.uint32(crc ^ ones), data, 0, end) ^ ones)
+    return np.uint32(_update_crc32c(np.uint32(crc ^ ones), data, np.int64(0), end) ^ ones)
 
 
 @njit()
@@ -174,7 +174,7 @@ def serialize_instances(
         masks: MASK[...].
         packed_tokens: uint32[num_tokens]. The partition's tokens as varints.
         packed_ids: uint32[vocab_size]. Every id's varint.
-        order: int64[...]. The instances in the order of the file.
+        order: int32[...]. The instances in the order of the file.
         layout: int64[LAYOUT_SIZE]. The fields named above.
         headers: uint8[7 * NUM_SIZES * HEADER_WIDTH]. The bytes before each feature, by its size.
         runs: uint8[...]. Ones then zeros, zeros then ones, 1.0s then 0.0s, as `layout` says where.

@@ -66,7 +66,7 @@ def match_pieces(trie, word, size, tokens, start):
     """
     accepts, limits = trie[2], trie[3]
     unknown, continued, max_characters = limits[0], limits[1], limits[2]
-    at = 0 if num_characters(word, 0, size) <= max_characters else -1
+    at = 0 if num_characters(word, np.int64(0), np.int64(size)) <= max_characters else -1
     end = start
     while 0 <= at < size:
         node = np.int64(0) if at == 0 else continued
