@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from functools import partial
@@ -291,6 +292,7 @@ def create(**values: Any) -> None:
         "records": _split_options(values, RecordOptions),
     }
     options = CreateOptions(**values, **parts)
+    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
     from bertprep.create import create as run  # numba's import is too slow for --help
 
     summary = run(options)

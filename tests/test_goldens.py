@@ -11,6 +11,7 @@ from feature_digest import digest
 from tfrecords import read_features
 
 from bertprep.cli import main
+from bertprep.vocab import Vocabulary
 
 GOLDENS = json.loads((Path(__file__).parent / "goldens.json").read_text())
 
@@ -54,3 +55,20 @@ def test_records_equal_the_reference(name: str, sample_corpus: Path, tmp_path: P
         records = read_features(shard)
         assert len(records) == expected["num_records"]
         assert digest(records) == expected["digest"]
+
+
+@pytest.mark.parametrize("name", [n for n, c in GOLDENS["cases"].items() if "first_records" in c])
+def test_first_records_read_as_the_reference_wrote_them(
+    name: str, sample_corpus: Path, sample_vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    case = GOLDENS["cases"][name]
+    CliRunner().invoke(main, ["create", *arguments(case, sample_corpus, tmp_path)])
+    shard = min(tmp_path.glob("tf_examples.tfrecord-*"))
+    words = sample_vocabulary.tokens
+    for record, expected in zip(read_features(shard), case["first_records"], strict=False):
+        num_tokens, num_masks = (int(record[n].sum()) for n in ("input_mask", "masked_lm_weights"))
+        labels = [words[i] for i in record["masked_lm_ids"][:num_masks]]
+        assert " ".join(words[i] for i in record["input_ids"][:num_tokens]) == expected["tokens"]
+        assert record["masked_lm_positions"][:num_masks].tolist() == expected["masked_lm_positions"]
+        assert labels == expected["masked_lm_labels"]
+        assert record["next_sentence_labels"].tolist() == [expected["next_sentence_label"]]

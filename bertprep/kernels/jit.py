@@ -1,8 +1,8 @@
 """How kernels are compiled, and where the compiled code is kept.
 
 The folder carries a digest of all kernel sources, since numba looks for changes only in the file
-of a function and not in those it inlines (numba#1833). It is NUMBA_CACHE_DIR when that is set, else
-the user's cache folder, else a private temporary one.
+of a function and not in those it inlines (numba#1833). It lies in NUMBA_CACHE_DIR when that is set,
+else in the user's cache folder; where neither can be written it is a private temporary one.
 """
 
 import atexit
@@ -12,7 +12,9 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
 
@@ -23,8 +25,11 @@ def _sources_digest() -> str:
 
 
 def _cache_folder() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    folder = Path(root, "bertprep", f"numba-{_sources_digest()}")
+    root = os.environ.get("NUMBA_CACHE_DIR")
+    if not root:
+        caches = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        root = os.path.join(caches, "bertprep")
+    folder = Path(root, f"numba-{_sources_digest()}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -45,10 +50,23 @@ def _remove_in(process: int, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+_FOLDER = str(_cache_folder())
 
-#: A kernel: no Python objects, no GIL, compiled once a machine.
-njit = functools.partial(numba.njit, nogil=True, cache=True)
+
+def njit() -> Callable[[Callable[..., Any]], Any]:
+    """A kernel: no Python objects, no GIL, compiled once a machine."""
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        # Only while ours are made: other users of numba in this process keep their own folder.
+        others = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+        numba.config.CACHE_DIR = _FOLDER  # type: ignore[attr-defined]
+        try:
+            return numba.njit(nogil=True, cache=True)(function)
+        finally:
+            numba.config.CACHE_DIR = others  # type: ignore[attr-defined]
+
+    return compiled
+
+
 #: A piece of a kernel, put into its callers.
 inlined = functools.partial(numba.njit, nogil=True, inline="always")
