@@ -12,6 +12,24 @@ import numpy as np
 #: Top bit of a token: it continues the word of the token before it. The other bits are its id.
 CONTINUES_WORD = np.uint32(1 << 31)
 
+#: The features of a record under the reference's names ("v1"). L is max_seq_length, P is
+#: max_predictions_per_seq: int64[L] three times, int64[P] twice, float32[P], int64[1].
+FEATURES = (
+    "input_ids",
+    "input_mask",
+    "segment_ids",
+    "masked_lm_positions",
+    "masked_lm_ids",
+    "masked_lm_weights",
+    "next_sentence_labels",
+)
+_V2_NAMES = {"input_ids": "input_word_ids", "segment_ids": "input_type_ids"}
+
+
+def stored_name(feature: str, feature_names: str) -> str:
+    """What one of FEATURES is called in the files: "v1" as here, "v2" as in the Model Garden."""
+    return _V2_NAMES.get(feature, feature) if feature_names == "v2" else feature
+
 
 @dataclass(frozen=True)
 class InputFile:

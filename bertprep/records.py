@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertprep.data import TrainingInstances
+from bertprep.data import TrainingInstances, stored_name
 from bertprep.kernels import tfrecord as kernel
 from bertprep.kernels.machine import PADDING
 from bertprep.options import InstanceOptions, RecordOptions
@@ -21,8 +21,8 @@ from bertprep.vocab import Vocabulary
 
 _INT64_LIST, _FLOAT_LIST = 0x1A, 0x12
 
-#: Feature names in the kernel's order, under the reference's names.
-_V1_NAMES = {
+#: The features by the kernel's numbers of them.
+_FEATURES = {
     kernel.INPUT_IDS: "input_ids",
     kernel.MASKED_LM_IDS: "masked_lm_ids",
     kernel.MASKED_LM_POSITIONS: "masked_lm_positions",
@@ -30,10 +30,6 @@ _V1_NAMES = {
     kernel.SEGMENT_IDS: "segment_ids",
     kernel.MASKED_LM_WEIGHTS: "masked_lm_weights",
     kernel.NEXT_SENTENCE_LABELS: "next_sentence_labels",
-}
-_V2_NAMES = _V1_NAMES | {
-    kernel.INPUT_IDS: "input_word_ids",
-    kernel.SEGMENT_IDS: "input_type_ids",
 }
 
 
@@ -85,16 +81,16 @@ class RecordLayout:
         cls, vocabulary: Vocabulary, instances: InstanceOptions, records: RecordOptions
     ) -> "RecordLayout":
         length, predictions = instances.max_seq_length, instances.predictions
-        names = _V1_NAMES if records.feature_names == "v1" else _V2_NAMES
         num_sizes = max(3 * length, 4 * predictions) + 1
-        headers = np.zeros((len(names), num_sizes, kernel.HEADER_WIDTH), np.uint8)
+        headers = np.zeros((len(_FEATURES), num_sizes, kernel.HEADER_WIDTH), np.uint8)
         # A size of a variable feature is a number of varints of one to three bytes each.
-        sizes = {feature: range(predictions, 3 * predictions + 1) for feature in names}
+        sizes = {feature: range(predictions, 3 * predictions + 1) for feature in _FEATURES}
         sizes[kernel.INPUT_IDS] = range(length, 3 * length + 1)
         sizes[kernel.INPUT_MASK] = sizes[kernel.SEGMENT_IDS] = range(length, length + 1)
         sizes[kernel.MASKED_LM_WEIGHTS] = range(4 * predictions, 4 * predictions + 1)
         sizes[kernel.NEXT_SENTENCE_LABELS] = range(1, 2)
-        for feature, name in names.items():
+        for feature, known_as in _FEATURES.items():
+            name = stored_name(known_as, records.feature_names)
             tag = _FLOAT_LIST if feature == kernel.MASKED_LM_WEIGHTS else _INT64_LIST
             for size in sizes[feature]:
                 header = feature_header(name, tag, size)

@@ -110,7 +110,7 @@ def extend_crc32c(crc, data, end):
 
 
 @njit()
-def _masked_crc32c(data, start, end):
+def masked_crc32c(data, start, end):
     """The CRC32C of `data[start:end]`, rotated and shifted as TFRecord stores it."""
     ones = np.uint32(0xFFFFFFFF)
     crc = np.uint32(_update_crc32c(ones, data, start, end) ^ ones)  # numba widens what ^ gives
@@ -283,7 +283,7 @@ def serialize_instances(
         at += 1
 
         store64(out, frame, np.uint64(at - start))
-        store32(out, frame + 8, _masked_crc32c(out, frame, frame + 8))
-        store32(out, at, _masked_crc32c(out, start, at))
+        store32(out, frame + 8, masked_crc32c(out, frame, frame + 8))
+        store32(out, at, masked_crc32c(out, start, at))
         at += 4
     return first, at
