@@ -3,13 +3,13 @@
     find_data_set(paths) -> DataSet of Shards             names and manifests, nothing else read
     read_frames(shard) -> Frame, Frame, …                 plain Python, a record at a time
     parse_example(frame.data) -> features                 the exact twin of the compiled reader
-    columns.read_records(shard, …) -> RecordBatch, …      hundreds of megabytes a second
+    columns.RecordReader(shard, …) -> RecordBatch, …      hundreds of megabytes a second
 
 Whoever looks at a few records waits for no compiler: only `columns` imports kernels.
 """
 
 from bertprep.datasets.examples import Feature, RecordSchema, parse_example
-from bertprep.datasets.found import DataSet, Home, find_data_set
+from bertprep.datasets.found import DataSet, Home, find_data_set, read_schema
 from bertprep.datasets.frames import Frame, FrameError, Shard, open_stream, read_frames
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "open_stream",
     "parse_example",
     "read_frames",
+    "read_schema",
 ]

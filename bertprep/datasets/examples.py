@@ -128,6 +128,9 @@ def _values(data: bytes, start: int, end: int, kind: str) -> Iterator[Any]:
         elif kind == "float" and wire_type == _FIXED32:
             yield struct.unpack_from("<f", data, at)[0]
         elif kind == "int64" and wire_type == _LENGTH_DELIMITED:
+            if data[at:stop].isascii():  # as most features are: each number is one byte
+                yield from data[at:stop]
+                continue
             while at < stop:
                 value, at = _varint(data, at, stop)
                 yield _signed(value)

@@ -1,6 +1,6 @@
 """Paths -> a `DataSet`: its shards in order, and what manifests promise of them.
 
-Nothing of the records is read here but each file's first bytes.
+Nothing of the records is read but each file's first bytes, and a record for the schema.
 """
 
 import glob
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bertprep.data import ShardSummary
-from bertprep.datasets.frames import Shard, is_header, look_at
-from bertprep.errors import UsageError
+from bertprep.datasets.examples import RecordSchema, parse_example
+from bertprep.datasets.frames import FrameError, Shard, is_header, look_at, read_frames
+from bertprep.errors import BertprepError, UsageError
 from bertprep.manifest import MANIFEST_NAME, PLAN_NAME, VOCABULARY_NAME, Plan
 from bertprep.vocab import Vocabulary
 
@@ -237,3 +238,31 @@ def _vocabulary_beside(shards: Sequence[Shard], homes: Sequence[Home]) -> Path |
     folders = [home.folder for home in homes] + [Path(shard.path).parent for shard in shards]
     places = (folder / VOCABULARY_NAME for folder in dict.fromkeys(folders))
     return next((path for path in places if path.exists()), None)
+
+
+def read_schema(data_set: DataSet) -> RecordSchema:
+    """What the records are like: by the manifest, or by the first record that can be read.
+
+    Raises:
+        BertprepError: there is no record, or none that bertprep knows.
+    """
+    if data_set.plan is not None:
+        instances, records = data_set.plan["instances"], data_set.plan["records"]
+        return RecordSchema(
+            instances["max_seq_length"],
+            instances["max_predictions_per_seq"],
+            records["feature_names"],
+        )
+    problem = None
+    for shard in data_set.shards:
+        try:
+            for frame in read_frames(shard):
+                try:
+                    return RecordSchema.of(parse_example(frame.data))
+                except ValueError as error:
+                    raise FrameError(shard, frame.index, frame.offset, str(error)) from None
+        except FrameError as error:
+            problem = problem or error
+    raise problem or BertprepError(
+        f"{data_set.name}: there are no records, only empty files. Name others"
+    )

@@ -1,0 +1,1 @@
+"""Looks at records, measures them, and proves them right."""

@@ -1,0 +1,145 @@
+"""All records of a data set, by all cores -> one result a range, in the order of the files.
+
+A large shard is read in ranges at once: each finds its own first frame, and the results are put
+together only where one range ends exactly where the next began.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import Generic, TypeVar
+
+from bertprep.datasets import DataSet, RecordSchema, Shard
+from bertprep.datasets.checksums import join_crc32c
+from bertprep.datasets.columns import RecordReader
+from bertprep.engines.local import LocalEngine
+from bertprep.options import available_cores
+from bertprep.progress import Progress, progress
+
+R = TypeVar("R")
+#: What a worker does with the batches of a range; it is pickled.
+Visitor = Callable[[RecordReader], R]
+
+RANGE_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class _Range:
+    shard: Shard
+    start: int = 0
+    end: int | None = None
+    is_frame: bool = False
+
+
+@dataclass(frozen=True)
+class _Piece(Generic[R]):
+    """What a worker has of a range. `first` is None where no frame begins in it."""
+
+    first: int | None
+    end: int
+    num_records: int
+    crc32c: int
+    result: R
+
+
+@dataclass(frozen=True)
+class Part(Generic[R]):
+    """A visitor's result for some records of a shard that follow one another.
+
+    Attributes:
+        shard: whose they are.
+        first_record: index in the shard of the range's first record.
+        result: what the visitor returned.
+        num_records, num_bytes, crc32c: of the shard's uncompressed stream up to the end of this
+            part; None in all parts of a shard but its last.
+    """
+
+    shard: Shard
+    first_record: int
+    result: R
+    num_records: int | None = None
+    num_bytes: int | None = None
+    crc32c: int | None = None
+
+
+def scan(
+    data_set: DataSet,
+    schema: RecordSchema,
+    visit: Visitor[R],
+    *,
+    stage: str,
+    workers: int | None = None,
+    quiet: bool = False,
+) -> Iterator[Part[R]]:
+    """Gives the batches of every range to `visit`, in workers; yields the results in order.
+
+    Args:
+        data_set: whose shards are read.
+        schema: what the records are like.
+        visit: takes a reader, goes through its batches, returns what pickle can carry.
+        stage: what the progress bar says.
+        workers: processes; None is all cores.
+        quiet: no progress bar.
+    """
+    tasks = {shard.path: list(_ranges(shard)) for shard in data_set.shards}
+    named = [(f"{task.shard.path} from byte {task.start}", task) for task in chain(*tasks.values())]
+    read = partial(_read, schema, visit)
+    read(replace(named[0][1], end=1))  # compiles what the workers forked from here will need
+    with (
+        LocalEngine(workers or available_cores()) as engine,
+        progress(stage, data_set.size, quiet=quiet) as bar,
+    ):
+        pieces = _in_order(engine.run(read, named), named, bar)
+        for shard in data_set.shards:
+            yield from _join(shard, tasks[shard.path], pieces, read)
+
+
+def _ranges(shard: Shard) -> Iterator[_Range]:
+    """Ranges side by side; a compressed shard is read whole."""
+    if shard.compression != "none" or shard.size <= RANGE_BYTES:
+        yield _Range(shard)
+        return
+    for start in range(0, shard.size, RANGE_BYTES):
+        yield _Range(shard, start, min(start + RANGE_BYTES, shard.size))
+
+
+def _read(schema: RecordSchema, visit: Visitor[R], task: _Range) -> _Piece[R]:
+    reader = RecordReader(task.shard, schema, task.start, task.end, is_frame=task.is_frame)
+    result = visit(reader)
+    return _Piece(reader.first, reader.end, reader.num_records, reader.crc32c, result)
+
+
+def _in_order(
+    done: Iterable[tuple[str, _Piece[R]]], named: Sequence[tuple[str, _Range]], bar: Progress
+) -> Iterator[_Piece[R]]:
+    """The results in the order of the tasks; the few that come early wait."""
+    sizes = {name: (task.end or task.shard.size) - task.start for name, task in named}
+    expected = iter(sizes)
+    early: dict[str, _Piece[R]] = {}
+    awaited = next(expected, None)
+    for name, piece in done:
+        bar.advance(sizes[name])
+        early[name] = piece
+        while awaited in early:
+            yield early.pop(awaited)
+            awaited = next(expected, None)
+
+
+def _join(
+    shard: Shard,
+    ranges: Sequence[_Range],
+    pieces: Iterator[_Piece[R]],
+    read: Callable[[_Range], _Piece[R]],
+) -> Iterator[Part[R]]:
+    end = index = crc = 0
+    for task, piece in zip(ranges, pieces, strict=False):
+        begins_here = task.end is None or end < task.end
+        if piece.first != (end if begins_here else None):
+            # What looked like a header stood inside a record, once in four thousand million bytes.
+            piece = read(replace(task, start=end, is_frame=True))
+        crc = join_crc32c(crc, piece.crc32c, max(0, piece.end - end))
+        part = Part(shard, index, piece.result)
+        index, end = index + piece.num_records, max(end, piece.end)
+        is_last = task is ranges[-1]
+        yield replace(part, num_records=index, num_bytes=end, crc32c=crc) if is_last else part
