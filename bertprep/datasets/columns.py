@@ -11,17 +11,16 @@ rows, or the longest record.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
 from bertprep.data import FEATURES, stored_name
+from bertprep.datasets.blocks import BLOCK_BYTES, Blocks
 from bertprep.datasets.examples import Feature, RecordSchema, parse_example
 from bertprep.datasets.frames import (
     FRAME_SIZE,
-    GZIP_ERRORS,
-    HEADER,
     HEADER_SIZE,
     LONGEST_RECORD,
     Shard,
@@ -30,10 +29,8 @@ from bertprep.datasets.frames import (
 )
 from bertprep.errors import naming
 from bertprep.kernels import examples as kernel
-from bertprep.kernels.machine import PADDING
-from bertprep.kernels.tfrecord import extend_crc32c, masked_crc32c
+from bertprep.kernels.tfrecord import masked_crc32c
 
-BLOCK_BYTES = 1 << 18
 _DAMAGED = "its data does not match its CRC: it was changed after it was written"
 #: The shortest frame that is worth a row: a record of the shortest sequence has 200 bytes.
 _ROWS = BLOCK_BYTES // 128
@@ -136,109 +133,48 @@ class RecordReader:
         self._rows = np.zeros((_ROWS, int(self._lengths.sum())), np.int32)
         self._starts, self._sizes = np.zeros(_ROWS, np.int64), np.zeros(_ROWS, np.int64)
         self._states = np.zeros(_ROWS, np.uint8)
-        # Bytes `_at` to `_have` of the buffer are read and not used; byte 0 is `_base` of the file.
-        self._buffer = np.zeros(BLOCK_BYTES + PADDING, np.uint8)
-        self._at = self._have = 0
-        self._base = start
-        self._is_ended = self._is_lost = False
+        self._is_lost = False
         self._wanted = 0
-        self._gzip_problem: str | None = None
 
     def __iter__(self) -> Iterator[RecordBatch]:
         with naming(self._shard.path), open_stream(self._shard, buffering=0) as stream:
-            if self._base:
-                stream.seek(self._base)
-            self._fill(stream)
-            if not self._is_frame and not self._find_first(stream):
+            blocks = self._blocks = Blocks(stream, self.end)
+            if not self._is_frame and not blocks.seek_header(0, self._limit):
+                self.end = blocks.offset
                 return
-            self.first = self._base + self._at
+            self.first, blocks.crc32c = blocks.offset, 0
             while not self._is_done():
-                yield self._next_batch(stream)
-            self.end = self._base + self._at
+                yield self._recover() if self._is_lost else self._next_batch()
+            self.end, self.crc32c = blocks.offset, blocks.crc32c
 
     def _is_done(self) -> bool:
-        at = self._base + self._at
-        is_past = self._limit is not None and at >= self._limit
-        return is_past or (self._is_ended and self._at == self._have and not self._gzip_problem)
+        blocks = self._blocks
+        if self._limit is not None and blocks.offset >= self._limit:
+            return True
+        return blocks.is_ended and blocks.at == blocks.have and not blocks.gzip_problem
 
-    def _fill(self, stream: BinaryIO, wanted: int = 0) -> None:
-        """Moves what is not used to the front and reads on; `wanted` bytes are to be there."""
-        left = self._buffer[self._at : self._have].copy()
-        if wanted > len(self._buffer) - PADDING:
-            self._buffer = np.zeros(wanted + BLOCK_BYTES + PADDING, np.uint8)
-        self._buffer[: len(left)] = left
-        self._base += self._at
-        self._at, self._have = 0, len(left)
-        room = memoryview(self._buffer)[: len(self._buffer) - PADDING]  # type: ignore[arg-type]
-        while self._have < len(room) and not self._is_ended:
-            try:
-                size = stream.readinto(room[self._have :])  # type: ignore[attr-defined]
-            except GZIP_ERRORS as error:
-                is_cut = isinstance(error, EOFError)
-                problem = "ends before its end: the file was cut off" if is_cut else str(error)
-                self._gzip_problem, size = f"the gzip stream {problem}", 0
-            self._is_ended = not size
-            self._have += size
-
-    def _find_first(self, stream: BinaryIO) -> bool:
-        """Goes to the first header in the range."""
-        while True:
-            limit = len(self._buffer) if self._limit is None else self._limit - self._base
-            end = min(self._have, limit + HEADER_SIZE - 1)
-            found = kernel.find_header(self._buffer, self._at, end, LONGEST_RECORD)
-            if found >= 0:
-                self._at = found
-                return True
-            if end < self._have or self._is_ended:
-                self.end = self._base + self._have
-                return False
-            self._at = max(self._at, self._have - HEADER_SIZE + 1)
-            self._fill(stream)
-
-    def _next_batch(self, stream: BinaryIO) -> RecordBatch:
-        if self._is_lost:
-            return self._recover(stream)
-        if self._wanted or self._at == self._have:
-            self._fill(stream, self._wanted)
+    def _next_batch(self) -> RecordBatch:
+        blocks = self._blocks
+        if self._wanted or blocks.at == blocks.have:
+            blocks.fill(self._wanted)
             self._wanted = 0
-        start = self._at
-        stop = self._have if self._limit is None else min(self._have, self._limit - self._base)
+        stop = blocks.have if self._limit is None else min(blocks.have, self._limit - blocks.base)
         count, at, reason = kernel.scan_frames(
-            *(self._buffer, start, stop, self._have, LONGEST_RECORD),
+            *(blocks.data, blocks.at, stop, blocks.have, LONGEST_RECORD),
             *(self._starts, self._sizes, self._states),
         )
         self._is_lost = reason == kernel.WRONG_HEADER
         if reason == kernel.INCOMPLETE:
-            self._is_lost = self._is_ended and (at < self._have or self._gzip_problem is not None)
-            self._wanted = self._frame_size(at) + HEADER_SIZE
-        if count and self._states[count - 1] == kernel.DAMAGED and not self._is_boundary(at):
+            is_cut = at < blocks.have or blocks.gzip_problem is not None
+            self._is_lost = blocks.is_ended and is_cut
+            self._wanted = blocks.frame_size(at) + HEADER_SIZE
+        if count and self._states[count - 1] == kernel.DAMAGED and not blocks.is_boundary(at):
             # A wrong length under a right CRC leads to where no record begins; look there first.
             count, at = count - 1, int(self._starts[count - 1]) - HEADER_SIZE
-            self._wanted = self._frame_size(at) + HEADER_SIZE
-            self._is_lost = self._is_ended or at + self._wanted <= self._have
-        self._at = at
-        self._extend_crc32c(start, at)
+            self._wanted = blocks.frame_size(at) + HEADER_SIZE
+            self._is_lost = blocks.is_ended or at + self._wanted <= blocks.have
+        blocks.use(at)
         return self._batch(count)
-
-    def _frame_size(self, at: int) -> int:
-        """Bytes of the frame at `at`, by its header; those of a header where none is whole."""
-        if at + HEADER_SIZE > self._have:
-            return HEADER_SIZE
-        return FRAME_SIZE + min(self._header(at)[0], LONGEST_RECORD)
-
-    def _header(self, at: int) -> tuple[int, int]:
-        size, crc = HEADER.unpack(self._buffer[at : at + HEADER_SIZE].tobytes())
-        return size, crc
-
-    def _is_boundary(self, at: int) -> bool:
-        """A record may end here: another begins, or the file ends."""
-        if self._is_ended and at == self._have:
-            return True
-        end = min(at + HEADER_SIZE, self._have)
-        return bool(kernel.find_header(self._buffer, at, end, LONGEST_RECORD) == at)
-
-    def _extend_crc32c(self, start: int, end: int) -> None:
-        self.crc32c = int(extend_crc32c(self.crc32c, self._buffer[start:], end - start))
 
     def _batch(self, count: int, faults: Sequence[Fault] = ()) -> RecordBatch:
         """The first `count` records that were found, read."""
@@ -246,15 +182,15 @@ class RecordReader:
             array[:count] for array in (self._rows, self._starts, self._sizes, self._states)
         )
         kernel.parse_examples(
-            self._buffer, starts, sizes, count, self._names, self._lengths, rows, states
+            self._blocks.data, starts, sizes, count, self._names, self._lengths, rows, states
         )
         batch = RecordBatch(
             indices=np.arange(self.num_records, self.num_records + count),
-            offsets=starts + (self._base - HEADER_SIZE),
+            offsets=starts + (self._blocks.base - HEADER_SIZE),
             rows=rows,
             states=states,
             faults=list(faults),
-            _data=self._buffer,
+            _data=self._blocks.data,
             _starts=starts,
             _sizes=sizes,
         )
@@ -284,20 +220,19 @@ class RecordReader:
             row[self._columns[name]] = values.view(np.int32)
         return not features
 
-    def _recover(self, stream: BinaryIO) -> RecordBatch:
+    def _recover(self) -> RecordBatch:
         """Says what is wrong where a frame should begin, and goes to where the next one does."""
+        blocks = self._blocks
         self._is_lost, self._wanted = False, 0
-        self._fill(stream)
-        offset, left = self._base, self._have
+        blocks.fill()
+        offset, left = blocks.offset, blocks.have
         if left < HEADER_SIZE:
-            problem = (
-                self._gzip_problem or f"the file ends {left} bytes into a record: it was cut off"
-            )
-            return self._skip(problem, offset, left)
-        size, crc = self._header(0)
-        header = self._buffer[:HEADER_SIZE].tobytes()
-        is_size_right = int(masked_crc32c(self._buffer, 0, 8)) == crc
-        own_size = self._own_size(stream)
+            cut = f"the file ends {left} bytes into a record: it was cut off"
+            blocks.use(left)
+            return self._no_record(offset, blocks.gzip_problem or cut)
+        size, is_size_right = blocks.header(0)
+        header = blocks.data[:HEADER_SIZE].tobytes()
+        own_size = self._own_size()
         if own_size is not None:
             problem = (
                 "the CRC of its length is wrong; the length and the record are right"
@@ -305,69 +240,55 @@ class RecordReader:
                 else f"its length field says {size:,} bytes, and the record has {own_size:,}"
             )
             self._starts[0], self._sizes[0], self._states[0] = HEADER_SIZE, own_size, kernel.READ
-            self._at = FRAME_SIZE + own_size
-            self._extend_crc32c(0, self._at)
+            blocks.use(FRAME_SIZE + own_size)
             return self._batch(1, [Fault(self.num_records, offset, problem)])
-
-        is_found = self._seek_header(stream)
-        next_offset = self._base + self._at
-        if is_found:
+        if blocks.seek_header(1):
             what = (
                 f"its length field says {size:,} bytes, and no record begins behind them"
                 if is_size_right
                 else "its length field does not match its CRC"
             )
-            problem = f"{what}; the next record begins at byte {next_offset}"
-        elif self._gzip_problem:
-            problem = self._gzip_problem
-        elif is_size_right and size <= LONGEST_RECORD:
-            short = offset + FRAME_SIZE + size - next_offset
-            problem = f"the file ends {short:,} bytes before this record does: it was cut off"
-        else:
-            problem = what_stands_there(header, offset)
-        return self._skip(problem, offset, self._at)
+            return self._no_record(offset, f"{what}; the next one begins at byte {blocks.offset}")
+        if blocks.gzip_problem:
+            return self._no_record(offset, blocks.gzip_problem)
+        if is_size_right and size <= LONGEST_RECORD:
+            short = offset + FRAME_SIZE + size - blocks.offset
+            cut = f"the file ends {short:,} bytes before this record does: it was cut off"
+            return self._no_record(offset, cut)
+        return self._no_record(offset, what_stands_there(header, offset))
 
-    def _skip(self, problem: str, offset: int, at: int) -> RecordBatch:
-        """Passes over what is no frame; it counts as a record."""
-        self._at = at
-        if self._is_ended and at == self._have:
-            self._gzip_problem = None
+    def _no_record(self, offset: int, problem: str) -> RecordBatch:
+        """Tells of what was passed over; it counts as a record."""
+        if self._blocks.is_ended and self._blocks.at == self._blocks.have:
+            self._blocks.gzip_problem = None
         batch = self._batch(0, [Fault(self.num_records, offset, problem)])
         self.num_records += 1
         return batch
 
-    def _own_size(self, stream: BinaryIO) -> int | None:
+    def _own_size(self) -> int | None:
         """Size of the record behind the header at byte 0 by its own account, if its CRC agrees."""
-        data = self._buffer[HEADER_SIZE : min(HEADER_SIZE + 6, self._have)].tobytes()
+        blocks = self._blocks
+        data = blocks.data[HEADER_SIZE : min(HEADER_SIZE + 6, blocks.have)].tobytes()
         stops = [i for i, byte in enumerate(data[1:], 1) if byte < 128]
         if data[:1] != b"\x0a" or not stops:
             return None
-        size = (
-            1
-            + stops[0]
-            + sum((byte & 127) << 7 * i for i, byte in enumerate(data[1 : stops[0] + 1]))
-        )
+        stop = stops[0] + 1
+        size = stop + sum((byte & 127) << 7 * i for i, byte in enumerate(data[1:stop]))
         if size > LONGEST_RECORD:
             return None
-        if FRAME_SIZE + size > self._have:
-            self._fill(stream, FRAME_SIZE + size)
+        if FRAME_SIZE + size > blocks.have:
+            blocks.fill(FRAME_SIZE + size)
         end = HEADER_SIZE + size
-        if end + 4 > self._have:
+        if end + 4 > blocks.have:
             return None
-        crc = int.from_bytes(self._buffer[end : end + 4].tobytes(), "little")
-        return size if int(masked_crc32c(self._buffer, HEADER_SIZE, end)) == crc else None
+        crc = int.from_bytes(blocks.data[end : end + 4].tobytes(), "little")
+        return size if int(masked_crc32c(blocks.data, HEADER_SIZE, end)) == crc else None
 
-    def _seek_header(self, stream: BinaryIO) -> bool:
-        """Goes to the next header behind byte 0, or to the end of the file."""
-        start = 1
-        while True:
-            found = int(kernel.find_header(self._buffer, start, self._have, LONGEST_RECORD))
-            at = found if found >= 0 else max(start, self._have - HEADER_SIZE + 1)
-            if found < 0 and self._is_ended:
-                at = self._have
-            self._extend_crc32c(self._at, at)
-            self._at = at
-            if found >= 0 or self._is_ended:
-                return found >= 0
-            self._fill(stream)
-            start = 0
+
+def find_schema(shard: Shard) -> RecordSchema | None:
+    """The schema of the first record that can be read, wherever in the shard it stands."""
+    for batch in RecordReader(shard, RecordSchema(1, 1)):
+        for i in np.flatnonzero(batch.states != kernel.DAMAGED).tolist():
+            with suppress(ValueError):
+                return RecordSchema.of(parse_example(batch.record(i)))
+    return None

@@ -55,7 +55,7 @@ class RecordSchema:
         """The schema of a data set without a manifest, by one of its records.
 
         Raises:
-            ValueError: it has no ids or no masks, under neither of their names.
+            ValueError: its features are not those of a record, or do not fit each other.
         """
         names = "v2" if stored_name("input_ids", "v2") in features else "v1"
         ids, positions = stored_name("input_ids", names), "masked_lm_positions"
@@ -65,7 +65,15 @@ class RecordSchema:
                     f"there is no {name} among its features "
                     f"({', '.join(sorted(features)) or 'none'})"
                 )
-        return cls(len(features[ids].values), len(features[positions].values), names)
+        schema = cls(len(features[ids].values), len(features[positions].values), names)
+        for name, length in schema.lengths.items():
+            feature = features.get(stored_name(name, names), Feature())
+            if len(feature.values) != length:
+                raise ValueError(
+                    f"{stored_name(name, names)} has {len(feature.values)} values, and should "
+                    f"have {length}"
+                )
+        return schema
 
     @property
     def lengths(self) -> dict[str, int]:

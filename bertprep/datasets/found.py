@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from bertprep.vocab import Vocabulary
 
 #: What the name of a record file has in it, whoever wrote it.
 _MARKS = (".tfrecord", ".tfrec")
+#: The first records of a shard may be damaged, or not be ours at all.
+_RECORDS_TRIED = 100
 #: Parts of the plan in which data sets that are read as one must agree.
 _SHARED = ("vocabulary", "instances", "records")
 
@@ -256,11 +259,11 @@ def read_schema(data_set: DataSet) -> RecordSchema:
     problem = None
     for shard in data_set.shards:
         try:
-            for frame in read_frames(shard):
+            for frame in islice(read_frames(shard, check_data=False), _RECORDS_TRIED):
                 try:
                     return RecordSchema.of(parse_example(frame.data))
                 except ValueError as error:
-                    raise FrameError(shard, frame.index, frame.offset, str(error)) from None
+                    problem = problem or FrameError(shard, frame.index, frame.offset, str(error))
         except FrameError as error:
             problem = problem or error
     raise problem or BertprepError(
