@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after a power cut."""
+"""Files that are there whole or not at all, also after a power cut; and sizes for people."""
 
 import os
 from pathlib import Path
@@ -28,3 +28,14 @@ def write_whole(path: Path, temporary: Path, *parts: bytes | memoryview) -> None
         temporary.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+def in_bytes(size: float) -> str:
+    """A number of bytes for people: 1.5 GB."""
+    if size < 1000:
+        return f"{size:.0f} B"
+    for unit in ("KB", "MB", "GB"):
+        size /= 1000
+        if size < 1000 or unit == "GB":
+            break
+    return f"{size:.1f} {unit}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
+from bertprep.files import in_bytes
 from bertprep.options import CreateOptions
 from bertprep.stages import BuiltPartition, Job, TokenizedSplit
 
@@ -147,17 +148,6 @@ def review_records(counts: dict[str, int], built: Sequence[BuiltPartition]) -> l
             "sentences, and not whole paragraphs?"
         )
     return warnings
-
-
-def in_bytes(size: float) -> str:
-    """A number of bytes for people: 1.5 GB."""
-    if size < 1000:
-        return f"{size:.0f} B"
-    for unit in ("KB", "MB", "GB"):
-        size /= 1000
-        if size < 1000 or unit == "GB":
-            break
-    return f"{size:.1f} {unit}"
 
 
 def _named(options: CreateOptions) -> str:

@@ -78,3 +78,8 @@ def progress(stage: str, total: float, *, quiet: bool) -> Iterator[Progress]:
 def message(text: str) -> None:
     """One line on stderr, above a bar if there is one."""
     tqdm.write(text, file=sys.stderr)
+
+
+def result(text: str) -> None:
+    """One line on stdout, above a bar if there is one."""
+    tqdm.write(text, file=sys.stdout)

@@ -18,10 +18,10 @@ FLOORS = {
     1: {"vocab", "kernels", "files"},
     2: {
         *("corpus", "tokenization", "partitions", "instances", "records", "shards", "manifest"),
-        "output",
+        *("output", "datasets"),
     },
     3: {"engines", "stages"},
-    4: {"create", "findings", "progress"},
+    4: {"create", "findings", "inspection", "progress"},
     5: {"cli"},
 }
 
@@ -29,6 +29,8 @@ FLOORS = {
 NEIGHBOURS = {
     ("options", "errors"): "an option out of bounds is an error, and errors import nothing",
     ("output", "manifest"): "the folder's life is told by the plan and the manifest in it",
+    ("datasets", "manifest"): "a data set is its shards and what its manifest says of them",
+    ("inspection", "progress"): "as create: progress imports nothing of ours",
     ("create", "progress"): "progress imports nothing of ours; it is up here because of tqdm",
     ("create", "findings"): "the same stage's results, told to a person: create's second page",
 }
@@ -115,9 +117,12 @@ def test_exceptions_are_on_one_floor_and_in_use() -> None:
         assert floor_of(room) == floor_of(other)
 
 
-def test_only_create_knows_the_engine_and_the_stages() -> None:
+def test_only_commands_know_the_engine_and_only_create_the_stages() -> None:
     importers = {r: {room_of(p) for p in modules() if r in rooms_imported(p)} for r in FLOORS[3]}
-    assert importers == {"engines": {"create"}, "stages": {"create", "findings"}}
+    assert importers == {
+        "engines": {"create", "inspection"},
+        "stages": {"create", "findings"},
+    }
 
 
 @pytest.mark.parametrize("library", TENANTS)

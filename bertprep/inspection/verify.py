@@ -13,7 +13,7 @@ import numpy as np
 
 from bertprep.datasets import DataSet, FrameError, RecordSchema, find_data_set, read_schema
 from bertprep.datasets.columns import find_schema
-from bertprep.findings import in_bytes
+from bertprep.files import in_bytes
 from bertprep.inspection.checks import Checked, CheckJob, check_range
 from bertprep.inspection.scan import Part, scan
 from bertprep.kernels import rules as kernel

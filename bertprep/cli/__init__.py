@@ -1,0 +1,31 @@
+"""The command line: flags in, one options object out, errors as one line with an exit status."""
+
+import os
+
+import click
+
+from bertprep import __version__
+from bertprep.cli.create import create
+from bertprep.cli.inspect import inspect
+from bertprep.cli.outcome import Group, catch_stop_signals
+
+_CONTEXT = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    # The reference's own spelling, --max_seq_length, is as good as --max-seq-length.
+    "token_normalize_func": lambda token: token.replace("_", "-"),
+}
+
+
+@click.group(cls=Group, context_settings=_CONTEXT)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Make BERT pretraining data from raw text, and look into it."""
+    catch_stop_signals(context)
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+main.add_command(create)
+main.add_command(inspect)

@@ -1,0 +1,44 @@
+"""Flags from the fields of options classes: a default stands in its dataclass alone."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _default(kind: type, name: str) -> Any:
+    """An option's default, which stands in its dataclass alone."""
+    field = next(field for field in fields(kind) if field.name == name)
+    return None if field.default is MISSING else field.default
+
+
+def option(kind: type, name: str, *flags: str, **settings: Any) -> Callable[[F], F]:
+    """A click option for the field `name` of the options class `kind`."""
+    flags = flags or (f"--{name.replace('_', '-')}",)
+    default = _default(kind, name)
+    shown: dict[str, Any] = {} if default is None else {"show_default": True}
+    return click.option(*flags, name, default=default, **(shown | settings))
+
+
+def split_options(values: dict[str, Any], kind: type) -> Any:
+    """Takes the fields of an options class out of the flags' values."""
+    return kind(**{f.name: values.pop(f.name) for f in fields(kind) if f.name in values})
+
+
+class Command(click.Command):
+    """Takes the reference's spelling of switches too: `--do_lower_case=False`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [self._as_switch(argument) for argument in args])
+
+    def _as_switch(self, argument: str) -> str:
+        name, _, value = argument.partition("=")
+        name, value = name.replace("_", "-"), value.lower()
+        options = [option for option in self.params if isinstance(option, click.Option)]
+        for on, off in ((o.opts, o.secondary_opts) for o in options if o.secondary_opts):
+            if name in on and value in ("true", "false"):
+                return name if value == "true" else off[on.index(name)]
+        return argument
