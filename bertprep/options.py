@@ -5,6 +5,7 @@ Nothing below `cli` sees a flag; a stage takes the one object that is its own.
 
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -257,7 +258,7 @@ class InspectOptions:
             _require(not shown, f"--{modes[0]} takes all records, and no --{' or --'.join(shown)}")
         _require(len(chosen) <= 1, f"--{' and --'.join(chosen)} are one at a time")
         _require(
-            self.index is None or self.index.rpartition(":")[2].isdecimal(),
+            self.index is None or re.fullmatch(r".+:[0-9]+", self.index) is not None,
             f"index must be SHARD:K with a number for K, as in 0:17, got {self.index}",
         )
         _require(not (self.report and self.json), "--report is a page, and takes no --json")

@@ -46,6 +46,8 @@ TENANTS = {
     "click": {"cli"},
     "tqdm": {"progress"},
     "zstandard": {"corpus"},
+    "matplotlib": {"inspection"},
+    "jinja2": {"inspection"},
     "tensorflow": set[str](),
     "keras": set[str](),
 }
@@ -155,7 +157,24 @@ def test_the_command_line_loads_without_numpy_and_numba() -> None:
     # So that `bertprep --help` is there at once.
     loaded = loaded_modules("import bertprep, bertprep.cli")
     assert {"bertprep", "click"} <= loaded
-    assert loaded.isdisjoint({"numpy", "numba", "llvmlite", "tqdm", "tensorflow", "keras"})
+    assert loaded.isdisjoint(TENANTS.keys() - {"click"} | {"numpy"})
+
+
+def test_only_reports_wait_for_the_plotting_library(sample_corpus: Path, tmp_path: Path) -> None:
+    program = """
+import sys
+from bertprep.cli import main
+corpus, vocab, output = sys.argv[1:]
+create = ["create", corpus, "--vocab", vocab, "--output", output, "--dupe-factor", "1", "--quiet"]
+main(create, standalone_mode=False)
+for mode in ([], ["--json"], ["--verify", "--quiet"]):
+    main(["inspect", output, *mode], standalone_mode=False)
+import bertprep.inspection.report
+"""
+    corpus, vocab = sample_corpus / "scripts.txt", sample_corpus / "vocab.txt"
+    loaded = loaded_modules(program, corpus, vocab, tmp_path / "records")
+    assert {"bertprep", "numpy"} <= loaded
+    assert loaded.isdisjoint({"matplotlib", "jinja2", "markupsafe", "PIL"})
 
 
 def test_create_loads_no_tensorflow(sample_corpus: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bertprep.kernels.tfrecord import masked_crc32c
 #: What a record is, in `states`.
 READ, DAMAGED, UNUSUAL = range(3)
 #: Why `scan_frames` stopped.
-ENOUGH, INCOMPLETE, WRONG_HEADER = range(3)
+ENOUGH, INCOMPLETE, WRONG = range(3)
 
 FRAME_SIZE, HEADER_SIZE = 16, 12
 #: Width of a row of `names`: a feature's name, with its size in the last byte.
@@ -33,7 +33,7 @@ def _load32(data, at):
 
 
 @njit()
-def scan_frames(data, start, stop, end, longest, offsets, sizes, states):
+def scan_frames(data, start, stop, end, longest, offsets, sizes):
     """Finds the frames of `data[:end]` that begin in `data[start:stop]`, checks both their CRCs.
 
     Args:
@@ -41,11 +41,10 @@ def scan_frames(data, start, stop, end, longest, offsets, sizes, states):
         longest: a header with a larger size is a wrong one.
         offsets: int64[n]. Gets the byte of each record itself, behind its header.
         sizes: int64[n]. Gets the size of each record.
-        states: uint8[n]. Gets READ, or DAMAGED where a record's CRC is another.
 
     Returns:
         Number of frames found, the byte behind the last, and why no more: ENOUGH (all `n`, or all
-        to `stop`), INCOMPLETE (`end` is inside the next one), WRONG_HEADER.
+        to `stop`), INCOMPLETE (`end` is inside the next one), WRONG (a CRC of the next one is).
     """
     at, count = start, 0
     while count < offsets.size and at < stop:
@@ -53,14 +52,14 @@ def scan_frames(data, start, stop, end, longest, offsets, sizes, states):
             return count, at, INCOMPLETE
         size = load64(data, at)
         if size > np.uint64(longest) or masked_crc32c(data, at, at + 8) != _load32(data, at + 8):
-            return count, at, WRONG_HEADER
+            return count, at, WRONG
         record = at + HEADER_SIZE
         behind = record + np.int64(size)
         if behind + 4 > end:
             return count, at, INCOMPLETE
+        if masked_crc32c(data, record, behind) != _load32(data, behind):
+            return count, at, WRONG
         offsets[count], sizes[count] = record, np.int64(size)
-        is_right = masked_crc32c(data, record, behind) == _load32(data, behind)
-        states[count] = READ if is_right else DAMAGED
         count += 1
         at = behind + 4
     return count, at, ENOUGH
