@@ -16,11 +16,13 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-# Records of the sample corpus, and a look at what was written.
+# Records of the sample corpus, a look at one, a check of all, and a page about them.
 demo: install
 	$(BIN)/bertprep create sample_corpus --vocab sample_corpus/vocab.txt --output $(DEMO) --overwrite
 	ls -l $(DEMO)
-	$(BIN)/python benchmarks/show_record.py $(DEMO)
+	$(BIN)/bertprep inspect $(DEMO) --num 1
+	$(BIN)/bertprep inspect $(DEMO) --verify
+	$(BIN)/bertprep inspect $(DEMO) --report $(DEMO).html
 
 test: install
 	$(BIN)/python -m pytest
@@ -44,4 +46,4 @@ golden: install
 	$(BIN)/python tests/make_goldens.py --reference $(REFERENCE)
 
 clean:
-	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) $(DEMO).html .mypy_cache .pytest_cache .ruff_cache
