@@ -30,6 +30,8 @@ from bertprep.datasets.frames import (
 from bertprep.errors import naming
 from bertprep.kernels import examples as kernel
 
+#: So many intact records without a schema are those of another program.
+_RECORDS_TRIED = 100
 _DAMAGED = "its data does not match its CRC: it was changed after it was written"
 
 
@@ -269,9 +271,13 @@ class RecordReader:
 
 
 def find_schema(shard: Shard) -> RecordSchema | None:
-    """The schema of the first record that can be read, wherever in the shard it stands."""
+    """The schema of one of the first records that are intact, wherever in the shard they stand."""
+    tries = 0
     for batch in RecordReader(shard, RecordSchema(1, 1)):
         for i in np.flatnonzero(batch.states != kernel.DAMAGED).tolist():
             with suppress(ValueError):
                 return RecordSchema.of(parse_example(batch.record(i)))
+            tries += 1
+            if tries == _RECORDS_TRIED:
+                return None
     return None
