@@ -252,6 +252,55 @@ def test_numbers_that_are_longer_than_they_must_be(tmp_path: Path) -> None:
     assert row["input_ids"] == [1, 2, 2**21 - 1, 3] + [0] * 12
 
 
+def around(record: bytes, name: str) -> Callable[[bytes], bytes]:
+    """Makes examples of a record with another entry in a feature's place, at the end."""
+    others = b"".join(
+        entry(other, (floats if other == "masked_lm_weights" else int64s)(values))
+        for other, values in as_lists(record).items()
+        if other != name
+    )
+    return lambda content: field(1, others + field(1, content))
+
+
+def test_a_number_of_four_bytes_is_one_number(tmp_path: Path) -> None:
+    numbers = b"\x83\x80\x80\x00" + b"\0" * 14
+    feature = field(3, field(1, numbers))
+    data = around(records()[0], "input_ids")(field(1, b"input_ids") + field(2, feature))
+    assert len(parse_example(data)["input_ids"].values) == 15
+    assert read_bytes(tmp_path, frame(data)).states == [UNUSUAL]
+
+
+def twice_at_every_level(record: bytes) -> Iterator[bytes]:
+    """Examples of which a part is there twice, or has something unknown behind it."""
+    values = as_lists(record)["input_mask"]
+    make = around(record, "input_mask")
+    name, packed = field(1, b"input_mask"), field(1, bytes(values))
+    for more in (packed, field(9, b"x"), field(1, b"")):
+        yield make(name + field(2, field(3, packed + more)))
+        yield make(name + field(2, field(3, packed) + field(3, more)))
+        yield make(name + field(2, field(3, packed)) + field(2, field(3, more)))
+    for behind in (field(2, b""), field(1, b"x"), field(7, b""), field(2, field(2, b""))):
+        yield make(name + field(2, field(3, packed)) + behind)
+        yield make(name + field(2, field(3, packed) + behind))
+    for other in (values, values[::-1], values * 2):
+        again = encoded({"input_mask": other})
+        yield record + again
+        yield again + record
+    yield record + record
+    yield record + field(2, b"x")
+
+
+def test_what_stands_twice_is_read_as_the_plain_reader_does(tmp_path: Path) -> None:
+    odd = list(twice_at_every_level(records()[0]))
+    reading = read_bytes(tmp_path, frames(odd))
+    assert [state == READ for state in reading.states] == list(map(fits, odd))
+    assert set(reading.states) == {READ, UNUSUAL}
+    for row, record in zip(reading.rows, odd, strict=True):
+        if row:
+            mask = np.frombuffer(row, np.int32)[columns_of(SCHEMA)["input_mask"]]
+            assert mask.tolist() == parse_example(record)["input_mask"].values
+
+
 @pytest.mark.parametrize("value", [127, 128, 2**14, 2**21 - 1, 2**21, 2**31 - 1])
 def test_numbers_at_the_borders_of_varints(value: int, tmp_path: Path) -> None:
     record = as_lists(records()[0]) | {"masked_lm_ids": [value, 0, value]}
@@ -330,6 +379,10 @@ def frame_starts() -> list[int]:
     return starts
 
 
+#: A border may lie inside a header.
+NEAR = st.integers(0, 13)
+
+
 @pytest.fixture(scope="module")
 def ranged(tmp_path_factory: pytest.TempPathFactory) -> Shard:
     return shard_of(tmp_path_factory.mktemp("ranges"), stream())
@@ -349,9 +402,15 @@ def test_a_border_at_any_byte_parts_the_records(ranged: Shard) -> None:
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.lists(st.integers(0, len(stream())), max_size=12))
+@given(
+    st.lists(
+        st.integers(0, len(stream()))
+        | st.builds(lambda start, more: start + more, st.sampled_from(frame_starts()), NEAR),
+        max_size=12,
+    )
+)
 def test_each_record_is_read_once_whatever_the_ranges(ranged: Shard, borders: list[int]) -> None:
-    edges = sorted({0, len(stream()), *borders})
+    edges = sorted({0, len(stream()), *(min(border, len(stream())) for border in borders)})
     readings = [read(ranged, *pair) for pair in pairwise(edges)]
     at, read_records, offsets = 0, [], []
     for reading, (start, end) in zip(readings, pairwise(edges), strict=True):
@@ -606,7 +665,7 @@ def test_a_wrong_length_of_a_record_that_is_no_example(tmp_path: Path) -> None:
     content = frames(some)
     at = len(some[0]) + 16
     behind = at + 19
-    for wrong in (1, 2, 4, 10, 50, 125, 3000):
+    for wrong in (1, 2, 4, 10, 50, 125, 3000, LONGEST_RECORD + 1, 1 << 40, (1 << 64) - 1):
         length = struct.pack("<Q", wrong)
         header = length + struct.pack("<I", masked_crc(length))
         reading = read_bytes(tmp_path, content[:at] + header + content[at + 12 :])
@@ -620,6 +679,28 @@ def test_a_wrong_length_of_a_record_that_is_no_example(tmp_path: Path) -> None:
         ]
         assert reading.records == [some[0], some[2], some[3]]
         assert reading.indices == [0, 2, 3]
+
+
+def test_a_wrong_length_in_a_long_file(tmp_path: Path) -> None:
+    # Nothing is reserved for a length that cannot be.
+    long = records() * 200
+    assert len(frames(long)) > 2 * blocks.BLOCK_BYTES
+    for wrong in (20_000_000, LONGEST_RECORD + 1, 1 << 40, 1 << 62, (1 << 64) - 1):
+        damaged = with_length(K, wrong) + frames(long[12:])
+        problem = f"its length field says {wrong:,} bytes, and the record has {len(long[K])}"
+        reading = read_bytes(tmp_path, damaged)
+        assert reading.faults == [(K, starts()[K], problem)]
+        assert reading.records == long
+        # And where the record does not know its own size either.
+        damaged = bytearray(damaged)
+        damaged[starts()[K] + 12] ^= 0xFF
+        reading = read_bytes(tmp_path, bytes(damaged))
+        problem = (
+            f"its length field says {wrong:,} bytes, and no record begins behind them; the next "
+            f"one begins at byte {starts()[K + 1]}"
+        )
+        assert reading.faults == [(K, starts()[K], problem)]
+        assert reading.records == [*long[:K], *long[K + 1 :]]
 
 
 def test_damaged_records_one_behind_the_other(tmp_path: Path) -> None:
@@ -642,6 +723,14 @@ def test_a_damaged_record_and_a_cut(tmp_path: Path) -> None:
         (10, starts()[10], "its data does not match its CRC: it was changed after it was written"),
         (11, starts()[11], "the file ends 5 bytes into a record: it was cut off"),
     ]
+
+
+def test_a_damaged_record_and_garbage_behind_it(tmp_path: Path) -> None:
+    damaged = bytearray(whole())
+    damaged[starts()[11] + 50] ^= 1
+    problem = f"its length field says {len(records()[11])} bytes, and no record begins behind them"
+    reading = read_bytes(tmp_path, bytes(damaged) + bytes(29))
+    assert reading.faults == [(11, starts()[11], problem)]
 
 
 def test_a_zeroed_page_in_the_middle(tmp_path: Path) -> None:
@@ -675,6 +764,19 @@ def test_garbage_between_records(size: int, tmp_path: Path) -> None:
     assert reading.faults == [(K, at, problem)]
     assert reading.records == records()
     assert reading.indices == [*range(K), *range(K + 1, 13)]
+
+
+def test_a_header_that_lies_across_two_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
+    for size in range(20, 90):
+        content = whole()[: starts()[K]] + Random(size).randbytes(size) + whole()[starts()[K] :]
+        reading = read_bytes(tmp_path, content)
+        assert reading.records == records()
+        assert len(reading.faults) == 1
+        following = read(shard_of(tmp_path, content), starts()[K] - 3, len(content))
+        assert following.records == records()[K:]
 
 
 @pytest.mark.parametrize("size", [1, 11, 12, 500])

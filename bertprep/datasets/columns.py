@@ -235,23 +235,25 @@ class RecordReader:
             if own_size == size:
                 problem = "the CRC of its length is wrong; the length and the record are right"
             return self._one_record(own_size, kernel.READ, problem)
-        is_size_right &= size <= LONGEST_RECORD
-        if is_size_right and blocks.is_boundary(FRAME_SIZE + size):
+        may_be_whole = is_size_right and size <= LONGEST_RECORD
+        if may_be_whole and blocks.is_boundary(FRAME_SIZE + size):
             return self._one_record(size, kernel.DAMAGED, _DAMAGED)
         header = blocks.data[blocks.at : blocks.at + HEADER_SIZE].tobytes()
         is_found = blocks.seek_header(1)
         short = offset + FRAME_SIZE + size - blocks.offset
-        if is_found or (is_size_right and short <= 0 and not blocks.gzip_problem):
-            problem = "its length field does not match its CRC"
-            if is_size_right:
-                problem = f"its length field says {size:,} bytes, and no record begins behind them"
-            if is_found:
-                problem += f"; the next one begins at byte {blocks.offset}"
-        elif is_size_right:
+        if not is_found and blocks.gzip_problem:
+            problem = blocks.gzip_problem
+        elif not is_found and may_be_whole and short > 0:
             problem = f"the file ends {short:,} bytes before this record does: it was cut off"
+        elif is_size_right:
+            problem = f"its length field says {size:,} bytes, and no record begins behind them"
+        elif is_found:
+            problem = "its length field does not match its CRC"
         else:
             problem = what_stands_there(header, offset)
-        return self._no_record(offset, (not is_found and blocks.gzip_problem) or problem)
+        if is_found:
+            problem += f"; the next one begins at byte {blocks.offset}"
+        return self._no_record(offset, problem)
 
     def _one_record(self, size: int, state: int, problem: str) -> RecordBatch:
         """The next frame, whose header or data are damaged; `size` bytes of data are there."""

@@ -6,7 +6,6 @@ rules, which say what is wrong.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -94,9 +93,9 @@ def check_range(job: CheckJob, reader: RecordReader) -> Checked:
             *(batch.rows, batch.states, rules.fields, rules.kinds, rules.budgets, scratch),
             *(is_legal, checked.totals),
         )
-        found = [(fault.index, fault.offset, fault.problem) for fault in batch.faults]
+        found = checked.faults
+        found += [(fault.index, fault.offset, fault.problem) for fault in batch.faults]
         for i in np.flatnonzero((is_legal == 0) & (batch.states != DAMAGED)).tolist():
             place = int(batch.indices[i]), int(batch.offsets[i])
             found += [(*place, problem) for problem in rules.plain.faults(batch.record(i))]
-        checked.faults.extend(sorted(found, key=itemgetter(0)))
     return checked

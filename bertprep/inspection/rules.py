@@ -1,7 +1,8 @@
 """What makes a record legal, told plainly and in words: the twin of the compiled rules.
 
-A legal record is one that `bertprep create` could have written with what the manifest promises;
-without a manifest, with any options. 300 us a record of 128 tokens.
+A legal record is one that `bertprep create` could have written with what the manifest promises, of
+any ordinary pieces: whether a tokenizer makes them of some text is not asked. Without a manifest
+masks may be as many as they like, and segments cut in any way. 300 us a record of 128 tokens.
 
 Source: create_instance_from_document, create_masked_lm_predictions and
 write_instance_to_example_files in google-research/bert's create_pretraining_data.py.
