@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= /tmp/bertprep-demo
 
-.PHONY: demo test check bench golden install clean
+.PHONY: demo test check bench golden interop install clean
 
 install: $(VENV)/.installed
 
@@ -42,6 +42,11 @@ bench: install
 golden: install
 	@test -n "$(REFERENCE)" || (echo 'make golden REFERENCE=path of a checkout of google-research/bert' && exit 2)
 	$(BIN)/python tests/make_goldens.py --reference $(REFERENCE)
+
+# Compares the model with transformers' on PyTorch: what the goldens of the trainer hold, made anew.
+interop: install
+	$(BIN)/python -m pip install --quiet --editable '.[interop]'
+	$(BIN)/python tests/make_trainer_goldens.py --check
 
 clean:
 	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,14 @@
+"""Records -> a pretrained BERT: the Keras model, its optimizer, and one loop around both.
+
+    config        bert_config.json -> BertConfig, and the published sizes by name
+    layers        the parts of the encoder; keras.ops only
+    modeling      features -> logits of both heads
+    weights       the variables by the names that Hugging Face gives them
+    optimization  the two losses as sums, the learning rate, AdamW
+    order         which record stands at which place of a shuffled run
+    dataset       shards -> batches, by tf.data
+    loop          steps, over replicas and micro-batches
+    checkpoints   files to go on from
+
+Only `dataset` and `loop` know that TensorFlow runs it all.
+"""
