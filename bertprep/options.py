@@ -201,6 +201,70 @@ class CreateOptions:
 
 
 @dataclass(frozen=True)
+class TrainingOptions:
+    """What a training run's weights follow from, beside its data and its model.
+
+    Attributes:
+        steps: updates of the weights.
+        batch_size: sequences of an update, over all replicas and micro-batches.
+        gradient_accumulation: micro-batches that a replica's share of an update is cut into.
+        learning_rate: the highest one, where the warm-up ends.
+        warmup: updates of the warm-up; below 1, the share of `steps`.
+        weight_decay: of AdamW; not on biases and LayerNorm.
+        precision: of matrix products: "float32", "bfloat16" or "float16".
+        xla: compile the whole step, or nothing; None compiles the update of the weights alone.
+        seed: of fresh weights, of the order of the records and of dropout.
+        distribute: "none", "mirrored" or "multiworker", by tf.distribute.
+    """
+
+    steps: int
+    batch_size: int = 32
+    gradient_accumulation: int = 1
+    learning_rate: float = 1e-4
+    warmup: float = 0.01
+    weight_decay: float = 0.01
+    precision: str = "float32"
+    xla: bool | None = None
+    seed: int = 12345
+    distribute: str = "none"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "gradient_accumulation"):
+            value = getattr(self, name)
+            _require(value >= 1, f"{name} must be at least 1, got {value}")
+        _require(
+            self.batch_size % self.gradient_accumulation == 0,
+            f"batch_size must be a multiple of gradient_accumulation "
+            f"({self.gradient_accumulation}), got {self.batch_size}",
+        )
+        rate, decay, warmup = self.learning_rate, self.weight_decay, self.warmup
+        _require(rate > 0.0, f"learning_rate must be above 0, got {rate}")
+        _require(decay >= 0.0, f"weight_decay must be 0 or more, got {decay}")
+        _require(
+            warmup >= 0.0 and (warmup < 1.0 or warmup == int(warmup)),
+            f"warmup must be a number of steps, or a share of them below 1, got {warmup}",
+        )
+        _require(
+            self.warmup_steps <= self.steps,
+            f"warmup must be at most steps ({self.steps}), got {warmup}",
+        )
+        _require(
+            self.precision in ("float32", "bfloat16", "float16"),
+            f"precision must be float32, bfloat16 or float16, got {self.precision}",
+        )
+        _require(self.seed >= 0, f"seed must be 0 or more, got {self.seed}")
+        _require(
+            self.distribute in ("none", "mirrored", "multiworker"),
+            f"distribute must be none, mirrored or multiworker, got {self.distribute}",
+        )
+
+    @property
+    def warmup_steps(self) -> int:
+        """Updates of the warm-up."""
+        return round(self.warmup * self.steps) if self.warmup < 1.0 else int(self.warmup)
+
+
+@dataclass(frozen=True)
 class InspectOptions:
     """All of `bertprep inspect`. Without a mode (stats, verify, report, compare) it shows records.
 

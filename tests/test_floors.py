@@ -20,7 +20,7 @@ FLOORS = {
         *("corpus", "tokenization", "partitions", "instances", "records", "shards", "manifest"),
         *("output", "datasets"),
     },
-    3: {"engines", "stages"},
+    3: {"engines", "stages", "trainer"},
     4: {"create", "findings", "inspection", "progress"},
     5: {"cli"},
 }
@@ -46,8 +46,8 @@ TENANTS = {
     "click": {"cli"},
     "tqdm": {"progress"},
     "zstandard": {"corpus"},
-    "tensorflow": set[str](),
-    "keras": set[str](),
+    "tensorflow": {"trainer"},
+    "keras": {"trainer"},
 }
 
 
@@ -119,6 +119,7 @@ def test_exceptions_are_on_one_floor_and_in_use() -> None:
 
 def test_only_commands_know_the_engine_and_only_create_the_stages() -> None:
     importers = {r: {room_of(p) for p in modules() if r in rooms_imported(p)} for r in FLOORS[3]}
+    assert importers.pop("trainer") <= {"cli"}
     assert importers == {
         "engines": {"create", "inspection"},
         "stages": {"create", "findings"},
@@ -156,6 +157,17 @@ def test_the_command_line_loads_without_numpy_and_numba() -> None:
     loaded = loaded_modules("import bertprep, bertprep.cli")
     assert {"bertprep", "click"} <= loaded
     assert loaded.isdisjoint({"numpy", "numba", "llvmlite", "tqdm", "tensorflow", "keras"})
+
+
+def test_the_model_does_not_know_tensorflow() -> None:
+    # Any Keras backend can run it; the loop and what feeds it are bound to one.
+    importers = {
+        path.name
+        for path in module_files()
+        for module, _ in imports_of(path)
+        if module.split(".")[0] == "tensorflow"
+    }
+    assert importers <= {"loop.py", "dataset.py"}
 
 
 def test_create_loads_no_tensorflow(sample_corpus: Path, tmp_path: Path) -> None:
