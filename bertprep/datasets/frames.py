@@ -93,8 +93,9 @@ def is_header(path: str) -> bool:
 
 def open_stream(shard: Shard, buffering: int = -1) -> BinaryIO:
     """The shard's uncompressed bytes."""
-    file = open(shard.path, "rb", buffering)
-    return gzip.GzipFile(fileobj=file) if shard.compression == "gzip" else file  # type: ignore
+    if shard.compression == "gzip":
+        return gzip.open(shard.path, "rb")  # type: ignore[return-value]
+    return open(shard.path, "rb", buffering)
 
 
 def read_frames(shard: Shard, *, first: int = 0, check_data: bool = True) -> Iterator[Frame]:
