@@ -6,7 +6,8 @@
     weights       the variables by the names that Hugging Face gives them
     optimization  the two losses as sums, the learning rate, AdamW
     order         which record stands at which place of a shuffled run
-    dataset       shards -> batches, by tf.data
+    stream        the records in that order, read and checked
+    dataset       the same as batches of features, by tf.data
     loop          steps, over replicas and micro-batches
     checkpoints   files to go on from
 
