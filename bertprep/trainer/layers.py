@@ -71,8 +71,8 @@ def gather_positions(hidden: Tensor, positions: Tensor) -> Tensor:
 
     Source: gather_indexes in run_pretraining.py.
     """
-    _, seq_length, hidden_size = hidden.shape
-    offsets = ops.arange(ops.shape(hidden)[0], dtype=positions.dtype)[:, None] * seq_length
+    batch, seq_length, hidden_size = ops.shape(hidden)
+    offsets = ops.arange(batch, dtype=positions.dtype)[:, None] * seq_length
     return ops.take(ops.reshape(hidden, (-1, hidden_size)), positions + offsets, axis=0)
 
 
@@ -105,7 +105,7 @@ class Embeddings(keras.layers.Layer):
     ) -> Tensor:
         """int[batch, seq_length] twice -> float[batch, seq_length, hidden_size]."""
         words = ops.take(self.word_embeddings, input_ids, axis=0)
-        positions = self.position_embeddings[: input_ids.shape[1]]
+        positions = self.position_embeddings[: ops.shape(input_ids)[1]]
         # The table is small: a product beats gathering, and its gradient beats scattering.
         kinds = ops.one_hot(segment_ids, self.config.type_vocab_size, dtype=words.dtype)
         types = ops.matmul(kinds, self.token_type_embeddings)
@@ -155,7 +155,7 @@ class SelfAttention(keras.layers.Layer):
         head_size = self.config.hidden_size // num_heads
 
         def heads(dense: keras.layers.Dense, inputs: Tensor) -> Tensor:
-            return ops.reshape(dense(inputs), (-1, inputs.shape[1], num_heads, head_size))
+            return ops.reshape(dense(inputs), (-1, ops.shape(inputs)[1], num_heads, head_size))
 
         # Scaling the queries is the same as scaling the scores, and they are fewer.
         query = heads(self.query, queries) * head_size**-0.5
@@ -166,7 +166,7 @@ class SelfAttention(keras.layers.Layer):
         weights = ops.cast(weights, query.dtype)
         weights = dropout(weights, self.config.attention_probs_dropout_prob, seeds)
         found = ops.einsum("bnqk,bknd->bqnd", weights, heads(self.value, hidden))
-        return self.output_dense(ops.reshape(found, (-1, *queries.shape[1:])))
+        return self.output_dense(ops.reshape(found, ops.shape(queries)))
 
 
 class EncoderLayer(keras.layers.Layer):

@@ -59,9 +59,10 @@ class MaskedLmHead(keras.layers.Layer):
         """
         hidden = self.layer_norm(ops.gelu(self.transform(hidden), approximate=False))
         table = ops.cast(word_embeddings, hidden.dtype)
-        logits = ops.matmul(ops.reshape(hidden, (-1, hidden.shape[-1])), ops.transpose(table))
+        batch, max_predictions, hidden_size = ops.shape(hidden)
+        logits = ops.matmul(ops.reshape(hidden, (-1, hidden_size)), ops.transpose(table))
         logits = ops.cast(logits, "float32") + self.bias
-        return ops.reshape(logits, (-1, hidden.shape[1], self.config.vocab_size))
+        return ops.reshape(logits, (batch, max_predictions, self.config.vocab_size))
 
 
 @keras.saving.register_keras_serializable("bertprep")
