@@ -13,15 +13,16 @@ Only this file and `dataset` know that TensorFlow runs the model.
 
 import functools
 import json
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from bertprep.errors import UsageError
+from bertprep.errors import BertprepError, UsageError
 from bertprep.options import TrainingOptions
 from bertprep.trainer.config import BertConfig
 from bertprep.trainer.layers import DropoutSeeds
@@ -141,6 +142,44 @@ class Trainer:
         for features in batches:
             total += self._eval_step(self._per_replica(features)).numpy()
         return dict(zip(SUMS, total.tolist(), strict=True))
+
+    def run(self, steps: Iterable[int], batches: Iterable[Features]) -> Iterator[dict[str, float]]:
+        """Steps, one after the other: what `train_step` gives for each.
+
+        Raises:
+            BertprepError: the loss is no number; the weights are of no use any more.
+        """
+        for step, features in zip(steps, batches, strict=False):
+            result = self.train_step(step, features)
+            if not math.isfinite(result["masked_lm_loss"] + result["next_sentence_loss"]):
+                raise BertprepError(
+                    f"step {step}: the loss is {result['masked_lm_loss']}: go on from the last "
+                    "checkpoint with a lower --learning-rate, or a longer --warmup"
+                )
+            yield result
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every variable of model and optimizer by its path."""
+        return {
+            name: keras.ops.convert_to_numpy(variable) for name, variable in self._named_variables()
+        }
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Sets what `state` gave.
+
+        Raises:
+            UsageError: it is the state of another model or optimizer.
+        """
+        variables = self._named_variables()
+        for name, variable in variables:
+            if name not in arrays or arrays[name].shape != tuple(variable.shape):
+                raise UsageError(f"{name} is not there, or has another shape: it is another model")
+        for name, variable in variables:
+            variable.assign(arrays[name])
+
+    def _named_variables(self) -> list[tuple[str, Any]]:
+        parts = (("model", self.model), ("optimizer", self.optimizer))
+        return [(f"{name}/{v.path}", v) for name, part in parts for v in part.variables]
 
     def _per_replica(self, features: Features) -> Any:
         """The batch of this process, cut for its replicas."""

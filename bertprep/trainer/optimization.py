@@ -129,10 +129,11 @@ def make_optimizer(
         beta_2=_BETA_2,
         epsilon=_EPSILON,
         global_clipnorm=_CLIP_NORM,
+        name="adamw",  # stands in checkpoints
     )
     variables = model.trainable_variables
     optimizer.exclude_from_weight_decay([v for v in variables if len(v.shape) == 1])
     if options.precision == "float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     optimizer.build(variables)
     return optimizer
