@@ -42,11 +42,14 @@ bench: install
 golden: install
 	@test -n "$(REFERENCE)" || (echo 'make golden REFERENCE=path of a checkout of google-research/bert' && exit 2)
 	$(BIN)/python tests/make_goldens.py --reference $(REFERENCE)
+	$(BIN)/python tests/make_release_goldens.py --reference $(REFERENCE)
 
-# Compares the model with transformers' on PyTorch: what the goldens of the trainer hold, made anew.
+# Compares the model with transformers' on PyTorch: what the goldens of the trainer hold, made anew;
+# an export loaded there; folders from there loaded here.
 interop: install
 	$(BIN)/python -m pip install --quiet --editable '.[interop]'
 	$(BIN)/python tests/make_trainer_goldens.py --check
+	$(BIN)/python tests/interop.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache

@@ -325,3 +325,32 @@ class InspectOptions:
             f"index must be SHARD:K with a number for K, as in 0:17, got {self.index}",
         )
         _require(not (self.report and self.json), "--report is a page, and takes no --json")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """All of `bertprep export`.
+
+    Attributes:
+        run: the folder of `bertprep pretrain`.
+        output: the folder to write.
+        format: "huggingface" for transformers, "savedmodel" for TensorFlow, "keras" for Keras.
+        checkpoint: "last", "best" (by its loss held out), or the number of a step.
+        overwrite: replace files in `output` that no export wrote.
+    """
+
+    run: Path
+    output: Path
+    format: str = "huggingface"
+    checkpoint: str = "last"
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        _require(
+            self.format in ("huggingface", "savedmodel", "keras"),
+            f"format must be huggingface, savedmodel or keras, got {self.format}",
+        )
+        _require(
+            self.checkpoint in ("last", "best") or self.checkpoint.isdecimal(),
+            f"checkpoint must be last, best or the number of a step, got {self.checkpoint}",
+        )

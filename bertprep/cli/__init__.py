@@ -6,6 +6,7 @@ import click
 
 from bertprep import __version__
 from bertprep.cli.create import create
+from bertprep.cli.export import export
 from bertprep.cli.inspect import inspect
 from bertprep.cli.outcome import Group, catch_stop_signals
 
@@ -28,4 +29,5 @@ def main(context: click.Context) -> None:
 
 
 main.add_command(create)
+main.add_command(export)
 main.add_command(inspect)

@@ -10,6 +10,9 @@
     dataset       the same as batches of features, by tf.data
     loop          steps, over replicas and micro-batches
     checkpoints   files to go on from
+    runs          a run's folder -> the model and what its token ids mean
+    sources       weights of runs, of Hugging Face's folders, of the release's checkpoints
+    initialization  those weights -> a model at the start of a fresh schedule
 
-Only `dataset` and `loop` know that TensorFlow runs it all.
+Only `dataset` and `loop` know that TensorFlow runs it all; `sources` reads its checkpoints.
 """

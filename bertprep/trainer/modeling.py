@@ -153,10 +153,19 @@ class PretrainingModel(keras.Model):
         masked = features["masked_lm_positions"]
         positions = ops.concatenate([ops.zeros_like(masked[:, :1]), masked], axis=1)
         hidden = self.encode(features, positions, seeds)
-        pooled = ops.tanh(self.pooler(hidden[:, 0]))
+        return self.apply_heads(hidden[:, 0], hidden[:, 1:])
+
+    def apply_heads(self, first: Tensor, hidden: Tensor) -> dict[str, Tensor]:
+        """The outputs of both heads, as `call` tells of them.
+
+        Args:
+            first: float[batch, hidden_size]. The hidden state of [CLS].
+            hidden: float[batch, num_queries, hidden_size]. Where pieces are to be predicted.
+        """
+        pooled = ops.tanh(self.pooler(first))
         table = self.embeddings.word_embeddings
         return {
-            "masked_lm_logits": self.masked_lm(hidden[:, 1:], word_embeddings=table),
+            "masked_lm_logits": self.masked_lm(hidden, word_embeddings=table),
             "next_sentence_logits": ops.cast(self.next_sentence(pooled), "float32"),
             "pooled_output": pooled,
         }
