@@ -201,11 +201,17 @@ def saved_model(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-def test_the_files_are_a_saved_model_with_its_vocabulary(saved_model: Path) -> None:
-    assert {"saved_model.pb", "variables/variables.index"} <= set(files_below(saved_model))
-    assert {"assets.extra/vocab.txt", "assets.extra/tokenizer_config.json"} <= set(
-        files_below(saved_model)
-    )
+def test_the_files_are_a_saved_model_with_its_vocabulary(
+    saved_model: Path, model: PretrainingModel
+) -> None:
+    names = set(files_below(saved_model))
+    assert {
+        "saved_model.pb",
+        "assets.extra/vocab.txt",
+        "assets.extra/tokenizer_config.json",
+    } < names
+    (weights_file,) = saved_model.glob("variables/variables.data-*")
+    assert weights_file.stat().st_size < 4.1 * model.count_params()  # each once
 
 
 @pytest.mark.parametrize("length", [7, 32])

@@ -44,8 +44,8 @@ def write_saved_model(folder: Path, model: PretrainingModel) -> None:
         outputs: dict[str, Tensor] = model({**features, "masked_lm_positions": masked_lm_positions})
         return outputs
 
+    # Its endpoints track the variables that they use; tracked once more, they are written twice.
     archive = keras.export.ExportArchive()
-    archive.track(model)
     for name, function, inputs in (
         ("serving_default", everywhere, _INPUTS),
         ("masked_lm", at_positions, (*_INPUTS, "masked_lm_positions")),
