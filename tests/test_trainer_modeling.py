@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from bertprep.errors import UsageError
 from bertprep.trainer import weights
 from bertprep.trainer.config import PUBLISHED_SIZES, BertConfig
-from bertprep.trainer.layers import DropoutSeeds
+from bertprep.trainer.layers import DropoutSeeds, dropout, gelu
 from bertprep.trainer.modeling import PretrainingModel
 
 GOLDENS = Path(__file__).with_name("trainer_goldens.npz")
@@ -120,9 +121,41 @@ def test_dropout_follows_from_seed_and_step(
 
 def test_dropout_draws_differ_within_a_pass() -> None:
     seeds = DropoutSeeds(1, np.int32(3))
-    drawn = [tuple(np.array(seeds.next()).tolist()) for _ in range(10)]
-    assert len(set(drawn)) == 10
-    assert all(a >= 0 and b == 3 for a, b in drawn)
+    drawn = {tuple(int(word) for word in seeds.next()) for _ in range(10)}
+    assert len(drawn) == 10
+    assert len({word for words in drawn for word in words}) == 20
+
+
+def dropped(step: int, shape: tuple[int, ...] = (64, 1000), probability: float = 0.1) -> np.ndarray:
+    kept = np.array(dropout(np.ones(shape, np.float32), probability, DropoutSeeds(1, step)))
+    np.testing.assert_allclose(kept[kept > 0], 1.0 / (1.0 - probability), rtol=1e-6)
+    return (kept == 0).astype(np.float64)
+
+
+def test_dropout_drops_what_it_should() -> None:
+    # Shares in rows, columns and in all; neighbours, and the same place in the next step, are
+    # independent: all within five standard deviations.
+    one, other = dropped(5), dropped(6)
+    deviation = 0.3 / np.sqrt(one.size)
+    assert abs(one.mean() - 0.1) < 5 * deviation
+    for axis in (0, 1):
+        assert abs(one.mean(axis) - 0.1).max() < 5 * 0.3 / np.sqrt(one.shape[axis])
+        both = (one * np.roll(one, 1, axis)).mean()
+        assert abs(both - 0.01) < 5 * deviation
+    assert abs((one * other).mean() - 0.01) < 5 * deviation
+    for power in range(1, 16):
+        both = (one.ravel()[: -(1 << power)] * one.ravel()[1 << power :]).mean()
+        assert abs(both - 0.01) < 5 * deviation, power
+
+
+def test_gelu_and_its_gradient_are_those_of_keras() -> None:
+    with tf.GradientTape(persistent=True) as tape:
+        inputs = tf.Variable(np.linspace(-6, 6, 301, dtype=np.float32))
+        ours, theirs = gelu(inputs.value()), ops.gelu(inputs.value(), approximate=False)
+        ours, theirs = ours * inputs.value(), theirs * inputs.value()
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=5e-6)
+    gradients = [np.array(tape.gradient(values, inputs)) for values in (ours, theirs)]
+    np.testing.assert_allclose(*gradients, atol=1e-5)
 
 
 def test_fresh_weights_are_as_the_release_draws_them() -> None:

@@ -25,6 +25,7 @@ from bertprep.trainer.layers import (
     Embeddings,
     EncoderLayer,
     Tensor,
+    gelu,
     make_dense,
     make_layer_norm,
 )
@@ -57,7 +58,7 @@ class MaskedLmHead(keras.layers.Layer):
 
         `word_embeddings`, float[vocab_size, hidden_size], is the table of the embeddings itself.
         """
-        hidden = self.layer_norm(ops.gelu(self.transform(hidden), approximate=False))
+        hidden = self.layer_norm(gelu(self.transform(hidden)))
         table = ops.cast(word_embeddings, hidden.dtype)
         batch, max_predictions, hidden_size = ops.shape(hidden)
         logits = ops.matmul(ops.reshape(hidden, (-1, hidden_size)), ops.transpose(table))

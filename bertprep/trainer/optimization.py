@@ -59,16 +59,39 @@ def sums_of(outputs: Mapping[str, Tensor], features: Mapping[str, Tensor]) -> Te
 def _head_sums(logits: Tensor, labels: Tensor, weights: Tensor) -> list[Tensor]:
     """Cross entropy, right answers and weights: float32[..., n], int[...], float32[...]."""
     logits = ops.reshape(logits, (-1, logits.shape[-1]))
-    labels, weights = ops.reshape(labels, (-1,)), ops.reshape(weights, (-1,))
-    cross_entropy = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    labels, weights = ops.reshape(labels, (-1, 1)), ops.reshape(weights, (-1,))
     # The largest logit is found faster than its place.
-    own = ops.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+    own = ops.take_along_axis(logits, labels, axis=1)[:, 0]
     is_right = ops.cast(own >= ops.max(logits, axis=1), "float32")
     return [
-        ops.sum(weights * cross_entropy),
+        _cross_entropy(logits, labels, weights),
         ops.sum(weights * ops.stop_gradient(is_right)),
         ops.sum(weights),
     ]
+
+
+@ops.custom_gradient
+def _cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Any]:
+    """Weighted sum of cross entropies: float32[n, k], int[n, 1], float32[n] -> float32 scalar.
+
+    The logits of 640 masks are 80 MB, and every pass over them counts: the exponentials are kept,
+    and the gradient is one product and one number a row. Half the time of Keras's.
+    """
+    largest = ops.max(logits, axis=1, keepdims=True)
+    exponentials = ops.exp(logits - largest)
+    total = ops.sum(exponentials, axis=1, keepdims=True)
+    own = ops.take_along_axis(logits, labels, axis=1)
+    each = ops.log(total) + largest - own
+
+    def gradient(*upstreams: Tensor, upstream: Tensor | None = None) -> tuple[Any, ...]:
+        scale = (upstreams[0] if upstream is None else upstream) * weights[:, None]
+        probabilities = exponentials * (scale / total)
+        rows = ops.arange(ops.shape(labels)[0], dtype=labels.dtype)[:, None]
+        places = ops.concatenate([rows, labels], axis=1)
+        corrected = ops.take_along_axis(probabilities, labels, axis=1) - scale
+        return ops.scatter_update(probabilities, places, corrected[:, 0]), None, None
+
+    return ops.sum(weights[:, None] * each), gradient
 
 
 def loss_of(sums: Tensor, denominators: Tensor) -> Tensor:
