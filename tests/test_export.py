@@ -3,6 +3,8 @@
 import json
 import os
 import struct
+import subprocess
+import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -236,6 +238,20 @@ def test_signatures_give_what_the_model_gives(
         np.testing.assert_allclose(found[name].numpy(), expected[name], atol=1e-5)
     hidden = ops.convert_to_numpy(model.encode(features))
     np.testing.assert_allclose(found["sequence_output"].numpy(), hidden, atol=1e-5)
+
+
+def test_a_saved_model_needs_no_code_of_ours(saved_model: Path) -> None:
+    program = f"""
+import sys
+import tensorflow as tf
+served = tf.saved_model.load({str(saved_model)!r})
+ones = tf.ones((2, 9), tf.int32)
+inputs = dict(input_ids=ones, input_mask=ones, segment_ids=ones)
+assert served.signatures["serving_default"](**inputs)["pooled_output"].shape == (2, 16)
+assert "bertprep" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_keras_file_is_the_model(run: Path, model: PretrainingModel, tmp_path: Path) -> None:

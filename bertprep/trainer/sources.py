@@ -11,6 +11,9 @@ Example:
 
 Cost: the weights once in memory, 4 bytes a parameter.
 
+Reference quirk: the release's last code approximates gelu by tanh, the paper, its first code and
+this model do not; the published weights are used with either.
+
 Source: get_assignment_map_from_checkpoint in google-research/bert's modeling.py, whose names these
 are; the state of `BertForPreTraining` in transformers.
 """
@@ -139,7 +142,7 @@ def _source_of(
             f"{name}: there is no {', '.join(lacking[:3])}{more} among the weights; the config "
             "beside them asks for it"
         )
-    arrays = {k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}
+    arrays = {k: np.ascontiguousarray(arrays[k], np.float32) for k in expected if k in arrays}
     return Source(
         name, config, arrays, tuple(missing), tuple(sorted(unused)), vocabulary, trained_positions
     )
