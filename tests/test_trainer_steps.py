@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bertprep.errors import UsageError
+from bertprep.errors import BertprepError, UsageError
 from bertprep.options import TrainingOptions
 from bertprep.trainer import weights
 from bertprep.trainer.config import BertConfig
@@ -181,11 +181,6 @@ def test_the_rate_is_the_release_s() -> None:
     )
 
 
-def test_a_batch_that_cannot_be_cut_is_an_error(goldens: Arrays) -> None:
-    with pytest.raises(UsageError, match="batch_size must be a multiple of gradient_accumulation"):
-        TrainingOptions(steps=1, batch_size=6, gradient_accumulation=4)
-
-
 @pytest.mark.parametrize("content", ["", "{}", '{"cluster": {"worker": []}}', "[1]"])
 def test_multiworker_needs_its_workers(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", content)
@@ -226,7 +221,12 @@ def drive(tmp_path: Path, *arguments: str, workers: int = 1) -> list[dict[str, A
 
 @pytest.mark.parametrize(
     ("distribute", "option"),
-    [("mirrored", "gradient_accumulation=2"), ("multiworker", "gradient_accumulation=1")],
+    [
+        ("mirrored", "gradient_accumulation=2"),
+        ("mirrored", 'precision="float16"'),
+        ("multiworker", "xla=true"),
+        ("multiworker", "gradient_accumulation=1"),
+    ],
 )
 def test_two_replicas_follow_one(
     distribute: str, option: str, goldens: Arrays, tmp_path: Path
@@ -239,7 +239,62 @@ def test_two_replicas_follow_one(
     workers = 2 if distribute == "multiworker" else 1
     for found in drive(tmp_path, distribute, option, workers=workers):
         assert found["num_replicas"] == 2
-        np.testing.assert_allclose(found["losses"], expected, atol=1e-5)
-        np.testing.assert_allclose(found["evaluated"], loss(one.evaluate(batches)), atol=1e-4)
+        near = 5e-3 if "float16" in option else 1e-5
+        np.testing.assert_allclose(found["losses"], expected, atol=near)
+        np.testing.assert_allclose(found["evaluated"], loss(one.evaluate(batches)), atol=10 * near)
         arrays = [found[f"weight-{i}"] for i in range(len(one.model.trainable_variables))]
-        assert distance(final_weights(one), arrays) < 1e-4
+        assert distance(final_weights(one), arrays) < 10 * near
+
+
+def test_a_loss_that_is_no_number_stops_the_run(goldens: Arrays) -> None:
+    trainer = make_trainer(goldens)
+    arrays = weights.to_names(trainer.model)
+    weights.assign(trainer.model, arrays | {"cls.predictions.bias": np.full(61, np.nan)})
+    results = trainer.run(range(4, 9), golden_batches(goldens))
+    with pytest.raises(BertprepError, match="step 4: the loss is nan: go on from the last"):
+        next(results)
+
+
+def test_a_state_comes_back_and_that_of_another_does_not(goldens: Arrays) -> None:
+    batches = golden_batches(goldens)
+    trainer = make_trainer(goldens, warmup=0)
+    run(trainer, batches[:2])
+    state = trainer.state()
+    expected = run(trainer, batches[2:4])
+    run(trainer, batches[:3])
+    trainer.restore(state)
+    assert run(trainer, batches[2:4]) == expected
+    name = "optimizer/adamw/bert_pooler_kernel_momentum"
+    with pytest.raises(UsageError, match=f"{name} is not there"):
+        trainer.restore({key: value for key, value in state.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"gradient_accumulation": 0}, "gradient_accumulation must be at least 1, got 0"),
+        (
+            {"batch_size": 6, "gradient_accumulation": 4},
+            r"batch_size must be a multiple of gradient_accumulation \(4\), got 6",
+        ),
+        ({"learning_rate": 0.0}, r"learning_rate must be above 0, got 0\.0"),
+        ({"weight_decay": -1.0}, r"weight_decay must be 0 or more, got -1\.0"),
+        ({"warmup": 1.5}, r"warmup must be a number of steps, or a share .*, got 1\.5"),
+        ({"warmup": -1.0}, r"warmup must be a number of steps, or a share .*, got -1\.0"),
+        ({"warmup": 11.0}, r"warmup must be at most steps \(10\), got 11\.0"),
+        ({"precision": "int8"}, "precision must be float32, bfloat16 or float16, got int8"),
+        ({"seed": -1}, "seed must be 0 or more, got -1"),
+        ({"distribute": "tpu"}, "distribute must be none, mirrored or multiworker, got tpu"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        TrainingOptions(**{"steps": 10, **changes})
+
+
+def test_the_warmup_is_a_number_or_a_share() -> None:
+    warmups = (0.0, 0.1, 0.25, 1.0, 7.0)
+    steps = [TrainingOptions(steps=40, warmup=warmup).warmup_steps for warmup in warmups]
+    assert steps == [0, 4, 10, 1, 7]
