@@ -8,8 +8,9 @@ from keras import ops
 from bertprep.options import TokenizerOptions
 from bertprep.trainer.checkpoints import Checkpoints
 from bertprep.trainer.config import BertConfig
+from bertprep.trainer.layout import CHECKPOINTS_NAME
 from bertprep.trainer.modeling import PretrainingModel
-from bertprep.trainer.runs import CHECKPOINTS_NAME, describe_run
+from bertprep.trainer.runs import describe_run
 from bertprep.vocab import Vocabulary
 
 

@@ -46,7 +46,11 @@ def export(**values: Any) -> None:
       python -c "import transformers as t; t.BertForPreTraining.from_pretrained('/tmp/model')"
     """  # noqa: D301 (click wants the backspace itself)
     options = ExportOptions(**values)
-    from bertprep.export import export as run  # TensorFlow's import is too slow for --help
+    # TensorFlow's import is too slow for --help.
+    from bertprep.trainer.startup import load_tensorflow
+
+    load_tensorflow()
+    from bertprep.export import export as run
 
     exported = run(options)
     for note in exported.notes:

@@ -21,12 +21,16 @@ from bertprep.files import write_whole
 from bertprep.options import TokenizerOptions
 from bertprep.trainer.checkpoints import Checkpoints
 from bertprep.trainer.config import BertConfig
+from bertprep.trainer.layout import (
+    CHECKPOINTS_NAME,
+    CONFIG_NAME,
+    RUN_NAME,
+    VOCABULARY_NAME,
+)
 from bertprep.trainer.modeling import PretrainingModel
 from bertprep.trainer.weights import variables_by_path
 from bertprep.vocab import Vocabulary
 
-RUN_NAME, CONFIG_NAME, VOCABULARY_NAME = "run.json", "bert_config.json", "vocab.txt"
-CHECKPOINTS_NAME = "checkpoints"
 #: Of a model's variables in a checkpoint: the part of the state, then the model's name.
 _MODEL_PREFIX = "model/bert/"
 

@@ -29,7 +29,8 @@ from safetensors import SafetensorError, safe_open
 
 from bertprep.errors import UsageError
 from bertprep.trainer.config import BertConfig
-from bertprep.trainer.runs import CONFIG_NAME, VOCABULARY_NAME, Run, is_run, load_run
+from bertprep.trainer.layout import CONFIG_NAME, VOCABULARY_NAME
+from bertprep.trainer.runs import Run, is_run, load_run
 from bertprep.trainer.weights import weight_names
 from bertprep.vocab import Vocabulary
 
