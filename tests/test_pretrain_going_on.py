@@ -15,7 +15,7 @@ from bertprep.trainer.checkpoints import Checkpoints
 from bertprep.trainer.metrics import read_rows
 
 #: No multiple of one another, so that checkpoints stand between two lines of metrics.
-FLAGS = "--no-xla --steps 300 --batch-size 16 --gradient-accumulation 2 --warmup 0.1 --learning-rate 0.002"
+FLAGS = "--no-xla --steps 300 --batch-size 16 --gradient-accumulation 2 --learning-rate 0.002"
 EVERY = "--save-every 25 --log-every 7 --eval-every 50 --keep 2"
 
 

@@ -31,7 +31,7 @@ def test_commands_print_what_the_readme_shows(
     (tmp_path / "broken.txt").write_bytes(b"One.\nTwo.\n\nThree \xff four.\n")
     monkeypatch.chdir(tmp_path)
     blocks = console_blocks()
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for command, expected in blocks:
         arguments = command.replace("/tmp/", "").split()[1:]
         result = CliRunner().invoke(main, arguments)
@@ -39,12 +39,25 @@ def test_commands_print_what_the_readme_shows(
         assert re.sub(r"(?m)^time .*\n", "", result.output) == shown
 
 
-def test_every_option_of_create_is_in_the_readme() -> None:
-    flags = {
-        option.opts[0] for option in main.commands["create"].params if option.opts[0][0] == "-"
-    }
+@pytest.mark.parametrize("command", ["create", "pretrain", "export"])
+def test_every_option_is_in_the_readme(command: str) -> None:
+    flags = {option.opts[0] for option in main.commands[command].params if option.opts[0][0] == "-"}
     named = set(re.findall(r"--[a-z][a-z0-9-]+", README.replace("--[no-]", "--")))
     assert flags - named == set()
+
+
+def shell_blocks() -> list[list[str]]:
+    """The `bertprep` commands of the README that are shown without their output."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    return [line.split() for block in blocks for line in block.splitlines() if "bertprep" in line]
+
+
+def test_commands_of_the_readme_are_ones_that_can_be_given() -> None:
+    # Training takes minutes: here its flags and those of its neighbours are read, and no more.
+    found = [words for words in shell_blocks() if words[0] == "bertprep"]
+    assert [words[1] for words in found].count("pretrain") >= 3
+    for _, name, *arguments in found:
+        main.commands[name].make_context(name, list(arguments))
 
 
 def test_the_tree_names_every_module() -> None:
