@@ -48,7 +48,7 @@ def pretrain(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["pretrain", *map(str, arguments)])
 
 
-def start(*arguments: str | Path) -> "subprocess.Popen[str]":
+def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
     """Starts `bertprep pretrain` as a process of its own."""
     environment = {
         **os.environ,
@@ -56,6 +56,7 @@ def start(*arguments: str | Path) -> "subprocess.Popen[str]":
         "OMP_NUM_THREADS": "2",
         "TF_NUM_INTRAOP_THREADS": "2",
         "TF_NUM_INTEROP_THREADS": "2",
+        **variables,
     }
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     command = [sys.executable, "-m", "bertprep", "pretrain", *map(str, arguments)]

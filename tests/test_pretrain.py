@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import termios
@@ -26,6 +27,7 @@ from bertprep.data import FEATURES
 from bertprep.datasets import find_data_set
 from bertprep.datasets.columns import columns_of
 from bertprep.options import PretrainOptions, UpdateOptions
+from bertprep.pretrain.stopping import StopSignals
 from bertprep.trainer.config import BertConfig
 from bertprep.trainer.metrics import Meter, MetricsFile, means, read_rows
 from bertprep.trainer.stream import RecordStream
@@ -158,6 +160,14 @@ GOOD = "records --model config.json --steps 9 --output new"
         (
             "records --init-from nowhere --steps 9 --output new",
             "nowhere: no such file or folder. Name a bertprep run, .*",
+        ),
+        (
+            "records --init-from . --steps 9 --output .",
+            ".: is in the folder of the new run: name another --output .*",
+        ),
+        (
+            "records --init-from none_held --steps 9 --output new",
+            "none_held: there are no weights here. Name a bertprep run, .*",
         ),
     ],
 )
@@ -422,6 +432,40 @@ def test_the_way_goes_on_to_export_and_to_another_run(run: Path, tmp_path: Path)
         "step-00000002.npz"
     ]
     assert (tmp_path / "b" / "notes.md").read_text() == "mine"
+
+
+def test_tensorboard_gets_its_files(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    flags = f"{GOOD.replace('new', str(tmp_path / 'run'))} --no-xla --tensorboard --quiet"
+    result = pretrain(*flags.split())
+    assert result.exit_code == 0, result.output
+    events = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("events.out.*")]
+    folders = sorted(name.rpartition("/")[0] for name in events)
+    assert folders == ["run/tensorboard/eval", "run/tensorboard/train"]
+
+
+def test_signals_wait_until_they_are_obeyed() -> None:
+    seen: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda n, _: seen.append(n)) for number in numbers]
+    try:
+        with StopSignals() as stop:
+            assert not stop.is_wanted
+            os.kill(os.getpid(), signal.SIGINT)
+            assert (stop.is_wanted, seen) == (True, [])
+            stop.obey()
+            assert seen == [signal.SIGINT]
+        with StopSignals():  # a second one does not wait
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert len(seen) == 1
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert len(seen) == 2
+        with StopSignals():  # one that comes behind the last step is not lost
+            os.kill(os.getpid(), signal.SIGINT)
+        assert seen[2:] == [signal.SIGINT]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def test_lines_behind_a_step_and_broken_ones_go(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """A run that is stopped, in whatever way: what is left, and that it ends with the same bits."""
 
 import errno
+import json
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -97,6 +99,35 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(folder: Path, tmp_
         row.pop("sequences_per_second", None)
     assert rows == rows_whole
     assert (whole / "run.json").read_bytes() == (stopped / "run.json").read_bytes()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_two_processes_make_the_run_of_one(folder: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    flags = f"--model {config} --steps 12 --log-every 3 --batch-size 16 --no-xla"
+    command = [str(folder / "records"), *flags.split()]
+    workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    processes = []
+    for index in range(2):
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        more = ["--output", str(tmp_path / "two"), "--distribute", "multiworker"]
+        processes.append(start(*command, *more, TF_CONFIG=json.dumps(task)))
+    ends = [finish(process) for process in processes]
+    assert [status for status, _, _ in ends] == [0, 0], ends
+    assert ends[0][1].startswith("steps        12\n")
+    assert ends[1][1:] == ("", "")  # one speaks and writes for both
+    result = pretrain(*command, "--output", tmp_path / "one", "--quiet")
+    assert result.exit_code == 0, result.output
+    one, two = rows_of(tmp_path / "one"), rows_of(tmp_path / "two")
+    assert [(row["split"], row["step"]) for row in two] == [(r["split"], r["step"]) for r in one]
+    for row, expected in zip(two, one, strict=True):
+        for name in ("mlm_loss", "nsp_loss"):
+            assert row[name] == pytest.approx(expected[name], abs=1e-4)
 
 
 def assert_stops(output: Path, message: str, *arguments: str) -> None:

@@ -122,5 +122,5 @@ def pretrain(**values: Any) -> None:
     from bertprep.pretrain import pretrain as run  # NumPy's import is too slow for --help
 
     trained = run(options)
-    if not options.quiet:
+    if trained.is_chief and not options.quiet:
         click.echo(trained.text())

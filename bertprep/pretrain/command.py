@@ -32,6 +32,7 @@ class Trained:
         steps: updates of the weights, all told.
         last: the last line of metrics.jsonl of each split, by its name.
         is_old: everything was done before this command was given.
+        is_chief: of several workers, the one that speaks for all.
         seconds: that this command took.
     """
 
@@ -39,6 +40,7 @@ class Trained:
     steps: int
     last: Mapping[str, Row]
     is_old: bool
+    is_chief: bool
     seconds: float
 
     def text(self) -> str:
@@ -85,7 +87,7 @@ def pretrain(options: PretrainOptions) -> Trained:
             load_tensorflow()
             from bertprep.pretrain.run import Run
 
-            Run(job, start).finish()
+            Run(job, folder, start).finish()
         path = options.output / METRICS_NAME
         if options.plot and job.is_chief:
             from bertprep.pretrain.curves import draw_curves
@@ -93,18 +95,17 @@ def pretrain(options: PretrainOptions) -> Trained:
             draw_curves(read_rows(path), options.output / CURVES_NAME)
         last = {row["split"]: row for row in read_rows(path)}
         seconds = time.monotonic() - begin
-        return Trained(options.output, job.training.steps, last, is_old, seconds)
+        return Trained(options.output, job.training.steps, last, is_old, job.is_chief, seconds)
 
 
 def _begin(job: Job, folder: RunFolder) -> int:
     """The step to go on from; 0 where nothing has been saved."""
-    options, begun = job.options, False
-    if job.is_chief:
-        begun = folder.begin(job.plan, job.vocabulary, overwrite=options.overwrite)
-        start = Checkpoints(folder.path / CHECKPOINTS_NAME).latest() or 0 if begun else 0
-    else:
-        start = Checkpoints(folder.path / CHECKPOINTS_NAME).latest() or 0
-    if begun and start < job.training.steps and not job.is_quiet:
+    options = job.options
+    # The other workers only read: of what the first one has found to be this run.
+    begun = not job.is_chief or folder.begin(job.plan, job.vocabulary, overwrite=options.overwrite)
+    start = Checkpoints(folder.path / CHECKPOINTS_NAME).latest() if begun else None
+    start = start or 0
+    if 0 < start < job.training.steps and not job.is_quiet:
         message(f"{options.output}: going on from step {start:,} of {job.training.steps:,}")
     if not job.is_quiet:
         for note in job.notes:

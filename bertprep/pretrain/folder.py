@@ -48,6 +48,7 @@ class RunFolder:
         self.path = path
         self._lock = -1
         self._new_folders: list[Path] = []
+        self._is_superseded = False
 
     def __enter__(self) -> "RunFolder":
         self._new_folders = [f for f in (self.path, *self.path.parents) if not f.exists()]
@@ -102,9 +103,14 @@ class RunFolder:
                 f"{self.path}: made by another command ({'; '.join(changed[:6])}{more}): "
                 "name another --output, or pass --overwrite"
             )
-        if changed:
-            self._remove_run()
+        self._is_superseded = bool(changed)
         return not changed
+
+    def make_room(self) -> None:
+        """Removes what another run has left, now that this one is sure to begin."""
+        if self._is_superseded:
+            self._remove_run()
+            self._is_superseded = False
 
     def _read_plan(self) -> dict[str, Any] | None:
         path = self.path / RUN_NAME

@@ -73,6 +73,7 @@ def make_job(options: PretrainOptions) -> Job:
         BertprepError: with one line that says what to do.
     """
     _require_extras(options)
+    _require_other_folder(options)
     worker, num_workers = _place_among_workers(options)
     data_set = find_data_set(options.data, options.vocab)
     _require_whole(data_set, options)
@@ -129,6 +130,22 @@ def _require_extras(options: PretrainOptions) -> None:
             raise UsageError(
                 f"--{flag} needs {library}, which is not installed: pip install 'bertprep[{extra}]'"
             )
+
+
+def _require_other_folder(options: PretrainOptions) -> None:
+    source, output = options.init_from, os.path.realpath(options.output)
+    if source is None:
+        return
+    if not source.exists() and not list(source.parent.glob(f"{source.name}.*")):
+        raise UsageError(
+            f"{source}: no such file or folder. Name a bertprep run, a Hugging Face folder or a "
+            "TensorFlow 1 checkpoint on this machine, for --init-from"
+        )
+    if os.path.realpath(source) == output or output in map(str, Path(source).resolve().parents):
+        raise UsageError(
+            f"{source}: is in the folder of the new run: name another --output for what begins "
+            "with its weights"
+        )
 
 
 def _place_among_workers(options: PretrainOptions) -> tuple[int, int]:

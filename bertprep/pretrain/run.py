@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bertprep.errors import BertprepError
+from bertprep.pretrain.folder import RunFolder
 from bertprep.pretrain.job import Job
 from bertprep.pretrain.stopping import StopSignals
 from bertprep.progress import StepProgress, message, step_progress
@@ -44,11 +45,12 @@ class Run:
 
     Args:
         job: what to do.
+        folder: of the run, in the hands of this process if it is the one that writes.
         start: the step that there is a checkpoint of; 0 begins.
     """
 
-    def __init__(self, job: Job, start: int) -> None:
-        self._job, self._step = job, start
+    def __init__(self, job: Job, folder: RunFolder, start: int) -> None:
+        self._job, self._folder, self._step = job, folder, start
         self._options, self._steps = job.options, job.training.steps
         self._checkpoints = Checkpoints(self._options.output / CHECKPOINTS_NAME, self._options.keep)
         self._meter = Meter()
@@ -71,6 +73,7 @@ class Run:
         if job.is_chief:
             positions = trained_positions(source, job.max_seq_length)
             facts = {"plan": job.plan}
+            self._folder.make_room()
             describe_run(options.output, config, job.vocabulary, job.tokenizer, positions, facts)
 
     def _restore(self) -> None:

@@ -53,9 +53,9 @@ class StopSignals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._number:
-            self._restore()
-            os.kill(os.getpid(), number)
-        self._number = number
+            self.obey()
+        else:
+            self._number = number
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
