@@ -7,7 +7,7 @@
         next_sentence     dense to two logits
 
 Only the masked positions and [CLS] are asked for behind the last layer, so it computes no others:
-a sixth of `mini` at length 128 and 20 predictions, and the same outputs.
+an eighth of the work of `mini` at length 128 and 20 predictions is saved, outputs are the same.
 
 Axes: batch, seq_length, max_predictions, hidden_size, vocab_size.
 
