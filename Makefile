@@ -17,11 +17,14 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-# Records of the sample corpus, a look at what was written, and a short training run with its curves.
+# Records of the sample corpus, a look at one, a check of all, and a page about them; then a short
+# training run with its curves.
 demo: install
 	$(BIN)/bertprep create sample_corpus --vocab sample_corpus/vocab.txt --output $(DEMO) --eval-fraction 0.1 --overwrite
 	ls -l $(DEMO)
-	$(BIN)/python benchmarks/show_record.py $(DEMO)
+	$(BIN)/bertprep inspect $(DEMO) --num 1
+	$(BIN)/bertprep inspect $(DEMO) --verify
+	$(BIN)/bertprep inspect $(DEMO) --report $(DEMO).html
 	$(BIN)/bertprep pretrain $(DEMO) --model tiny --steps 300 --learning-rate 1e-3 --warmup 0.1 \
 		--eval-every 50 --plot --output $(DEMO_RUN) --overwrite
 	tail -n 1 $(DEMO_RUN)/metrics.jsonl
@@ -56,4 +59,4 @@ interop: install
 	$(BIN)/python tests/interop.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(DEMO_RUN) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) $(DEMO_RUN) $(DEMO).html .mypy_cache .pytest_cache .ruff_cache

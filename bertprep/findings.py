@@ -55,7 +55,7 @@ class Summary:
             ("random next", _share(counts["random_next"], counts["instances"])),
             ("masked", _share(counts["masks"], placed + 3 * counts["instances"])),
             ("largest partition", f"{counts['largest_partition_tokens']:,} tokens"),
-            ("written", f"{self.num_shards:,} shards, {in_bytes(self.bytes)} of records"),
+            ("written", f"{_shards(self.num_shards)}, {in_bytes(self.bytes)} of records"),
             ("time", f"{self.seconds:,.1f} s"),
         ]
         if counts["eval_documents"]:
@@ -157,6 +157,10 @@ def _named(options: CreateOptions) -> str:
 
 def _documents(count: int) -> str:
     return "1 document" if count == 1 else f"{count or 'no'} documents"
+
+
+def _shards(count: int) -> str:
+    return f"{count:,} shard{'s' * (count != 1)}"
 
 
 def _share(part: int, whole: int) -> str:

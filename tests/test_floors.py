@@ -50,8 +50,9 @@ TENANTS = {
     "tensorflow": {"trainer"},
     "keras": {"trainer", "export"},
     "safetensors": {"trainer", "export"},
-    "matplotlib": {"pretrain"},
-    "tensorboard": set(),
+    "matplotlib": {"inspection", "pretrain"},
+    "jinja2": {"inspection"},
+    "tensorboard": set[str](),
 }
 
 
@@ -160,17 +161,7 @@ def test_the_command_line_loads_without_numpy_and_numba() -> None:
     # So that `bertprep --help` is there at once.
     loaded = loaded_modules("import bertprep, bertprep.cli")
     assert {"bertprep", "click"} <= loaded
-    heavy = {
-        "numpy",
-        "numba",
-        "llvmlite",
-        "tqdm",
-        "tensorflow",
-        "keras",
-        "safetensors",
-        "matplotlib",
-    }
-    assert loaded.isdisjoint(heavy)
+    assert loaded.isdisjoint(TENANTS.keys() - {"click"} | {"numpy"})
 
 
 def test_the_model_does_not_know_tensorflow() -> None:
@@ -183,6 +174,23 @@ def test_the_model_does_not_know_tensorflow() -> None:
         if module.split(".")[0] == "tensorflow"
     }
     assert importers <= {"loop.py", "dataset.py", "sources.py", "startup.py", "summaries.py"}
+
+
+def test_only_reports_wait_for_the_plotting_library(sample_corpus: Path, tmp_path: Path) -> None:
+    program = """
+import sys
+from bertprep.cli import main
+corpus, vocab, output = sys.argv[1:]
+create = ["create", corpus, "--vocab", vocab, "--output", output, "--dupe-factor", "1", "--quiet"]
+main(create, standalone_mode=False)
+for mode in ([], ["--json"], ["--verify", "--quiet"]):
+    main(["inspect", output, *mode], standalone_mode=False)
+import bertprep.inspection.report
+"""
+    corpus, vocab = sample_corpus / "scripts.txt", sample_corpus / "vocab.txt"
+    loaded = loaded_modules(program, corpus, vocab, tmp_path / "records")
+    assert {"bertprep", "numpy"} <= loaded
+    assert loaded.isdisjoint({"matplotlib", "jinja2", "markupsafe", "PIL"})
 
 
 def test_create_loads_no_tensorflow(sample_corpus: Path, tmp_path: Path) -> None:

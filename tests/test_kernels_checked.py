@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 import platform
+import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ OTHER_PROCESSOR = "--other-processor"
 CALLED_FROM_PYTHON = {
     *("build_trie", "tokenize", "gather_documents", "shuffle_order", "fill_instances"),
     *("pack_varints", "serialize_instances", "extend_crc32c"),
+    *("scan_frames", "find_header", "masked_crc32c", "parse_examples", "check_rows"),
 }
 
 
@@ -102,10 +105,57 @@ def results(corpus: Path) -> dict[str, str]:
                 sums.append(checksum(buffer, end))
             keep(f"records {length} {first}", *written, *sums)
 
+    for name, lines in verified(vocabulary).items():
+        keep(name, *lines)
+
     a, b = documents.tokens[:9], documents.tokens[9:30]
     options = InstanceOptions(max_seq_length=33)
     keep("pair", create_masked_lm_predictions(a, b, vocabulary, options, seeded(1)))
     return made
+
+
+def verified(vocabulary: Any) -> dict[str, list[str]]:
+    """What is said of good records, of faulty ones, and of files that are damaged."""
+    from hand_built import frames, made_records, write_data_set
+    from mutations import Faults
+
+    from bertprep.inspection import scan
+    from bertprep.inspection.verify import Verification
+    from bertprep.options import InspectOptions, InstanceOptions, RecordOptions
+
+    said: dict[str, list[str]] = {}
+    rng, faults = random.Random(1), Faults(vocabulary)
+    for length, predictions, whole_words, how in (
+        *((128, 20, True, "keep"), (5, 1, True, "fix"), (33, 33, True, "fix")),
+        *((512, 77, False, "keep"), (64, 4, False, "fix")),
+    ):
+        options = InstanceOptions(
+            max_seq_length=length,
+            max_predictions_per_seq=predictions,
+            masked_lm_prob=1.0 if predictions == length else 0.15,
+            dupe_factor=1,
+            whole_word_mask=whole_words,
+            quirks=how,
+        )
+        good = made_records(vocabulary, options, RecordOptions())
+        bad = [faults.put(rng, rng.choice(good), kind) for kind in sorted(faults.kinds) * 3]
+        stream = bytearray(frames(rng.sample(good + bad, len(good + bad))))
+        for _ in range(9):
+            at = rng.randrange(len(stream))
+            stream[at : at + rng.choice([1, 1, 700])] = rng.randbytes(rng.choice([1, 1, 50]))
+        with tempfile.TemporaryDirectory() as parent:
+            folder = write_data_set(Path(parent, "set"), [good, bad, bad], vocabulary, options)
+            sorted(folder.glob("*tfrecord*"))[-1].write_bytes(stream)
+            for scan.RANGE_BYTES in (5_000, 1 << 25):
+                for known in (True, False):
+                    if not known:
+                        (folder / "manifest.json").rename(folder / "manifest.old")
+                    paths = (str(folder),)
+                    lines = Verification(InspectOptions(paths, workers=2, quiet=True))
+                    name = f"verified {length} {known} {scan.RANGE_BYTES}"
+                    said[name] = [line.replace(parent, "") for line in lines]
+                (folder / "manifest.old").rename(folder / "manifest.json")
+    return said
 
 
 def main() -> None:
@@ -227,6 +277,11 @@ event.register("numba:compile", Log())
 corpus, output = sys.argv[2:]
 
 from bertprep.cli import main
+from bertprep.inspection import scan
+from bertprep.inspection.verify import Verification
+from bertprep.options import InspectOptions
+
+scan.RANGE_BYTES = 200_000
 
 for number, flags in enumerate((
     ["--num-partitions", "9"],
@@ -237,6 +292,14 @@ for number, flags in enumerate((
 )):
     main(["create", corpus, "--vocab", corpus + "/vocab.txt", "--output", f"{output}/{number}",
           "--dupe-factor", "1", "--workers", "3", "--quiet", *flags], standalone_mode=False)
+    options = InspectOptions((f"{output}/{number}",), verify=True, workers=3, quiet=True)
+    assert len(list(Verification(options))) == 1
+
+shard = sorted(os.listdir(f"{output}/2"))[-2]
+with open(f"{output}/2/{shard}", "r+b") as file:
+    file.write(bytes(30))
+    file.truncate(os.path.getsize(file.name) - 5)
+assert len(list(Verification(InspectOptions((f"{output}/2",), workers=3, quiet=True)))) > 2
 """
 
 

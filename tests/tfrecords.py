@@ -56,26 +56,40 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
         if tag & 7 != 2:
             raise ValueError(f"wire type {tag & 7} where all fields are length-delimited")
         size, at = _varint(data, at)
+        if at + size > len(data):
+            raise ValueError("a field that is longer than its message")
         yield tag >> 3, data[at : at + size]
         at += size
+
+
+def _only(fields: Iterator[tuple[int, bytes]], *numbers: int) -> list[bytes]:
+    """The fields of a message, which has just those, each once and in this order."""
+    found = list(fields)
+    if [number for number, _ in found] != list(numbers):
+        raise ValueError(f"fields {[number for number, _ in found]}, and not {numbers}")
+    return [content for _, content in found]
 
 
 def features(record: bytes) -> dict[str, np.ndarray]:
     """The features of a serialized `tf.train.Example`."""
     parsed: dict[str, np.ndarray] = {}
-    ((_, all_features),) = _fields(record)
-    for _, entry in _fields(all_features):
-        parts = dict(_fields(entry))
-        ((kind, values),) = _fields(parts[2])
-        ((_, packed),) = _fields(values)
+    (all_features,) = _only(_fields(record), 1)
+    for number, entry in _fields(all_features):
+        if number != 1:
+            raise ValueError(f"field {number} among features")
+        name, feature = _only(_fields(entry), 1, 2)
+        ((kind, values),) = _fields(feature)
+        (packed,) = _only(_fields(values), 1)
         if kind == 2:
-            parsed[parts[1].decode()] = np.frombuffer(packed, "<f4")
-        else:
+            parsed[name.decode()] = np.frombuffer(packed, "<f4")
+        elif kind == 3:
             numbers, at = [], 0
             while at < len(packed):
                 number, at = _varint(packed, at)
                 numbers.append(number)
-            parsed[parts[1].decode()] = np.array(numbers, np.int64)
+            parsed[name.decode()] = np.array(numbers, np.int64)
+        else:
+            raise ValueError(f"a list of kind {kind}")
     return parsed
 
 

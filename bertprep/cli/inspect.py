@@ -70,14 +70,14 @@ def inspect(context: click.Context, /, **values: Any) -> None:
         verification = Verification(options)
         for line in verification:
             result(line)
-        context.exit(verification.num_faults > 0)
+        context.exit(1 if verification.num_faults else 0)
     if options.compare is not None:
         from bertprep.inspection.compare import compare
 
         comparison = compare(options, click.style)
         for line in comparison.lines:
             click.echo(line)
-        context.exit(not comparison.is_equal)
+        context.exit(0 if comparison.is_equal else 1)
     if options.stats:
         from bertprep.inspection.measure import measure_text as lines
     elif options.report is not None:

@@ -29,11 +29,10 @@ from bertprep.datasets.frames import (
 )
 from bertprep.errors import naming
 from bertprep.kernels import examples as kernel
-from bertprep.kernels.tfrecord import masked_crc32c
 
+#: So many intact records without a schema are those of another program.
+_RECORDS_TRIED = 100
 _DAMAGED = "its data does not match its CRC: it was changed after it was written"
-#: The shortest frame that is worth a row: a record of the shortest sequence has 200 bytes.
-_ROWS = BLOCK_BYTES // 128
 
 
 @dataclass(frozen=True)
@@ -130,19 +129,23 @@ class RecordReader:
         self._names = names.reshape(-1)
         self._lengths = np.array(list(schema.lengths.values()), np.int64)
         self._columns = columns_of(schema)
-        self._rows = np.zeros((_ROWS, int(self._lengths.sum())), np.int32)
-        self._starts, self._sizes = np.zeros(_ROWS, np.int64), np.zeros(_ROWS, np.int64)
-        self._states = np.zeros(_ROWS, np.uint8)
+        width = int(self._lengths.sum())
+        num_rows = 1 + BLOCK_BYTES // width  # a number is a byte at least
+        self._rows = np.zeros((num_rows, width), np.int32)
+        self._starts, self._sizes = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int64)
+        self._states = np.zeros(num_rows, np.uint8)
         self._is_lost = False
-        self._wanted = 0
+        self._wanted = 1
 
     def __iter__(self) -> Iterator[RecordBatch]:
+        """One batch or more; some are empty."""
         with naming(self._shard.path), open_stream(self._shard, buffering=0) as stream:
             blocks = self._blocks = Blocks(stream, self.end)
             if not self._is_frame and not blocks.seek_header(0, self._limit):
                 self.end = blocks.offset
                 return
             self.first, blocks.crc32c = blocks.offset, 0
+            yield self._next_batch()
             while not self._is_done():
                 yield self._recover() if self._is_lost else self._next_batch()
             self.end, self.crc32c = blocks.offset, blocks.crc32c
@@ -155,26 +158,25 @@ class RecordReader:
 
     def _next_batch(self) -> RecordBatch:
         blocks = self._blocks
-        if self._wanted or blocks.at == blocks.have:
-            blocks.fill(self._wanted)
-            self._wanted = 0
+        blocks.require(self._wanted)
         stop = blocks.have if self._limit is None else min(blocks.have, self._limit - blocks.base)
         count, at, reason = kernel.scan_frames(
             *(blocks.data, blocks.at, stop, blocks.have, LONGEST_RECORD),
-            *(self._starts, self._sizes, self._states),
+            *(self._starts, self._sizes),
         )
-        self._is_lost = reason == kernel.WRONG_HEADER
-        if reason == kernel.INCOMPLETE:
-            is_cut = at < blocks.have or blocks.gzip_problem is not None
-            self._is_lost = blocks.is_ended and is_cut
-            self._wanted = blocks.frame_size(at) + HEADER_SIZE
-        if count and self._states[count - 1] == kernel.DAMAGED and not blocks.is_boundary(at):
-            # A wrong length under a right CRC leads to where no record begins; look there first.
-            count, at = count - 1, int(self._starts[count - 1]) - HEADER_SIZE
-            self._wanted = blocks.frame_size(at) + HEADER_SIZE
-            self._is_lost = blocks.is_ended or at + self._wanted <= blocks.have
-        blocks.use(at)
+        self._states[:count] = kernel.READ
+        blocks.use(at - blocks.at)
+        is_cut = reason == kernel.INCOMPLETE or (at == blocks.have and bool(blocks.gzip_problem))
+        self._is_lost = reason == kernel.WRONG or (blocks.is_ended and is_cut)
+        self._wanted = self._frame_size() if reason == kernel.INCOMPLETE else 1
         return self._batch(count)
+
+    def _frame_size(self) -> int:
+        """Bytes of the next frame by its header; those of a header where none is whole."""
+        blocks = self._blocks
+        if blocks.have - blocks.at < HEADER_SIZE:
+            return HEADER_SIZE
+        return FRAME_SIZE + blocks.header(0)[0]
 
     def _batch(self, count: int, faults: Sequence[Fault] = ()) -> RecordBatch:
         """The first `count` records that were found, read."""
@@ -195,10 +197,7 @@ class RecordReader:
             _sizes=sizes,
         )
         for i in np.flatnonzero(states).tolist():
-            if states[i] == kernel.DAMAGED:
-                fault = Fault(int(batch.indices[i]), int(batch.offsets[i]), _DAMAGED)
-                batch.faults.append(fault)
-            elif self._read_plainly(batch.record(i), rows[i]):
+            if states[i] == kernel.UNUSUAL and self._read_plainly(batch.record(i), rows[i]):
                 states[i] = kernel.READ
         self.num_records += count
         return batch
@@ -221,41 +220,46 @@ class RecordReader:
         return not features
 
     def _recover(self) -> RecordBatch:
-        """Says what is wrong where a frame should begin, and goes to where the next one does."""
-        blocks = self._blocks
-        self._is_lost, self._wanted = False, 0
-        blocks.fill()
-        offset, left = blocks.offset, blocks.have
-        if left < HEADER_SIZE:
-            cut = f"the file ends {left} bytes into a record: it was cut off"
+        """Says what is wrong with the next frame, and goes to where the one behind it begins."""
+        blocks, offset = self._blocks, self._blocks.offset
+        self._is_lost = False
+        if not blocks.require(HEADER_SIZE):
+            left = blocks.have - blocks.at
             blocks.use(left)
+            cut = f"the file ends {left} bytes into a record: it was cut off"
             return self._no_record(offset, blocks.gzip_problem or cut)
         size, is_size_right = blocks.header(0)
-        header = blocks.data[:HEADER_SIZE].tobytes()
-        own_size = self._own_size()
+        own_size = blocks.own_size(HEADER_SIZE)
         if own_size is not None:
-            problem = (
-                "the CRC of its length is wrong; the length and the record are right"
-                if own_size == size
-                else f"its length field says {size:,} bytes, and the record has {own_size:,}"
-            )
-            self._starts[0], self._sizes[0], self._states[0] = HEADER_SIZE, own_size, kernel.READ
-            blocks.use(FRAME_SIZE + own_size)
-            return self._batch(1, [Fault(self.num_records, offset, problem)])
-        if blocks.seek_header(1):
-            what = (
-                f"its length field says {size:,} bytes, and no record begins behind them"
-                if is_size_right
-                else "its length field does not match its CRC"
-            )
-            return self._no_record(offset, f"{what}; the next one begins at byte {blocks.offset}")
-        if blocks.gzip_problem:
-            return self._no_record(offset, blocks.gzip_problem)
-        if is_size_right and size <= LONGEST_RECORD:
-            short = offset + FRAME_SIZE + size - blocks.offset
-            cut = f"the file ends {short:,} bytes before this record does: it was cut off"
-            return self._no_record(offset, cut)
-        return self._no_record(offset, what_stands_there(header, offset))
+            problem = f"its length field says {size:,} bytes, and the record has {own_size:,}"
+            if own_size == size:
+                problem = "the CRC of its length is wrong; the length and the record are right"
+            return self._one_record(own_size, kernel.READ, problem)
+        is_size_right &= size <= LONGEST_RECORD
+        if is_size_right and blocks.is_boundary(FRAME_SIZE + size):
+            return self._one_record(size, kernel.DAMAGED, _DAMAGED)
+        header = blocks.data[blocks.at : blocks.at + HEADER_SIZE].tobytes()
+        is_found = blocks.seek_header(1)
+        short = offset + FRAME_SIZE + size - blocks.offset
+        if is_found or (is_size_right and short <= 0 and not blocks.gzip_problem):
+            problem = "its length field does not match its CRC"
+            if is_size_right:
+                problem = f"its length field says {size:,} bytes, and no record begins behind them"
+            if is_found:
+                problem += f"; the next one begins at byte {blocks.offset}"
+        elif is_size_right:
+            problem = f"the file ends {short:,} bytes before this record does: it was cut off"
+        else:
+            problem = what_stands_there(header, offset)
+        return self._no_record(offset, (not is_found and blocks.gzip_problem) or problem)
+
+    def _one_record(self, size: int, state: int, problem: str) -> RecordBatch:
+        """The next frame, whose header or data are damaged; `size` bytes of data are there."""
+        blocks, fault = self._blocks, Fault(self.num_records, self._blocks.offset, problem)
+        self._starts[0], self._sizes[0] = blocks.at + HEADER_SIZE, size
+        self._states[0] = state
+        blocks.use(FRAME_SIZE + size)
+        return self._batch(1, [fault])
 
     def _no_record(self, offset: int, problem: str) -> RecordBatch:
         """Tells of what was passed over; it counts as a record."""
@@ -265,30 +269,15 @@ class RecordReader:
         self.num_records += 1
         return batch
 
-    def _own_size(self) -> int | None:
-        """Size of the record behind the header at byte 0 by its own account, if its CRC agrees."""
-        blocks = self._blocks
-        data = blocks.data[HEADER_SIZE : min(HEADER_SIZE + 6, blocks.have)].tobytes()
-        stops = [i for i, byte in enumerate(data[1:], 1) if byte < 128]
-        if data[:1] != b"\x0a" or not stops:
-            return None
-        stop = stops[0] + 1
-        size = stop + sum((byte & 127) << 7 * i for i, byte in enumerate(data[1:stop]))
-        if size > LONGEST_RECORD:
-            return None
-        if FRAME_SIZE + size > blocks.have:
-            blocks.fill(FRAME_SIZE + size)
-        end = HEADER_SIZE + size
-        if end + 4 > blocks.have:
-            return None
-        crc = int.from_bytes(blocks.data[end : end + 4].tobytes(), "little")
-        return size if int(masked_crc32c(blocks.data, HEADER_SIZE, end)) == crc else None
-
 
 def find_schema(shard: Shard) -> RecordSchema | None:
-    """The schema of the first record that can be read, wherever in the shard it stands."""
+    """The schema of one of the first records that are intact, wherever in the shard they stand."""
+    tries = 0
     for batch in RecordReader(shard, RecordSchema(1, 1)):
         for i in np.flatnonzero(batch.states != kernel.DAMAGED).tolist():
             with suppress(ValueError):
                 return RecordSchema.of(parse_example(batch.record(i)))
+            tries += 1
+            if tries == _RECORDS_TRIED:
+                return None
     return None

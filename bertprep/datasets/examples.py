@@ -166,8 +166,8 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, 
     while at < end:
         tag, value_at = _varint(data, at, end)
         number, wire_type = tag >> 3, tag & 7
-        if number == 0:
-            raise ValueError(f"a field with the number 0 at byte {at}")
+        if not 0 < number < 1 << 29:
+            raise ValueError(f"a field with the number {number} at byte {at}")
         if wire_type == _VARINT:
             stop = _varint(data, value_at, end)[1]
         elif wire_type == _LENGTH_DELIMITED:

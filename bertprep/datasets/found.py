@@ -26,6 +26,21 @@ _MARKS = (".tfrecord", ".tfrec")
 _RECORDS_TRIED = 100
 #: Parts of the plan in which data sets that are read as one must agree.
 _SHARED = ("vocabulary", "instances", "records")
+#: What is read of a manifest, and of which kind it must be.
+_SUMMARIES = [{"name": str, "records": int, "bytes": int, "crc32c": int}]
+_KINDS = {
+    "plan": {
+        "vocabulary": {"size": int, "sha256": str},
+        "instances": {
+            **dict.fromkeys(("max_seq_length", "max_predictions_per_seq"), int),
+            **{"masked_lm_prob": int | float, "whole_word_mask": bool, "quirks": str},
+        },
+        "records": {"feature_names": str, "compression": str},
+    },
+    "shards": _SUMMARIES,
+    "eval_shards": _SUMMARIES,
+    "counts": dict.fromkeys(("instances", "instance_tokens", "masks", "random_next"), int),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,22 +197,33 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / MANIFEST_NAME
     try:
         manifest = json.loads(path.read_bytes())
-        for part in ("instances", "records", "vocabulary"):
-            manifest["plan"][part]
-        [ShardSummary(**shard) for key in ("shards", "eval_shards") for shard in manifest[key]]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
+        manifest = None
+    if not _fits(manifest, _KINDS):
         raise UsageError(
             f"{path}: bertprep did not write this manifest. Move it away, and name the "
             "vocabulary with --vocab"
-        ) from None
+        )
     return dict(manifest)
+
+
+def _fits(value: Any, kinds: Any) -> bool:
+    if isinstance(kinds, dict):
+        is_dict = isinstance(value, dict)
+        return is_dict and all(_fits(value.get(name), kind) for name, kind in kinds.items())
+    if isinstance(kinds, list):
+        return isinstance(value, list) and all(_fits(item, kinds[0]) for item in value)
+    return isinstance(value, kinds)
 
 
 def _listed(folder: Path, manifest: dict[str, Any]) -> dict[str, ShardSummary]:
     """The files of a folder's manifest, with what it says of them."""
-    shards = [ShardSummary(**shard) for shard in manifest["shards"] + manifest["eval_shards"]]
+    shards = (
+        ShardSummary(*(shard[name] for name in _SUMMARIES[0]))
+        for shard in manifest["shards"] + manifest["eval_shards"]
+    )
     return {str(folder / shard.name): shard for shard in shards}
 
 
@@ -222,7 +248,9 @@ def _look_around(folder: Path, manifest: dict[str, Any], named: dict[str, str]) 
     missing = tuple(path for path in listed if not os.path.exists(path))
     there = {os.path.realpath(path) for path in listed} - {os.path.realpath(p) for p in missing}
     places = dict.fromkeys(Path(path).parent for path in listed)
-    beside = [str(path) for place in places for mark in _MARKS for path in place.glob(f"*{mark}*")]
+    beside = [
+        str(path) for place in places for mark in _MARKS for path in place.glob(f"[!.]*{mark}*")
+    ]
     strangers = tuple(sorted({path for path in beside if path not in listed}))
     return Home(folder, manifest, missing, strangers, is_whole=there <= named.keys())
 

@@ -94,7 +94,7 @@ def is_header(path: str) -> bool:
 def open_stream(shard: Shard, buffering: int = -1) -> BinaryIO:
     """The shard's uncompressed bytes."""
     if shard.compression == "gzip":
-        return gzip.open(shard.path, "rb")  # type: ignore[return-value]
+        return gzip.GzipFile(shard.path, "rb")  # type: ignore[return-value]
     return open(shard.path, "rb", buffering)
 
 

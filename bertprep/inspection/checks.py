@@ -69,7 +69,7 @@ def _compile_rules(job: CheckJob) -> _CompiledRules:
     fields[kernel.VOCAB_SIZE] = len(vocabulary.tokens)
     fields[kernel.CLS_ID], fields[kernel.SEP_ID] = vocabulary.cls_id, vocabulary.sep_id
     fields[kernel.MASK_ID] = vocabulary.mask_id
-    fields[kernel.HAS_BUDGET] = promise.budgets is not None
+    fields[kernel.HAS_PLAN] = promise.has_plan
     if promise.whole_words:
         is_kept = promise.quirks == "keep"
         fields[kernel.WHOLE_WORDS] = kernel.ACROSS_SEP if is_kept else kernel.WITHIN_SEGMENTS

@@ -113,12 +113,18 @@ class RecordRules:
             yield f"next_sentence_labels is {label[0]}, and should be 0 or 1"
         length, num_tokens = len(ids), _run(mask, 1)
         if mask[num_tokens:] != [0] * (length - num_tokens):
-            yield f"input_mask is not 1s and then 0s: {_odd(mask, 1, 0)}"
+            place = num_tokens + _run(mask[num_tokens:], 0)
+            yield f"input_mask is not 1s and then 0s: place {place} has {mask[place]}"
             return
         first, second = _run(segments, 0), _run(segments[_run(segments, 0) :], 1)
         first = min(first, num_tokens) if not second else first
-        if segments != [0] * first + [1] * (num_tokens - first) + [0] * (length - num_tokens):
-            yield f"segment_ids are not 0s, 1s to the last token, and 0s: {segments}"
+        expected = [0] * first + [1] * (num_tokens - first) + [0] * (length - num_tokens)
+        if segments != expected:
+            place = next(i for i in range(length) if segments[i] != expected[i])
+            yield (
+                "segment_ids are not 0s, 1s to the last token, and 0s: place "
+                f"{place} has {segments[place]}"
+            )
             return
         sep, last = first - 1, num_tokens - 1
         if sep < 2 or last - sep < 2:
@@ -145,10 +151,13 @@ class RecordRules:
         names = ("masked_lm_positions", "masked_lm_ids", "masked_lm_weights")
         positions, labels, weights = (features[name].values for name in names)
         count = _run(weights, 1.0)
-        # By sign too: -0.0 is 0.0 for a reader, but no writer's.
-        if any(str(weight) != "0.0" for weight in weights[count:]):
-            yield f"masked_lm_weights are not 1.0s and then 0.0s: {_odd(weights, 1.0, 0.0)}"
-            return
+        for place in range(count, len(weights)):
+            if str(weights[place]) != "0.0":  # as a text: no writer writes -0.0
+                yield (
+                    f"masked_lm_weights are not 1.0s and then 0.0s: place {place} has "
+                    f"{weights[place]:g}"
+                )
+                return
         for name, values in zip(names, (positions, labels), strict=False):
             if any(values[count:]):
                 place = next(i for i in range(count, len(values)) if values[i])
@@ -185,14 +194,21 @@ class RecordRules:
         for place, token in enumerate(text):
             if place not in (0, sep, last) and self.is_special(token):
                 yield f"{token} at position {place}, where text belongs"
-        if len(ids) < self.promise.schema.max_seq_length:
-            for place in (1, sep + 1):
-                if text[place].startswith("##"):
-                    yield (
-                        f"{text[place]} at position {place} begins a segment inside a word, and "
-                        f"the record is not full, so that nothing was cut"
-                    )
+        yield from self._cuts(text, sep)
         yield from self._words(text, positions, sep)
+
+    def _cuts(self, text: list[str], sep: int) -> Iterator[str]:
+        """Only where the front was cut off can a segment begin inside a word."""
+        is_full = len(text) == self.promise.schema.max_seq_length
+        first, second = sep - 1, len(text) - sep - 2
+        for place, is_longer in ((1, first >= second), (sep + 1, second >= first - 1)):
+            if not text[place].startswith("##") or (is_full and not self.promise.has_plan):
+                continue
+            what = f"{text[place]} at position {place} begins a segment inside a word, and"
+            if not is_full:
+                yield f"{what} the record is not full, so that nothing was cut"
+            elif not is_longer:  # the longer one is shortened, B of two alike
+                yield f"{what} the other one, of {first} and {second} tokens, was longer"
 
     def _words(self, text: list[str], positions: list[int], sep: int) -> Iterator[str]:
         masked = set(positions)
@@ -215,7 +231,8 @@ class RecordRules:
         room = self.promise.budgets[len(text)] - len(positions)
         sizes = [len(candidate) for candidate in candidates if not masked.intersection(candidate)]
         if any(size <= room for size in sizes):
-            yield f"{len(positions)} masks, where {room} more tokens should be masked"
+            most = self.promise.budgets[len(text)]
+            yield f"{len(positions)} of {most} masks, where a word that would fit is not masked"
 
     def _named(self, number: int) -> str:
         is_known = 0 <= number < len(self.vocabulary.tokens)
@@ -225,10 +242,3 @@ class RecordRules:
 def _run(values: Sequence[float], value: float) -> int:
     """How many values at the start are `value`."""
     return next((i for i, other in enumerate(values) if other != value), len(values))
-
-
-def _odd(values: Sequence[float], first: float, then: float) -> str:
-    """The first value that breaks a run of one value followed by another."""
-    start = _run(values, first)
-    place = start + _run(values[start:], then)
-    return f"place {place} has {values[place]}"

@@ -4,6 +4,7 @@ A large shard is read in ranges at once: each finds its own first frame, and the
 together only where one range ends exactly where the next began.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +12,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from bertprep.datasets import DataSet, RecordSchema, Shard
+from bertprep.datasets.blocks import warm_up
 from bertprep.datasets.checksums import join_crc32c
 from bertprep.datasets.columns import RecordReader
 from bertprep.engines.local import LocalEngine
@@ -22,6 +24,7 @@ R = TypeVar("R")
 Visitor = Callable[[RecordReader], R]
 
 RANGE_BYTES = 32 << 20
+_NOTHING = Shard(os.devnull, 0, "none")
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def scan(
     tasks = {shard.path: list(_ranges(shard)) for shard in data_set.shards}
     named = [(f"{task.shard.path} from byte {task.start}", task) for task in chain(*tasks.values())]
     read = partial(_read, schema, visit)
-    read(replace(named[0][1], end=1))  # compiles what the workers forked from here will need
+    warm_up()
+    read(_Range(_NOTHING))  # compiles what the workers forked from here will need
     with (
         LocalEngine(workers or available_cores()) as engine,
         progress(stage, data_set.size, quiet=quiet) as bar,

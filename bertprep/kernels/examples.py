@@ -18,10 +18,10 @@ from bertprep.kernels.tfrecord import masked_crc32c
 #: What a record is, in `states`.
 READ, DAMAGED, UNUSUAL = range(3)
 #: Why `scan_frames` stopped.
-ENOUGH, INCOMPLETE, WRONG_HEADER = range(3)
+ENOUGH, INCOMPLETE, WRONG = range(3)
 
 FRAME_SIZE, HEADER_SIZE = 16, 12
-#: Width of a row of `names`: a feature's name, with its size in the last byte.
+#: Width of a row of `names`: a feature's name of at least eight bytes, its size in the last one.
 NAME_WIDTH = 32
 NUM_FEATURES = 7
 WEIGHTS, NEXT_SENTENCE = 5, 6
@@ -33,7 +33,7 @@ def _load32(data, at):
 
 
 @njit()
-def scan_frames(data, start, stop, end, longest, offsets, sizes, states):
+def scan_frames(data, start, stop, end, longest, offsets, sizes):
     """Finds the frames of `data[:end]` that begin in `data[start:stop]`, checks both their CRCs.
 
     Args:
@@ -41,11 +41,10 @@ def scan_frames(data, start, stop, end, longest, offsets, sizes, states):
         longest: a header with a larger size is a wrong one.
         offsets: int64[n]. Gets the byte of each record itself, behind its header.
         sizes: int64[n]. Gets the size of each record.
-        states: uint8[n]. Gets READ, or DAMAGED where a record's CRC is another.
 
     Returns:
         Number of frames found, the byte behind the last, and why no more: ENOUGH (all `n`, or all
-        to `stop`), INCOMPLETE (`end` is inside the next one), WRONG_HEADER.
+        to `stop`), INCOMPLETE (`end` is inside the next one), WRONG (a CRC of the next one is).
     """
     at, count = start, 0
     while count < offsets.size and at < stop:
@@ -53,14 +52,14 @@ def scan_frames(data, start, stop, end, longest, offsets, sizes, states):
             return count, at, INCOMPLETE
         size = load64(data, at)
         if size > np.uint64(longest) or masked_crc32c(data, at, at + 8) != _load32(data, at + 8):
-            return count, at, WRONG_HEADER
+            return count, at, WRONG
         record = at + HEADER_SIZE
         behind = record + np.int64(size)
         if behind + 4 > end:
             return count, at, INCOMPLETE
+        if masked_crc32c(data, record, behind) != _load32(data, behind):
+            return count, at, WRONG
         offsets[count], sizes[count] = record, np.int64(size)
-        is_right = masked_crc32c(data, record, behind) == _load32(data, behind)
-        states[count] = READ if is_right else DAMAGED
         count += 1
         at = behind + 4
     return count, at, ENOUGH
@@ -78,15 +77,20 @@ def find_header(data, start, end, longest):
 
 @inlined()
 def _read_size(data, at, end):
-    """A varint below 2**28 and the byte behind it; -1 where there is none before `end`."""
-    size, shift, is_read = np.int64(0), np.int64(0), False
-    while at < end and shift < 28 and not is_read:
-        byte = np.int64(data[np.uint64(at)])
-        size |= (byte & 127) << shift
-        shift += 7
-        at += 1
-        is_read = byte < 128
-    return (size if is_read else np.int64(-1)), at
+    """A varint below 2**21 and the byte behind it; -1 where there is none before `end`."""
+    # Up to two bytes behind `end` are looked at: the CRC stands there.
+    size, at = np.int64(data[np.uint64(at)]), at + 1
+    if size >= 128:
+        byte, at = np.int64(data[np.uint64(at)]), at + 1
+        size = (size & 127) | byte << 7
+        if byte >= 128:
+            byte, at = np.int64(data[np.uint64(at)]), at + 1
+            size = (size & 0x3FFF) | byte << 14
+            if byte >= 128:
+                size = np.int64(-1)
+    if at > end:
+        size = np.int64(-1)
+    return size, at
 
 
 @inlined()
@@ -103,12 +107,13 @@ def _open_field(data, at, end, tag):
 
 @inlined()
 def _name_is(data, at, size, names, feature):
-    """The bytes at `at` are the name of a feature."""
+    """The bytes at `at` are the name of a feature: eight at a time, the last ones over others."""
     row = feature * NAME_WIDTH
-    is_same = size == np.int64(names[row + NAME_WIDTH - 1])
+    is_same = size == np.int64(names[np.uint64(row + NAME_WIDTH - 1)])
     if is_same:
-        for i in range(size):
-            is_same &= data[np.uint64(at + i)] == names[np.uint64(row + i)]
+        for i in range(0, size - 8, 8):
+            is_same &= load64(data, at + i) == load64(names, row + i)
+        is_same &= load64(data, at + size - 8) == load64(names, row + size - 8)
     return is_same
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from bertprep.kernels.jit import inlined, njit
 
-# Fields of `rules: int64[RULES_SIZE]`. WHOLE_WORDS is one of the three below; HAS_BUDGET is 0 where
-# nothing is known of the number of masks.
+# Fields of `rules: int64[RULES_SIZE]`. WHOLE_WORDS is one of the three below; HAS_PLAN is 0 where
+# nothing is known of the number of masks, and of how segments were cut.
 (
     MAX_SEQ_LENGTH,
     MAX_PREDICTIONS,
@@ -20,7 +20,7 @@ from bertprep.kernels.jit import inlined, njit
     SEP_ID,
     MASK_ID,
     WHOLE_WORDS,
-    HAS_BUDGET,
+    HAS_PLAN,
     RULES_SIZE,
 ) = range(9)
 #: Words may be masked in part; whole, and a `##` piece at the start of B belongs to the last word
@@ -85,7 +85,7 @@ def _is_legal(row, rules, vocab_kinds, budgets, restored, kinds, is_masked):
         bad |= row[np.uint64(weight_at + i)] | row[np.uint64(position_at + i)]
         bad |= row[np.uint64(label_at + i)]
     budget = budgets[num_tokens]
-    if bad or (rules[HAS_BUDGET] and num_masks > budget):
+    if bad or (rules[HAS_PLAN] and num_masks > budget):
         return False
     for i in range(num_tokens):
         restored[np.uint64(i)] = row[np.uint64(i)]
@@ -120,8 +120,13 @@ def _is_legal(row, rules, vocab_kinds, budgets, restored, kinds, is_masked):
         special |= kinds[np.uint64(i)]
     if special & SPECIAL:
         return False
-    # Only what was cut to the full length can begin inside a word.
-    if num_tokens < length and (kinds[1] | kinds[sep + 1]) & CONTINUES:
+    # Only what was cut can begin inside a word: in a full record, and not in the shorter segment,
+    # since it is the longer one that is shortened, token by token, and B of two alike.
+    first, second = sep - 1, last - sep - 1
+    is_full, is_any = num_tokens == length, rules[HAS_PLAN] == 0
+    if kinds[1] & CONTINUES and not (is_full and (is_any or first >= second)):
+        return False
+    if kinds[sep + 1] & CONTINUES and not (is_full and (is_any or second >= first - 1)):
         return False
     whole_words = rules[WHOLE_WORDS]
     if whole_words != IN_PART:
@@ -135,7 +140,7 @@ def _is_legal(row, rules, vocab_kinds, budgets, restored, kinds, is_masked):
             torn |= is_masked[sep + 1] ^ is_masked[sep - 1]
         if torn:
             return False
-    if rules[HAS_BUDGET] and num_masks < budget:
+    if rules[HAS_PLAN] and num_masks < budget:
         room = budget - num_masks
         return not _candidates_left(is_masked, kinds, sep, last, whole_words, room)
     return True

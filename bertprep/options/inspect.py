@@ -1,5 +1,6 @@
 """The options of `bertprep inspect`."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class InspectOptions:
             require(not shown, f"--{modes[0]} takes all records, and no --{' or --'.join(shown)}")
         require(len(chosen) <= 1, f"--{' and --'.join(chosen)} are one at a time")
         require(
-            self.index is None or self.index.rpartition(":")[2].isdecimal(),
+            self.index is None or re.fullmatch(r".+:[0-9]+", self.index) is not None,
             f"index must be SHARD:K with a number for K, as in 0:17, got {self.index}",
         )
         require(not (self.report and self.json), "--report is a page, and takes no --json")

@@ -122,14 +122,11 @@ def make_job(options: PretrainOptions) -> Job:
 
 
 def _require_extras(options: PretrainOptions) -> None:
-    for flag, library, extra in (
-        ("plot", "matplotlib", "plot"),
-        ("tensorboard", "tensorboard", "tensorboard"),
-    ):
-        if getattr(options, flag) and importlib.util.find_spec(library) is None:
-            raise UsageError(
-                f"--{flag} needs {library}, which is not installed: pip install 'bertprep[{extra}]'"
-            )
+    if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise UsageError(
+            "--tensorboard needs tensorboard, which is not installed: pip install "
+            "'bertprep[tensorboard]'"
+        )
 
 
 def _require_other_folder(options: PretrainOptions) -> None:

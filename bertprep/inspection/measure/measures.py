@@ -23,20 +23,30 @@ class Measures:
         masks: labels with a weight.
         mask_tokens, kept, replaced: masks at which [MASK], the label itself, or another id stands.
         special_replacements: of the replaced, those where a special token or an unused one stands.
+        special_labels: labels that are such a token, as [UNK] may be: with quirks fix, it is no
+            replacement for itself, which tells in a small vocabulary.
+        stray_masks: masks at [CLS], [SEP], padding or nowhere.
         random_next: records whose label says that B is random.
         budget: the masks that the records should have at most; 0 where masked_lm_prob is unknown.
         at_budget: records that have just as many.
+        off_budget: records that have more, or so few that another word would have fitted. Without
+            a budget, those without any mask: whole words leave records below their budget, but
+            not these.
         touched_words: words of two pieces or more, of which a piece is masked.
         split_words: of those, the ones of which another piece is not.
         unknown: [UNK] in the restored text.
         tokens_a, tokens_b: of the segments, without specials.
         tokens_b_random: of the segments B that are random.
+        empty_segments: records in which A or B has no token.
+        missing_specials: places of [CLS] and [SEP] where another token stands.
+        outside_vocabulary: ids that are not below V, in the restored text.
         lengths: int64[L + 1]. Records by tokens.
         lengths_a, lengths_b: int64[L + 1]. Records by the tokens of A and of B, without specials.
         masks_per_record: int64[P + 1]. Records by masks.
         mask_positions: int64[L]. Masks by position.
-        expected_positions: float64[L]. Masks that each position would have if all tokens of a
-            record but [CLS] and [SEP] were masked alike.
+        expected_positions: float64[L]. Masks that each position would have if in each record all
+            tokens in words of as many pieces were masked alike. Not all tokens: at the end of a
+            budget a whole word of many pieces is passed over.
         variance_positions: float64[L]. The variance of that.
         pieces: int64[V]. Ids in the restored text, [CLS] and [SEP] in their places left out.
         misplaced: int64[V]. Special tokens in the restored text but [UNK], out of their places.
@@ -56,15 +66,21 @@ class Measures:
     kept: int = 0
     replaced: int = 0
     special_replacements: int = 0
+    special_labels: int = 0
+    stray_masks: int = 0
     random_next: int = 0
     budget: int = 0
     at_budget: int = 0
+    off_budget: int = 0
     touched_words: int = 0
     split_words: int = 0
     unknown: int = 0
     tokens_a: int = 0
     tokens_b: int = 0
     tokens_b_random: int = 0
+    empty_segments: int = 0
+    missing_specials: int = 0
+    outside_vocabulary: int = 0
     lengths: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     lengths_a: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     lengths_b: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -89,12 +105,19 @@ class Duplicates:
         largest_group: of equal records.
         compared: records whose hashes were compared.
         share: of the records that were compared, by their hash; 1.0 is all.
+        copies: how many records equal to it, itself among them, a record has on average: as many
+            count as one in a test.
+        certain: compared records of so many words and masks that none is equal by chance.
+        certain_duplicates: of those, the ones that are equal to an earlier one.
     """
 
     duplicates: int
     largest_group: int
     compared: int
     share: float
+    copies: float = 1.0
+    certain: int = 0
+    certain_duplicates: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +133,9 @@ class Finding:
         p: probability of a value as far off, if the expectation holds; None without a test.
         is_marked: p < 1e-6, and more than one percentage point off.
         note: what a marked row means, or how an unmarked one is to be read.
+        of: how many independent events the value is a share or a mean of; 0 where it is neither.
+            With `spread` it tells whether another data set's value is another by chance.
+        spread: standard deviation of what the value is a mean of; None for a share.
     """
 
     key: str
@@ -120,6 +146,8 @@ class Finding:
     p: float | None = None
     is_marked: bool = False
     note: str = ""
+    of: float = 0
+    spread: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
