@@ -2,12 +2,15 @@
 
 import errno
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,6 +131,35 @@ def test_two_processes_make_the_run_of_one(folder: Path, tmp_path: Path) -> None
     for row, expected in zip(two, one, strict=True):
         for name in ("mlm_loss", "nsp_loss"):
             assert row[name] == pytest.approx(expected[name], abs=1e-4)
+
+
+@pytest.mark.parametrize("steps", [20, 30])
+def test_an_evaluation_that_is_cut_short_is_made_up_for(
+    steps: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertprep.trainer.loop import Trainer
+
+    flags = f"--model {folder / 'config.json'} --steps {steps} --eval-every 20 --no-xla"
+    command = [str(folder / "records"), *flags.split(), "--output", str(tmp_path / "run")]
+    evaluate = Trainer.evaluate
+
+    def interrupted(self: Trainer, batches: Iterable[Any]) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return evaluate(self, batches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "evaluate", interrupted)
+        result = pretrain(*command)
+    assert result.exit_code == 130, result.output
+    assert result.stderr.splitlines()[1:] == [
+        "step 20 is saved",
+        "Error: stopped; the same command goes on from here",
+    ]
+    result = pretrain(*command, "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    evaluated = [row["step"] for row in rows_of(tmp_path / "run") if row["split"] == "eval"]
+    assert evaluated == sorted({20, steps})
+    assert Checkpoints(tmp_path / "run" / "checkpoints").best() is not None
 
 
 def assert_stops(output: Path, message: str, *arguments: str) -> None:

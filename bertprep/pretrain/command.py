@@ -82,7 +82,7 @@ def pretrain(options: PretrainOptions) -> Trained:
     folder = RunFolder(options.output)
     with folder if job.is_chief else nullcontext():
         start = _begin(job, folder)
-        is_old = start == job.training.steps
+        is_old = start == job.training.steps and _is_measured(job)
         if not is_old:
             load_tensorflow()
             from bertprep.pretrain.run import Run
@@ -96,6 +96,13 @@ def pretrain(options: PretrainOptions) -> Trained:
         last = {row["split"]: row for row in read_rows(path)}
         seconds = time.monotonic() - begin
         return Trained(options.output, job.training.steps, last, is_old, job.is_chief, seconds)
+
+
+def _is_measured(job: Job) -> bool:
+    """The last weights have been tried on the held-out records, if there are any."""
+    rows = read_rows(job.options.output / METRICS_NAME)
+    ends = (row["step"] for row in rows if row["split"] == "eval")
+    return job.held_out is None or job.training.steps in ends
 
 
 def _begin(job: Job, folder: RunFolder) -> int:

@@ -110,7 +110,8 @@ class Run:
                 self._go(bar)
             except _StoppedError:
                 pass
-            if self._stop.is_wanted and self._step < self._steps:
+            is_measured = not self._is_eval_due() or self._metrics.has("eval", self._step)
+            if self._stop.is_wanted and not (self._step == self._steps and is_measured):
                 self._save()
                 self._tell(f"step {self._step:,} is saved")
                 self._stop.obey()
@@ -124,9 +125,9 @@ class Run:
         self._tell(baselines.text(vocab_size))
 
     def _catch_up(self) -> None:
-        """Evaluates where a signal came in between."""
+        """Evaluates where a signal has cut that short, behind the step of the checkpoint."""
         if self._step and self._is_eval_due() and not self._metrics.has("eval", self._step):
-            self._evaluate()
+            self._save(self._evaluate())
 
     def _go(self, bar: StepProgress) -> None:
         job, trainer = self._job, self._trainer

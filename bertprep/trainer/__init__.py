@@ -13,6 +13,12 @@
     runs          a run's folder -> the model and what its token ids mean
     sources       weights of runs, of Hugging Face's folders, of the release's checkpoints
     initialization  those weights -> a model at the start of a fresh schedule
+    layout        what the files in a run's folder are called
+    metrics       sums of steps -> the numbers that people follow, and their file
+    baselines     what there is to reach without context
+    summaries     the same numbers for TensorBoard
+    startup       TensorFlow's import, without its talk
 
-Only `dataset` and `loop` know that TensorFlow runs it all; `sources` reads its checkpoints.
+Only `dataset` and `loop` know that TensorFlow runs it all; `sources` reads its checkpoints, and
+`summaries` writes its events. `bertprep.pretrain` puts the parts in order.
 """
