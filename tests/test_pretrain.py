@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from matplotlib.image import imread
-from pretraining import ROOT, VOCAB_SIZE, make_records, pretrain, rows_of, write_config
+from pretraining import ROOT, VOCAB_SIZE, make_records, pretrain, rows_of, start, write_config
 
 from bertprep.cli import main
 from bertprep.data import FEATURES
@@ -428,6 +428,19 @@ def test_the_way_goes_on_to_export_and_to_another_run(run: Path, tmp_path: Path)
         "step-00000002.npz"
     ]
     assert (tmp_path / "b" / "notes.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("distribute", ["mirrored", "multiworker"])
+def test_a_single_device_can_be_asked_for_in_any_way(
+    distribute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = "127.0.0.1:0"
+    cluster = {"cluster": {"worker": [port]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    process = start(*GOOD.replace("new", str(tmp_path)).split(), "--distribute", distribute)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert stdout.startswith("steps        9\n")
 
 
 def test_tensorboard_gets_its_files(tmp_path: Path) -> None:

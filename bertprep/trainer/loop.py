@@ -50,7 +50,8 @@ def make_strategy(distribute: str) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if distribute == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+        return _unless_alone(strategy)
     try:
         workers = json.loads(os.environ.get("TF_CONFIG", ""))["cluster"]["worker"]
         assert workers
@@ -60,7 +61,13 @@ def make_strategy(distribute: str) -> tf.distribute.Strategy:
             'in {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", '
             '"index": 0}}, with the same list and its own index on each'
         ) from None
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    return _unless_alone(tf.distribute.MultiWorkerMirroredStrategy())
+
+
+def _unless_alone(strategy: tf.distribute.Strategy) -> tf.distribute.Strategy:
+    """The default strategy for a single replica, whose update may be compiled by itself."""
+    is_alone = strategy.num_replicas_in_sync == 1
+    return tf.distribute.get_strategy() if is_alone else strategy
 
 
 class SummedAdamW(keras.optimizers.AdamW):

@@ -91,7 +91,7 @@ class MetricsFile:
         if self._is_kept:
             text = "".join(map(_encode, self.rows)).encode()
             write_whole(path, path.with_name(f"{path.name}.partial"), text)
-        self._file = open(path, "ab", buffering=0)
+        self._file = open(path, "ab")
 
     def __enter__(self) -> "MetricsFile":
         return self
@@ -102,7 +102,8 @@ class MetricsFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with naming(self._path):
+            self._file.close()
 
     def write(self, split: str, step: int, values: Mapping[str, Any]) -> None:
         """One more line."""
@@ -110,6 +111,7 @@ class MetricsFile:
         self.rows.append(row)
         with naming(self._path):
             self._file.write(_encode(row).encode())
+            self._file.flush()
 
     def has(self, split: str, step: int) -> bool:
         """There is such a line of a step."""
