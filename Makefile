@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= /tmp/bertprep-demo
+DEMO_RUN ?= $(DEMO)-run
 
-.PHONY: demo test check bench golden install clean
+.PHONY: demo test check bench golden interop install clean
 
 install: $(VENV)/.installed
 
@@ -16,13 +17,17 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-# Records of the sample corpus, a look at one, a check of all, and a page about them.
+# Records of the sample corpus, a look at one, a check of all, and a page about them; then a short
+# training run with its curves.
 demo: install
-	$(BIN)/bertprep create sample_corpus --vocab sample_corpus/vocab.txt --output $(DEMO) --overwrite
+	$(BIN)/bertprep create sample_corpus --vocab sample_corpus/vocab.txt --output $(DEMO) --eval-fraction 0.1 --overwrite
 	ls -l $(DEMO)
 	$(BIN)/bertprep inspect $(DEMO) --num 1
 	$(BIN)/bertprep inspect $(DEMO) --verify
 	$(BIN)/bertprep inspect $(DEMO) --report $(DEMO).html
+	$(BIN)/bertprep pretrain $(DEMO) --model tiny --steps 300 --learning-rate 1e-3 --warmup 0.1 \
+		--eval-every 50 --plot --output $(DEMO_RUN) --overwrite
+	tail -n 1 $(DEMO_RUN)/metrics.jsonl
 
 test: install
 	$(BIN)/python -m pytest
@@ -44,6 +49,14 @@ bench: install
 golden: install
 	@test -n "$(REFERENCE)" || (echo 'make golden REFERENCE=path of a checkout of google-research/bert' && exit 2)
 	$(BIN)/python tests/make_goldens.py --reference $(REFERENCE)
+	$(BIN)/python tests/make_release_goldens.py --reference $(REFERENCE)
+
+# Compares the model with transformers' on PyTorch: what the goldens of the trainer hold, made anew;
+# an export loaded there; folders from there loaded here.
+interop: install
+	$(BIN)/python -m pip install --quiet --editable '.[interop]'
+	$(BIN)/python tests/make_trainer_goldens.py --check
+	$(BIN)/python tests/interop.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(DEMO).html .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) $(DEMO_RUN) $(DEMO).html .mypy_cache .pytest_cache .ruff_cache

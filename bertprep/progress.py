@@ -5,7 +5,7 @@ All of it goes to stderr; results are for stdout.
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -73,6 +73,80 @@ def progress(stage: str, total: float, *, quiet: bool) -> Iterator[Progress]:
             "[{elapsed}, {remaining} left, {rate_fmt}]",
         ) as bar:
             yield _Bar(bar)
+
+
+class StepProgress(Protocol):
+    """What a training run tells as it goes on."""
+
+    def show(self, values: Mapping[str, float]) -> None:
+        """Losses, accuracies, learning rate and sequences a second, under their names."""
+
+    def advance(self) -> None:
+        """One more step is done."""
+
+
+class _StepBar:
+    def __init__(self, bar: "tqdm[None]") -> None:
+        self._bar = bar
+
+    def show(self, values: Mapping[str, float]) -> None:
+        self._bar.set_postfix_str(_in_short(values), refresh=False)
+
+    def advance(self) -> None:
+        self._bar.update()
+
+
+class _StepLines:
+    def __init__(self, start: int, total: int) -> None:
+        self._first = self._step = start
+        self._total, self._shown = total, ""
+        self._start = self._last = time.monotonic()
+
+    def show(self, values: Mapping[str, float]) -> None:
+        self._shown = f", {_in_short(values)}"
+
+    def advance(self) -> None:
+        self._step += 1
+        now = time.monotonic()
+        if now - self._last < _PLAIN_LINE_SECONDS:
+            return
+        self._last = now
+        left = (self._total - self._step) * (now - self._start) / (self._step - self._first)
+        message(f"step {self._step:,} of {self._total:,}{self._shown}, {left:,.0f} s left")
+
+
+class _StepSilence:
+    def show(self, values: Mapping[str, float]) -> None:
+        pass
+
+    def advance(self) -> None:
+        pass
+
+
+def _in_short(values: Mapping[str, float]) -> str:
+    return (
+        f"loss {values['loss']:.3f}, MLM {values['mlm_loss']:.3f} {values['mlm_accuracy']:.1%}, "
+        f"NSP {values['nsp_loss']:.3f} {values['nsp_accuracy']:.1%}, "
+        f"lr {values['learning_rate']:.2e}, {values['sequences_per_second']:,.0f} sequences/s"
+    )
+
+
+@contextmanager
+def step_progress(start: int, total: int, *, quiet: bool) -> Iterator[StepProgress]:
+    """Follows the steps of a training run from `start` to `total`."""
+    if quiet:
+        yield _StepSilence()
+    elif not sys.stderr.isatty():
+        yield _StepLines(start, total)
+    else:
+        with tqdm(
+            total=total,
+            initial=start,
+            desc="step",
+            dynamic_ncols=True,
+            bar_format="{desc} {n_fmt}/{total_fmt} [{elapsed}, {remaining} left{postfix}]",
+        ) as bar:
+            yield _StepBar(bar)
 
 
 def message(text: str) -> None:

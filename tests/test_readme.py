@@ -32,8 +32,8 @@ def test_commands_print_what_the_readme_shows(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     blocks = console_blocks()
-    assert {command.split()[1] for command, _ in blocks} == {"create", "inspect"}
-    assert len(blocks) == 6
+    assert {c.split()[1] for c, _ in blocks} == {"create", "inspect", "pretrain"}
+    assert len(blocks) == 7
     for command, expected in blocks:
         arguments = command.replace("/tmp/", "").split()[1:]
         result = CliRunner().invoke(main, arguments)
@@ -46,6 +46,20 @@ def test_every_option_is_in_the_readme(command: str) -> None:
     flags = {option.opts[0] for option in main.commands[command].params if option.opts[0][0] == "-"}
     named = set(re.findall(r"--[a-z][a-z0-9-]+", README.replace("--[no-]", "--")))
     assert flags - named == set()
+
+
+def shell_blocks() -> list[list[str]]:
+    """The `bertprep` commands of the README that are shown without their output."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    return [line.split() for block in blocks for line in block.splitlines() if "bertprep" in line]
+
+
+def test_commands_of_the_readme_are_ones_that_can_be_given() -> None:
+    # Training takes minutes: here its flags and those of its neighbours are read, and no more.
+    found = [words for words in shell_blocks() if words[0] == "bertprep"]
+    assert [words[1] for words in found].count("pretrain") >= 3
+    for _, name, *arguments in found:
+        main.commands[name].make_context(name, list(arguments))
 
 
 def test_the_tree_names_every_module() -> None:

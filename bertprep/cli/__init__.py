@@ -6,8 +6,10 @@ import click
 
 from bertprep import __version__
 from bertprep.cli.create import create
+from bertprep.cli.export import export
 from bertprep.cli.inspect import inspect
 from bertprep.cli.outcome import Group, catch_stop_signals
+from bertprep.cli.pretrain import pretrain
 
 _CONTEXT = {
     "help_option_names": ["-h", "--help"],
@@ -21,11 +23,13 @@ _CONTEXT = {
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Make BERT pretraining data from raw text, and look into it."""
+    """From raw text to a pretrained BERT: records, a look at them, training, export."""
     catch_stop_signals(context)
     if os.environ.get("NO_COLOR"):
         context.color = False
 
 
 main.add_command(create)
+main.add_command(export)
 main.add_command(inspect)
+main.add_command(pretrain)

@@ -12,7 +12,7 @@ import click
 from bertprep.errors import BertprepError, MachineError, remedy
 
 #: Commands that a second run goes on with.
-_RESUMABLE = {"create"}
+_RESUMABLE = {"create", "pretrain"}
 
 
 class Group(click.Group):

@@ -1,27 +1,14 @@
-"""The options of each stage: frozen, checked once, with the defaults that the flags show.
-
-Nothing below `cli` sees a flag; a stage takes the one object that is its own.
-"""
+"""The options of `bertprep create`."""
 
 import math
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bertprep.errors import UsageError
+from bertprep.options.checks import require, require_share
 
 #: The record format counts a sequence's bytes in numbers that fit three varint bytes.
 LONGEST_SEQUENCE = 65536
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise UsageError(message)
-
-
-def _require_share(name: str, value: float) -> None:
-    _require(0.0 <= value <= 1.0, f"{name} must be between 0 and 1, got {value}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +28,7 @@ class TokenizerOptions:
     def __post_init__(self) -> None:
         if self.strip_accents is None:
             object.__setattr__(self, "strip_accents", self.lowercase)
-        _require(
+        require(
             self.max_input_chars_per_word >= 1,
             f"max_input_chars_per_word must be at least 1, got {self.max_input_chars_per_word}",
         )
@@ -73,24 +60,24 @@ class InstanceOptions:
 
     def __post_init__(self) -> None:
         length = self.max_seq_length
-        _require(
+        require(
             5 <= length <= LONGEST_SEQUENCE,
             f"max_seq_length must be between 5 and {LONGEST_SEQUENCE}, got {length}",
         )
-        _require_share("masked_lm_prob", self.masked_lm_prob)
-        _require_share("short_seq_prob", self.short_seq_prob)
+        require_share("masked_lm_prob", self.masked_lm_prob)
+        require_share("short_seq_prob", self.short_seq_prob)
         if self.max_predictions_per_seq is None:
             # Rounded first: 100 x 0.07 is 7.000000000000001 in floating point, and means 7.
             predictions = math.ceil(round(length * self.masked_lm_prob, 9))
             object.__setattr__(self, "max_predictions_per_seq", max(1, predictions))
-        _require(
+        require(
             1 <= self.predictions <= length,
             f"max_predictions_per_seq must be between 1 and max_seq_length ({length}), "
             f"got {self.predictions}",
         )
-        _require(self.dupe_factor >= 1, f"dupe_factor must be at least 1, got {self.dupe_factor}")
-        _require(self.random_seed >= 0, f"random_seed must be 0 or more, got {self.random_seed}")
-        _require(self.quirks in ("keep", "fix"), f"quirks must be keep or fix, got {self.quirks}")
+        require(self.dupe_factor >= 1, f"dupe_factor must be at least 1, got {self.dupe_factor}")
+        require(self.random_seed >= 0, f"random_seed must be 0 or more, got {self.random_seed}")
+        require(self.quirks in ("keep", "fix"), f"quirks must be keep or fix, got {self.quirks}")
 
     @property
     def predictions(self) -> int:
@@ -115,14 +102,14 @@ class CorpusOptions:
     max_document_bytes: int = 256_000_000
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.encoding_errors in ("strict", "replace", "skip"),
             f"encoding_errors must be strict, replace or skip, got {self.encoding_errors}",
         )
-        _require(
+        require(
             self.max_line_chars >= 1, f"max_line_chars must be 1 or more, got {self.max_line_chars}"
         )
-        _require(
+        require(
             self.max_document_bytes >= 1,
             f"max_document_bytes must be 1 or more, got {self.max_document_bytes}",
         )
@@ -141,11 +128,11 @@ class RecordOptions:
     feature_names: str = "v1"
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.compression in ("none", "gzip"),
             f"compression must be none or gzip, got {self.compression}",
         )
-        _require(
+        require(
             self.feature_names in ("v1", "v2"),
             f"feature_names must be v1 or v2, got {self.feature_names}",
         )
@@ -191,74 +178,11 @@ class CreateOptions:
     records: RecordOptions = field(default_factory=RecordOptions)
 
     def __post_init__(self) -> None:
-        _require(bool(self.inputs), "no input: name files, globs, folders, or - for stdin")
+        require(bool(self.inputs), "no input: name files, globs, folders, or - for stdin")
         for name in ("num_shards", "num_partitions", "workers"):
             value = getattr(self, name)
-            _require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
-        _require(
+            require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
+        require(
             0.0 <= self.eval_fraction < 1.0,
             f"eval_fraction must be 0 or more and below 1, got {self.eval_fraction}",
         )
-
-
-@dataclass(frozen=True)
-class InspectOptions:
-    """All of `bertprep inspect`. Without a mode (stats, verify, report, compare) it shows records.
-
-    Attributes:
-        paths: record files, globs, folders.
-        vocab: the vocabulary file; None takes the one beside the records.
-        num: records to show.
-        skip: records to pass over first.
-        index: the one record to show, "SHARD:K": a shard's name, or its place among the shards,
-            and a record's place in it, both from 0.
-        sample: records to show that are drawn at random; None shows them in order.
-        seed: of the sample.
-        find: show records with this piece or word only.
-        json: one JSON object a record, or one for the whole of a mode.
-        raw: features as they are stored.
-        stats: measure the records.
-        verify: check every byte and every rule.
-        report: the HTML page to write.
-        compare: another data set to compare this one with.
-        workers: processes; None is all cores.
-        quiet: no progress, no notes.
-    """
-
-    paths: tuple[str, ...]
-    vocab: Path | None = None
-    num: int = 3
-    skip: int = 0
-    index: str | None = None
-    sample: int | None = None
-    seed: int = 0
-    find: str | None = None
-    json: bool = False
-    raw: bool = False
-    stats: bool = False
-    verify: bool = False
-    report: Path | None = None
-    compare: str | None = None
-    workers: int | None = None
-    quiet: bool = False
-
-    def __post_init__(self) -> None:
-        _require(bool(self.paths), "no records: name files, globs, or a folder")
-        _require(self.num >= 1, f"num must be at least 1, got {self.num}")
-        _require(self.skip >= 0, f"skip must be 0 or more, got {self.skip}")
-        _require(self.seed >= 0, f"seed must be 0 or more, got {self.seed}")
-        for name in ("sample", "workers"):
-            value = getattr(self, name)
-            _require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
-        modes = [name for name in ("stats", "verify", "report", "compare") if getattr(self, name)]
-        _require(len(modes) <= 1, f"--{' and --'.join(modes)} are one at a time")
-        chosen = [name for name in ("index", "sample", "find") if getattr(self, name) is not None]
-        if modes:
-            shown = [*chosen, *(["raw"] if self.raw else []), *(["skip"] if self.skip else [])]
-            _require(not shown, f"--{modes[0]} takes all records, and no --{' or --'.join(shown)}")
-        _require(len(chosen) <= 1, f"--{' and --'.join(chosen)} are one at a time")
-        _require(
-            self.index is None or re.fullmatch(r".+:[0-9]+", self.index) is not None,
-            f"index must be SHARD:K with a number for K, as in 0:17, got {self.index}",
-        )
-        _require(not (self.report and self.json), "--report is a page, and takes no --json")
