@@ -30,14 +30,14 @@ demo: install
 	tail -n 1 $(DEMO_RUN)/metrics.jsonl
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4
 
 # All that a contributor must remember before a commit.
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4
 
 # Ratios against the peers. REFERENCE= a checkout of google-research/bert, BENCH_CORPUS= an
 # English text, BENCH_VOCAB= its vocabulary; what is not given is left out, and said so.
