@@ -15,8 +15,10 @@ from click.testing import CliRunner
 from hand_built import (
     edit_manifest,
     encoded,
+    example,
     frame,
     frames,
+    int64s,
     made_records,
     write_data_set,
 )
@@ -425,6 +427,25 @@ def test_compression_without_a_manifest(bare: Path, capsys: pytest.CaptureFixtur
         f"{second.with_suffix('.tfrecord.gz').name}: it is not compressed, and its name says gzip"
     ]
     assert f"Note: {first} is gzip, though its name does not say so" in capsys.readouterr().err
+
+
+def test_features_of_another_tool_are_a_fault_only_where_a_manifest_promises_none(
+    folder: Path, records: list[bytes], sample_vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    more = [record + example({"token_boundary": int64s([1, 0])}) for record in records]
+    shard = folder / NAMES[0]
+    shard.write_bytes(frames(more[:15]))
+    with_manifest = list(Verification(InspectOptions((str(folder),), verify=True, quiet=True)))
+    assert f"{shard}: record 0 at byte 0: a feature 'token_boundary' that does not" in "".join(
+        with_manifest
+    )
+    alone = tmp_path / "alone.tfrecord"
+    alone.write_bytes(frames(more))
+    vocab = folder / "vocab.txt"
+    options = InspectOptions((str(alone),), vocab, verify=True, quiet=True)
+    verification = Verification(options)
+    assert [line.endswith(": every record is legal") for line in verification] == [True]
+    assert verification.num_records == len(records)
 
 
 def test_an_empty_file_without_a_manifest(bare: Path) -> None:

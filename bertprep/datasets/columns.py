@@ -217,7 +217,7 @@ class RecordReader:
                 return False
             values = np.array(feature.values, np.float32 if is_float else np.int32)
             row[self._columns[name]] = values.view(np.int32)
-        return not features
+        return not (features and self._schema.is_closed)
 
     def _recover(self) -> RecordBatch:
         """Says what is wrong with the next frame, and goes to where the one behind it begins."""

@@ -44,11 +44,13 @@ class RecordSchema:
         max_seq_length: values of input_ids, input_mask and segment_ids.
         max_predictions: values of masked_lm_positions, masked_lm_ids and masked_lm_weights.
         feature_names: "v1" or "v2".
+        is_closed: there are no other features; other tools write some of their own.
     """
 
     max_seq_length: int
     max_predictions: int
     feature_names: str = "v1"
+    is_closed: bool = True
 
     @classmethod
     def of(cls, features: Mapping[str, Feature]) -> "RecordSchema":
@@ -65,7 +67,7 @@ class RecordSchema:
                     f"there is no {name} among its features "
                     f"({', '.join(sorted(features)) or 'none'})"
                 )
-        schema = cls(len(features[ids].values), len(features[positions].values), names)
+        schema = cls(len(features[ids].values), len(features[positions].values), names, False)
         for name, length in schema.lengths.items():
             feature = features.get(stored_name(name, names), Feature())
             if len(feature.values) != length:
