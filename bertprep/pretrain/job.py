@@ -133,7 +133,8 @@ def _require_other_folder(options: PretrainOptions) -> None:
     source, output = options.init_from, os.path.realpath(options.output)
     if source is None:
         return
-    if not source.exists() and not list(source.parent.glob(f"{source.name}.*")):
+    # The name of a TensorFlow checkpoint is that of no file, but what its files begin with.
+    if not source.exists() and not os.path.exists(f"{source}.index"):
         raise UsageError(
             f"{source}: no such file or folder. Name a bertprep run, a Hugging Face folder or a "
             "TensorFlow 1 checkpoint on this machine, for --init-from"

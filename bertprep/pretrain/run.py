@@ -5,10 +5,8 @@ the variables and what the next line of metrics has summed up so far, and nothin
 the disk before the checkpoint that they lead to: a run that goes on loses none.
 """
 
-import os
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,10 +94,9 @@ class Run:
         """
         output = self._options.output
         is_chief = self._job.is_chief
-        path = output / METRICS_NAME if is_chief else Path(os.devnull)
         tensorboard = output / TENSORBOARD_NAME if self._options.tensorboard and is_chief else None
         with (
-            MetricsFile(path, self._step) as self._metrics,
+            MetricsFile(output / METRICS_NAME, self._step, is_kept=is_chief) as self._metrics,
             Summaries(tensorboard) as self._summaries,
             StopSignals() as self._stop,
             step_progress(self._step, self._steps, quiet=self._job.is_quiet) as bar,

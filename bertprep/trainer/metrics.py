@@ -81,17 +81,18 @@ class MetricsFile:
     """`metrics.jsonl` of a run that is at work.
 
     Args:
-        path: of the file; os.devnull for a process that is not to write.
+        path: of the file.
         step: updates that the weights have seen; lines of later ones go.
+        is_kept: otherwise the file is read, and nothing is written: another process does that.
     """
 
-    def __init__(self, path: Path, step: int) -> None:
+    def __init__(self, path: Path, step: int, *, is_kept: bool = True) -> None:
         self.rows = [row for row in read_rows(path) if row["step"] <= step]
-        self._path, self._is_kept = path, str(path) != os.devnull
+        self._path, self._is_kept = path, is_kept
         if self._is_kept:
             text = "".join(map(_encode, self.rows)).encode()
             write_whole(path, path.with_name(f"{path.name}.partial"), text)
-        self._file = open(path, "ab")
+        self._file = open(path if is_kept else os.devnull, "ab")
 
     def __enter__(self) -> "MetricsFile":
         return self
