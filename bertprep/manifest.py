@@ -16,7 +16,7 @@ from typing import Any
 
 from bertprep import __version__
 from bertprep.data import InputFile, PartitionPlan, ShardSummary
-from bertprep.options import CreateOptions
+from bertprep.options import CreateOptions, InstanceOptions
 from bertprep.vocab import Vocabulary
 
 PLAN_NAME, MANIFEST_NAME, VOCABULARY_NAME = "plan.json", "manifest.json", "vocab.txt"
@@ -76,6 +76,13 @@ def make_manifest(
         "eval_shards": [dataclasses.asdict(shard) for shard in eval_shards],
         "counts": counts,
     }
+
+
+def instance_options(plan: Plan) -> InstanceOptions:
+    """The options that instances were made with; what this version does not know is left out."""
+    known = {field.name for field in dataclasses.fields(InstanceOptions)}
+    values = plan["instances"].items()
+    return InstanceOptions(**{name: value for name, value in values if name in known})
 
 
 def encode(document: Plan) -> bytes:

@@ -126,13 +126,13 @@ class Vocabulary:
         chosen = (
             number
             for token, number in self.ids.items()
-            if not (ordinary_only and _is_reserved(token))
+            if not (ordinary_only and is_reserved(token))
         )
         return np.fromiter(chosen, np.int32)
 
     def casing_warning(self, lowercase: bool) -> str | None:
         """One line where the pieces' case does not fit the option, else None."""
-        ordinary = [token for token in self.ids if not _is_reserved(token)]
+        ordinary = [token for token in self.ids if not is_reserved(token)]
         capitals = sum(token != token.lower() for token in ordinary)
         small = sum(token != token.upper() for token in ordinary)
         many = max(1.0, _CASED_SHARE * len(ordinary))
@@ -150,7 +150,8 @@ class Vocabulary:
         return None
 
 
-def _is_reserved(token: str) -> bool:
+def is_reserved(token: str) -> bool:
+    """A special token or `[unused<number>]`: no text becomes it, but for [UNK]."""
     return token in SPECIAL_TOKENS or _UNUSED.fullmatch(token) is not None
 
 

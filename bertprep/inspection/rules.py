@@ -8,17 +8,15 @@ Source: create_instance_from_document, create_masked_lm_predictions and
 write_instance_to_example_files in google-research/bert's create_pretraining_data.py.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from bertprep.data import stored_name
 from bertprep.datasets import Feature, RecordSchema, parse_example
-from bertprep.manifest import Plan
-from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
-
-_UNUSED = re.compile(r"\[unused[0-9]+\]")
+from bertprep.instances import num_to_predict
+from bertprep.manifest import Plan, instance_options
+from bertprep.vocab import SPECIAL_TOKENS, Vocabulary, is_reserved
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,13 @@ class Promise:
         """What a manifest's plan says; without one, nothing but the features."""
         if plan is None:
             return cls(schema)
-        options = plan["instances"]
-        most, share = options["max_predictions_per_seq"], options["masked_lm_prob"]
+        options = instance_options(plan)
         numbers = range(schema.max_seq_length + 1)
         return cls(
             schema,
-            budgets=tuple(min(most, max(1, round(n * share))) for n in numbers),
-            whole_words=options["whole_word_mask"],
-            quirks=options["quirks"],
+            budgets=tuple(num_to_predict(n, options) for n in numbers),
+            whole_words=options.whole_word_mask,
+            quirks=options.quirks,
             has_plan=True,
         )
 
@@ -69,15 +66,12 @@ class RecordRules:
 
     def is_special(self, token: str) -> bool:
         """Never stands in text; [UNK] does."""
-        if token in SPECIAL_TOKENS:
-            return token != "[UNK]"
-        return self.promise.has_plan and _UNUSED.fullmatch(token) is not None
+        is_kept_out = token in SPECIAL_TOKENS or (self.promise.has_plan and is_reserved(token))
+        return is_kept_out and token != "[UNK]"
 
     def is_drawn(self, token: str) -> bool:
         """Can replace another token."""
-        if self.promise.quirks == "keep":
-            return True
-        return token not in SPECIAL_TOKENS and _UNUSED.fullmatch(token) is None
+        return self.promise.quirks == "keep" or not is_reserved(token)
 
     def faults(self, record: bytes) -> list[str]:
         """What is wrong with a serialized example, a phrase each; nothing where it is legal."""

@@ -123,14 +123,15 @@ class Verification:
         data_set = self._data_set
         if self._options.quiet:
             return
-        for shard in data_set.shards:
-            is_named = shard.path.endswith((".gz", ".gzip"))
-            if shard.compression == "gzip" and data_set.plan is None and not is_named:
-                message(
-                    f"Note: {shard.path} is gzip, though its name does not say so: readers must be "
-                    "told (compression_type='GZIP')"
-                )
         if data_set.plan is None:
+            packed = [shard.path for shard in data_set.shards if shard.compression == "gzip"]
+            unnamed = [path for path in packed if not path.endswith((".gz", ".gzip"))]
+            if unnamed:
+                more = f" (and {len(unnamed) - 1:,} more)" if len(unnamed) > 1 else ""
+                message(
+                    f"Note: {unnamed[0]}{more} is gzip, though its name does not say so: readers "
+                    "must be told (compression_type='GZIP')"
+                )
             message(
                 "Note: without a manifest nothing is promised of whole words and the number of "
                 "masks; bertprep inspect --stats measures both"

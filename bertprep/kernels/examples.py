@@ -24,7 +24,7 @@ FRAME_SIZE, HEADER_SIZE = 16, 12
 #: Width of a row of `names`: a feature's name of at least eight bytes, its size in the last one.
 NAME_WIDTH = 32
 NUM_FEATURES = 7
-WEIGHTS, NEXT_SENTENCE = 5, 6
+WEIGHTS = 5
 
 
 @inlined()

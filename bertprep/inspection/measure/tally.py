@@ -22,7 +22,7 @@ from bertprep.inspection.scan import Part, scan
 from bertprep.instances import num_to_predict
 from bertprep.kernels import measure_fields as fields
 from bertprep.kernels.measures import NUM_CONTEXTS, measure_rows
-from bertprep.options import InstanceOptions
+from bertprep.manifest import instance_options
 from bertprep.vocab import Vocabulary
 
 #: Contexts of [UNK] that a part sends, that are kept between two parts, and at the end.
@@ -140,7 +140,7 @@ class Tally:
         settings[fields.HAS_WORDS] = 1
         settings[fields.BUDGETS :] = 1
         if plan is not None:
-            options = InstanceOptions(**plan["instances"])
+            options = instance_options(plan)
             settings[fields.HAS_BUDGETS] = 1
             settings[fields.HAS_WORDS] = options.whole_word_mask
             settings[fields.BUDGETS :] = [num_to_predict(n, options) for n in range(length + 1)]

@@ -74,18 +74,12 @@ def _readable(data_set: DataSet, options: InspectOptions) -> Iterator[Chosen]:
 
 def _excerpt(chosen: Chosen, vocabulary: Vocabulary) -> Excerpt:
     try:
-        sequence = chosen.sequence()
-        record = read_record(sequence, vocabulary)
+        record = read_record(chosen.sequence(), vocabulary)
     except (BertprepError, ValueError) as error:
         return _failure(chosen.place, str(error))
-    num_masks = len(record.masks)
     return Excerpt(
         place=chosen.place,
-        facts=[
-            f"{len(record.tokens):,} of {sequence.max_seq_length:,} tokens",
-            f"{num_masks:,} mask{'s' if num_masks != 1 else ''}",
-            *([sequence.label] if sequence.label else []),
-        ],
+        facts=record.facts,
         problems=[*chosen.damage, *record.problems],
         segments={"A": list(_words(record, record.a)), "B": list(_words(record, record.b))},
         masks=record.masks,
