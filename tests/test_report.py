@@ -110,7 +110,11 @@ def vocabulary_of(*pieces: str) -> Vocabulary:
 def page_of(
     data_set: DataSet, statistics: Statistics, excerpts: list[Excerpt] | None = None
 ) -> str:
-    charts = draw_charts(statistics, data_set.require_vocabulary(), 0.15)
+    made_with = InstanceOptions(
+        max_seq_length=statistics.schema.max_seq_length,
+        max_predictions_per_seq=statistics.schema.max_predictions,
+    )
+    charts = draw_charts(statistics, data_set.require_vocabulary(), made_with)
     return render_page(data_set, statistics, charts, excerpts or [])
 
 

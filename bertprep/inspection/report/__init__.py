@@ -14,6 +14,7 @@ from bertprep.errors import BertprepError, UsageError
 from bertprep.files import in_bytes, write_whole
 from bertprep.inspection.measure import measure
 from bertprep.inspection.measure.measures import Statistics
+from bertprep.manifest import instance_options
 from bertprep.options import InspectOptions
 
 _BEGINNINGS = (b"<!doctype html", b"<html")
@@ -62,8 +63,8 @@ def _page(data_set: DataSet, statistics: Statistics, options: InspectOptions) ->
     from bertprep.inspection.report.excerpts import read_excerpts
     from bertprep.inspection.report.page import render_page
 
-    masked_lm_prob = data_set.plan["instances"]["masked_lm_prob"] if data_set.plan else None
-    charts = draw_charts(statistics, data_set.require_vocabulary(), masked_lm_prob)
+    made_with = instance_options(data_set.plan) if data_set.plan else None
+    charts = draw_charts(statistics, data_set.require_vocabulary(), made_with)
     return render_page(data_set, statistics, charts, read_excerpts(data_set, options))
 
 

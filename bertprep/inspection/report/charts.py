@@ -1,6 +1,6 @@
 """Statistics -> the charts that people look for, each with a title and what it says in words.
 
-    charts = draw_charts(statistics, vocabulary, masked_lm_prob=0.15)
+    charts = draw_charts(statistics, vocabulary, InstanceOptions())
     charts["lengths"].svg
 
 Long axes are drawn in bins and curves at some of their points, so that a chart has some kilobytes
@@ -25,6 +25,8 @@ from bertprep.inspection.report.plots import (
     show_counts,
     show_shares,
 )
+from bertprep.instances import num_to_predict
+from bertprep.options import InstanceOptions
 from bertprep.vocab import Vocabulary
 
 #: Bars, steps of a line, points of a curve, letters of a label: what a card has room for.
@@ -52,7 +54,7 @@ class _Subject:
 
     measures: Measures
     tokens: Sequence[str]
-    masked_lm_prob: float | None
+    made_with: InstanceOptions | None
 
     def share(self, count: float) -> float:
         """Of the records; a mean, where the count is of tokens or masks."""
@@ -70,16 +72,16 @@ class _Drawing:
 
 
 def draw_charts(
-    statistics: Statistics, vocabulary: Vocabulary, masked_lm_prob: float | None = None
+    statistics: Statistics, vocabulary: Vocabulary, made_with: InstanceOptions | None = None
 ) -> dict[str, Chart]:
     """The charts by name, in the order of the page.
 
     Args:
         statistics: what is drawn.
         vocabulary: names the pieces.
-        masked_lm_prob: share of the tokens to mask; None where it is not known.
+        made_with: the options of the records; None where they are not known.
     """
-    subject = _Subject(statistics.measures, vocabulary.tokens, masked_lm_prob)
+    subject = _Subject(statistics.measures, vocabulary.tokens, made_with)
     drawings = {
         "lengths": _lengths(subject),
         "segments": _segments(subject),
@@ -162,13 +164,14 @@ def _masks(subject: _Subject) -> _Drawing:
     shares = subject.shares(counts)
     mean = f"A record has {subject.share(measures.masks):.1f} masks on average"
     budget: np.ndarray | None = None
-    if subject.masked_lm_prob is None:
+    if subject.made_with is None:
         caption = f"{mean}, and room for {most:,}. No manifest says how many it should have."
     else:
-        budget = _budget(measures.lengths, most, subject.masked_lm_prob)
+        budget = _budget(measures.lengths, most, subject.made_with)
         caption = (
             f"{mean}. {percent(subject.share(measures.at_budget))} have as many as their length "
-            f"calls for, {subject.masked_lm_prob:.4g} of the tokens and {most:,} at most."
+            f"calls for, {subject.made_with.masked_lm_prob:.4g} of the tokens and {most:,} at "
+            "most."
         )
         if measures.off_budget:
             off = percent(subject.share(measures.off_budget))
@@ -188,11 +191,11 @@ def _masks(subject: _Subject) -> _Drawing:
     return _Drawing("Masks a record", caption, draw)
 
 
-def _budget(lengths: np.ndarray, most: int, masked_lm_prob: float) -> np.ndarray:
-    """int64[P + 1]. Records by the masks that their length calls for, as the reference rounds."""
+def _budget(lengths: np.ndarray, most: int, made_with: InstanceOptions) -> np.ndarray:
+    """int64[P + 1]. Records by the masks that their length calls for, at most P."""
     budget = np.zeros(most + 1, np.int64)
     for length in np.flatnonzero(lengths).tolist():
-        budget[min(most, max(1, round(length * masked_lm_prob)))] += lengths[length]
+        budget[num_to_predict(length, made_with)] += lengths[length]
     return budget
 
 
