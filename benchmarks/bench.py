@@ -27,6 +27,7 @@ SECTIONS = {
     "stages": "stage_profile",
     "tokenize": "tokenizer_rates",
     "inspect": "inspection",
+    "pretrain": "training",
     "memory": "memory",
     "start": "start",
 }

@@ -564,9 +564,9 @@ def test_a_long_line_is_an_error_before_the_rest_is_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("a.txt", b"a\n\nb\n" + b"x" * 1_000_000)
-    monkeypatch.setattr(blocks, "_READ_BYTES", 100)
+    monkeypatch.setattr(blocks, "READ_BYTES", 100)
     read_so_far = 0
-    plain_read = blocks._read
+    plain_read = blocks.read_bytes
 
     def count(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
         nonlocal read_so_far
@@ -574,7 +574,7 @@ def test_a_long_line_is_an_error_before_the_rest_is_read(
             read_so_far += len(piece)
             yield piece
 
-    monkeypatch.setattr(blocks, "_read", count)
+    monkeypatch.setattr(blocks, "read_bytes", count)
     for target, enough in ((1 << 30, 10_000), (500_000, 600_000)):
         read_so_far = 0
         with pytest.raises(BertprepError) as caught:

@@ -5,26 +5,19 @@ border of x is the end of the first blank line that begins at or after the first
 after x. Only the text between x and its border is searched: a block costs little more than a read.
 """
 
-import bz2
-import lzma
 import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
-import zstandard
-
-from bertprep.corpus.inputs import compression_of, refuse_wide_text
+from bertprep.corpus.inputs import refuse_wide_text
+from bertprep.corpus.streams import READ_BYTES, read_bytes, read_text
 from bertprep.data import InputFile
-from bertprep.errors import BertprepError, MachineError
+from bertprep.errors import BertprepError
 from bertprep.options import CorpusOptions
 
-_READ_BYTES = 1 << 20
 _SEARCH_BYTES = 1 << 16
-#: Small, since a decoder hands out all that its input holds, a thousand times its size at worst.
-_PACKED_READ_BYTES = 1 << 15
 #: No UTF-8 character is longer, so that a line of more bytes has too many characters for certain.
 _BYTES_PER_CHAR = 4
 #: A line of nothing but bytes of UTF-8 white space; most lines fail at their first byte.
@@ -87,11 +80,11 @@ def read_blocks(split: Split, options: CorpusOptions, block_bytes: int) -> Itera
     file = split.file
     if file.compression == "none":
         offset = _border(file, split.start, options)
-        pieces = _read(
-            file, offset, _border(file, split.end, options), min(block_bytes, _READ_BYTES)
+        pieces = read_bytes(
+            file, offset, _border(file, split.end, options), min(block_bytes, READ_BYTES)
         )
     else:
-        offset, pieces = 0, _text(file)
+        offset, pieces = 0, read_text(file)
     first_line = 1 if offset == 0 else None
     data = bytearray()
     while cut := _grow_to_border(data, pieces, block_bytes, file, offset, options):
@@ -119,7 +112,7 @@ def line_number(source: InputFile | Split | Block, offset: int) -> int:
         if 0 <= inside <= len(source.data):
             return source.first_line + source.data.count(b"\n", 0, inside)
     line = 1
-    for piece in _text(source if isinstance(source, InputFile) else source.file):
+    for piece in read_text(source if isinstance(source, InputFile) else source.file):
         line += piece.count(b"\n", 0, offset)
         offset -= len(piece)
         if offset <= 0:
@@ -151,7 +144,7 @@ def _border(file: InputFile, nominal: int, options: CorpusOptions) -> int:
     if nominal in (0, file.size):
         return nominal
     # The byte before tells whether a line starts here.
-    pieces = _read(file, nominal - 1, file.size, _SEARCH_BYTES)
+    pieces = read_bytes(file, nominal - 1, file.size, _SEARCH_BYTES)
     return nominal - 1 + _grow_to_border(bytearray(), pieces, 1, file, nominal - 1, options)
 
 
@@ -207,7 +200,7 @@ def _require_small_documents(
 def _refuse_document(file: InputFile, offset: int, options: CorpusOptions) -> NoReturn:
     """Raise for the document that holds byte `offset`; it may start in another split."""
     line_start, line_count, document_line, tail = 0, 0, 1, b""
-    for piece in _text(file):
+    for piece in read_text(file):
         *lines, tail = (tail + piece).split(b"\n")
         for line in lines:
             if line_start > offset:
@@ -223,76 +216,3 @@ def _refuse_document(file: InputFile, offset: int, options: CorpusOptions) -> No
         f"{options.max_document_bytes:,} bytes, the limit. Are the empty lines between documents "
         "missing? Put them in, or pass --max-document-bytes"
     )
-
-
-def _read(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-    """Read bytes [start, end) of the file on disk."""
-    try:
-        with open(file.location, "rb", buffering=0) as stream:
-            stream.seek(start)
-            while start < end:
-                piece = stream.read(min(piece_bytes, end - start))
-                if not piece:
-                    raise BertprepError(
-                        f"{file.path}: the file ends at byte {start:,} and had {file.size:,} bytes "
-                        "before: it has changed. Let nothing write to it, and start again"
-                    )
-                start += len(piece)
-                yield piece
-    except OSError as error:
-        raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
-
-
-def _text(file: InputFile) -> Iterator[bytes]:
-    """Read the whole file, decompressed."""
-    if file.compression == "none":
-        return _read(file, 0, file.size, _READ_BYTES)
-    return _decompress(file, _read(file, 0, file.size, _PACKED_READ_BYTES))
-
-
-class _Decoder(Protocol):
-    """What the decoders of all four libraries share: one stream, member or frame is decoded."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
-
-
-_DECODERS: dict[str, Callable[[], _Decoder]] = {
-    "gzip": lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS),
-    "bzip2": bz2.BZ2Decompressor,
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
-    # Files made with --long=31, as large dumps are, are refused without a window of that size.
-    "zstd": lambda: zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj(),
-}
-_BAD_STREAM_ADVICE = "Fetch or compress the file again"
-_DECODER_ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, ValueError)
-
-
-def _decompress(file: InputFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Decode one stream after the other until the pieces end; zeros after a stream are padding."""
-    decoder: _Decoder | None = None
-    streams = 0
-    for piece in pieces:
-        while piece := piece if decoder or not streams else piece.lstrip(b"\0"):
-            is_new = decoder is None
-            decoder = decoder or _DECODERS[file.compression]()
-            try:
-                text = decoder.decompress(piece)
-            except _DECODER_ERRORS as error:
-                found = f"the {file.compression} stream is damaged ({error})"
-                if is_new and streams and compression_of(piece) != file.compression:
-                    found = f"after the end of the {file.compression} stream come other bytes"
-                raise BertprepError(f"{file.path}: {found}. {_BAD_STREAM_ADVICE}") from error
-            yield text
-            piece = decoder.unused_data if decoder.eof else b""
-            if decoder.eof:
-                decoder = None
-                streams += 1
-    if decoder:
-        raise BertprepError(
-            f"{file.path}: the {file.compression} stream ends in the middle (truncated download?). "
-            f"{_BAD_STREAM_ADVICE}"
-        )
