@@ -42,7 +42,7 @@ check: install
 # Ratios against the peers. REFERENCE= a checkout of google-research/bert, BENCH_CORPUS= an
 # English text, BENCH_VOCAB= its vocabulary; what is not given is left out, and said so.
 bench: install
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --editable '.[bench,interop]'
 	$(BIN)/python benchmarks/bench.py
 
 # Makes the goldens anew with the reference's own scripts, and prints the difference.

@@ -110,16 +110,21 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def test_two_processes_make_the_run_of_one(folder: Path, tmp_path: Path) -> None:
-    config = write_config(tmp_path, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    flags = f"--model {config} --steps 12 --log-every 3 --batch-size 16 --no-xla"
-    command = [str(folder / "records"), *flags.split()]
+def start_two(*command: str) -> list["subprocess.Popen[str]"]:
     workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
     processes = []
     for index in range(2):
         task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-        more = ["--output", str(tmp_path / "two"), "--distribute", "multiworker"]
+        more = ["--distribute", "multiworker"]
         processes.append(start(*command, *more, TF_CONFIG=json.dumps(task)))
+    return processes
+
+
+def test_two_processes_make_the_run_of_one(folder: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    flags = f"--model {config} --steps 12 --log-every 3 --batch-size 16 --no-xla"
+    command = [str(folder / "records"), *flags.split()]
+    processes = start_two(*command, "--output", str(tmp_path / "two"))
     ends = [finish(process) for process in processes]
     assert [status for status, _, _ in ends] == [0, 0], ends
     assert ends[0][1].startswith("steps        12\n")
@@ -131,6 +136,24 @@ def test_two_processes_make_the_run_of_one(folder: Path, tmp_path: Path) -> None
     for row, expected in zip(two, one, strict=True):
         for name in ("mlm_loss", "nsp_loss"):
             assert row[name] == pytest.approx(expected[name], abs=1e-4)
+
+
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_all_workers_stop_when_one_is_stopped(stopped: int, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    processes = start_two(*arguments(folder, output))
+    wait_for_step(processes[0], output, 14)
+    processes[stopped].send_signal(signal.SIGTERM)
+    ends = [finish(process) for process in processes]
+    saved = Checkpoints(output / "checkpoints").latest() or 0
+    assert 14 <= saved < 300
+    assert ends[stopped][0] == 143, ends
+    status, _, stderr = ends[1 - stopped]
+    assert status == 1, ends
+    assert stderr.splitlines()[-1] == (
+        f"Error: stopped with another worker behind step {saved}: the same command, given to all "
+        "of them, goes on from here"
+    )
 
 
 @pytest.mark.parametrize("steps", [20, 30])

@@ -59,13 +59,19 @@ def golden_batches(goldens: Arrays) -> list[Arrays]:
     return [{name: steps[name][i] for name in names} for i in range(len(steps["losses"]))]
 
 
-def large_batches(goldens: Arrays) -> list[Arrays]:
-    """Three batches of 16 records, of those of the goldens; their numbers of masks differ."""
+def large_batches(goldens: Arrays, size: int = 16, count: int = 3) -> list[Arrays]:
+    """Batches of the goldens' records, round and round; their numbers of masks differ."""
     all_records = {
         name: np.concatenate([batch[name] for batch in golden_batches(goldens)])
         for name in golden_batches(goldens)[0]
     }
-    return [{name: v[i : i + 16] for name, v in all_records.items()} for i in (0, 16, 32)]
+    return [
+        {
+            name: values.take(range(i * size, (i + 1) * size), axis=0, mode="wrap")
+            for name, values in all_records.items()
+        }
+        for i in range(count)
+    ]
 
 
 def loss(sums: dict[str, float]) -> float:
@@ -103,6 +109,17 @@ def test_accumulating_is_the_whole_batch(parts: int, goldens: Arrays) -> None:
     for one, other in zip(run(whole, batches), run(cut, batches), strict=True):
         assert one["learning_rate"] == other["learning_rate"]
         assert one == pytest.approx(other, rel=1e-5)
+    assert distance(final_weights(whole), final_weights(cut)) < 1e-5
+
+
+def test_four_parts_of_eight_decay_as_a_batch_of_thirty_two(goldens: Arrays) -> None:
+    # A schedule that counts parts would reach 0 after a quarter of the ten updates.
+    batches = large_batches(goldens, size=32, count=10)
+    whole = make_trainer(goldens, batch_size=32, warmup=0)
+    cut = make_trainer(goldens, batch_size=32, gradient_accumulation=4, warmup=0)
+    rates = [result["learning_rate"] for result in run(whole, batches)]
+    assert [result["learning_rate"] for result in run(cut, batches)] == rates
+    np.testing.assert_allclose(rates, 2e-3 * (1 - np.arange(10) / 10), rtol=1e-6)
     assert distance(final_weights(whole), final_weights(cut)) < 1e-5
 
 

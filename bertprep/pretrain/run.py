@@ -53,6 +53,7 @@ class Run:
         self._checkpoints = Checkpoints(self._options.output / CHECKPOINTS_NAME, self._options.keep)
         self._meter = Meter()
         self._train_seconds = 0.0
+        self._is_stopped_by_another = False
         if start:
             self._restore()
         else:
@@ -112,6 +113,12 @@ class Run:
                 self._save()
                 self._tell(f"step {self._step:,} is saved")
                 self._stop.obey()
+            elif self._is_stopped_by_another:
+                self._save()
+                raise BertprepError(
+                    f"stopped with another worker behind step {self._step:,}: the same command, "
+                    "given to all of them, goes on from here"
+                )
 
     def _tell_baselines(self) -> None:
         if self._metrics.has("baseline", 0) or not self._job.is_chief:
@@ -133,7 +140,7 @@ class Run:
             job.train, steps, job.training.batch_size, job.worker, job.num_workers
         )
         clock = time.monotonic()
-        for result in trainer.run(steps, batches):
+        for result in trainer.run(steps, batches, lambda: self._stop.is_wanted):
             self._step += 1
             self._meter.add(result)
             is_logged = self._step % self._options.log_every == 0 or self._step == self._steps
@@ -149,7 +156,9 @@ class Run:
                 if is_saved:
                     self._save(loss)
                 clock = time.monotonic()
-            if self._stop.is_wanted:
+            # What all have learned in the same step, so that none of them waits for another.
+            if result["stops"] or (self._stop.is_wanted and job.num_workers == 1):
+                self._is_stopped_by_another = not self._stop.is_wanted
                 return
 
     def _is_eval_due(self) -> bool:

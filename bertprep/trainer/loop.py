@@ -15,7 +15,7 @@ import functools
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -127,21 +127,27 @@ class Trainer:
         self._train_step = function(self._run_train_step)
         self._eval_step = function(self._run_eval_step)
 
-    def train_step(self, step: int, features: Features) -> dict[str, float]:
+    def train_step(
+        self, step: int, features: Features, wants_stop: bool = False
+    ) -> dict[str, float]:
         """One update.
 
         Args:
             step: its number in the run; dropout follows from it.
             features: this process's [local_batch_size, ...] of each of data.FEATURES.
+            wants_stop: what this process has to say to all of them.
 
         Returns:
-            The SUMS over the whole batch, and the `learning_rate`.
+            The SUMS over the whole batch, the `learning_rate`, and `stops`: above 0 in every
+            process, after the same step, when one of them wants to stop.
         """
         first_pass = np.int32(
             step * self._num_replicas * self.options.gradient_accumulation % 2**31
         )
-        sums, rate = self._train_step(self._per_replica(features), tf.constant(first_pass))
-        return dict(zip(SUMS, sums.numpy().tolist(), strict=True)) | {"learning_rate": float(rate)}
+        stop = tf.constant([float(wants_stop)])
+        sums, rate = self._train_step(self._per_replica(features), tf.constant(first_pass), stop)
+        values = dict(zip((*SUMS, "stops"), sums.numpy().tolist(), strict=True))
+        return values | {"learning_rate": float(rate)}
 
     def evaluate(self, batches: Iterable[Features]) -> dict[str, float]:
         """The SUMS over batches, without dropout; the same number of batches in every process."""
@@ -150,14 +156,19 @@ class Trainer:
             total += self._eval_step(self._per_replica(features)).numpy()
         return dict(zip(SUMS, total.tolist(), strict=True))
 
-    def run(self, steps: Iterable[int], batches: Iterable[Features]) -> Iterator[dict[str, float]]:
+    def run(
+        self,
+        steps: Iterable[int],
+        batches: Iterable[Features],
+        wants_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[dict[str, float]]:
         """Steps, one after the other: what `train_step` gives for each.
 
         Raises:
             BertprepError: the loss is no number; the weights are of no use any more.
         """
         for step, features in zip(steps, batches, strict=False):
-            result = self.train_step(step, features)
+            result = self.train_step(step, features, wants_stop())
             if not math.isfinite(result["masked_lm_loss"] + result["next_sentence_loss"]):
                 raise BertprepError(
                     f"step {step}: the loss is {result['masked_lm_loss']}: go on from the last "
@@ -200,8 +211,10 @@ class Trainer:
 
         return self.strategy.experimental_distribute_values_from_function(share)
 
-    def _run_train_step(self, features: Any, first_pass: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        sums, rate = self.strategy.run(self._replica_step, (features, first_pass))
+    def _run_train_step(
+        self, features: Any, first_pass: tf.Tensor, stop: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        sums, rate = self.strategy.run(self._replica_step, (features, first_pass, stop))
         return self._one_of(sums), self._one_of(rate)
 
     def _run_eval_step(self, features: Any) -> tf.Tensor:
@@ -222,7 +235,7 @@ class Trainer:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
     def _replica_step(
-        self, features: Features, first_pass: tf.Tensor
+        self, features: Features, first_pass: tf.Tensor, stop: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         first_pass += tf.cast(replica, tf.int32) * self.options.gradient_accumulation
@@ -230,7 +243,7 @@ class Trainer:
         rate = tf.identity(self.optimizer.learning_rate)
         apply = self._apply if self._num_replicas == 1 else self._update
         apply(self._sum(gradients))
-        return self._sum(sums), rate
+        return self._sum(tf.concat([sums, stop], axis=0)), rate
 
     def _update(self, gradients: list[tf.Tensor]) -> None:
         self.optimizer.apply(gradients, self.model.trainable_variables)

@@ -53,7 +53,7 @@ class Meter:
     def add(self, sums: Mapping[str, float]) -> None:
         """One more step."""
         for name, value in sums.items():
-            if name != "learning_rate":
+            if name not in ("learning_rate", "stops"):
                 self.sums[name] = self.sums.get(name, 0.0) + value
 
     def take(self) -> dict[str, float]:
