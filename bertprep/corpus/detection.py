@@ -26,7 +26,7 @@ _LINES_LOOKED_AT = 5
 _PARQUET = b"PAR1"
 _WIKI_DOCUMENT = re.compile(rb'<doc id="[^"\n]*" [^\n]*>[\t\r ]*\n')
 _OBJECT_BEGINS = re.compile(rb'\{\s*"[^"\n]*"\s*:')
-_ARRAY_BEGINS = re.compile(rb'\[\s*(?:\{\s*(?:"[^"\n]*"\s*:|$)|$)')
+_ARRAY_BEGINS = re.compile(rb'\[\s*\{\s*"[^"\n]*"\s*:')
 
 
 def find_formats(

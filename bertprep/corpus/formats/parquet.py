@@ -178,7 +178,9 @@ def _named(file: InputFile) -> Iterator[None]:
     except BertprepError:
         raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] != "pyarrow" and not isinstance(error, OSError):
+        # Of damaged metadata it says so by these too.
+        by_arrow = type(error).__module__.partition(".")[0] == "pyarrow"
+        if not by_arrow and not isinstance(error, OSError | UnicodeDecodeError):
             raise
         if isinstance(error, OSError) and error.errno:
             raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
