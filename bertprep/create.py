@@ -10,7 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from bertprep.corpus import Split, estimate_text_bytes, find_inputs, plan_splits
+from bertprep.corpus import (
+    Split,
+    estimate_text_bytes,
+    find_formats,
+    find_inputs,
+    plan_splits,
+)
 from bertprep.data import InputFile, PartitionPlan
 from bertprep.engines.local import LocalEngine
 from bertprep.findings import (
@@ -79,7 +85,7 @@ def create(options: CreateOptions) -> Summary:
         warm_up(job)
         on_retry = functools.partial(_tell_retry, options)
         with LocalEngine(options.workers or available_cores(), on_retry=on_retry) as engine:
-            tokenized = _tokenize(engine, job, plan_splits(files, blob_bytes))
+            tokenized = _tokenize(engine, job, plan_splits(files, blob_bytes, options.corpus))
             _warn(options, *review_documents(job, tokenized))
             built = _build(engine, job, tokenized, text_bytes)
         manifest = _manifest(plan, partitions, built)
@@ -90,11 +96,18 @@ def create(options: CreateOptions) -> Summary:
 
 def _find_files(options: CreateOptions, folder: OutputFolder) -> tuple[InputFile, ...]:
     inputs = find_inputs(
-        options.inputs, vocab=options.vocab, output=options.output, spool=folder.work / "stdin"
+        options.inputs,
+        vocab=options.vocab,
+        output=options.output,
+        spool=folder.work / "stdin",
+        format=options.corpus.format,
     )
     _warn(options, *inputs.warnings)
     require_text(options, inputs.files)
-    return inputs.files
+    files, told = find_formats(inputs.files, options.corpus)
+    if told:
+        _say(options, told)
+    return files
 
 
 def _tokenize(engine: LocalEngine, job: Job, splits: list[Split]) -> list[TokenizedSplit]:

@@ -41,6 +41,8 @@ class InputFile:
         modified: nanoseconds since the epoch; 0 for stdin.
         compression: "none", "gzip", "bzip2", "xz" or "zstd", by the first bytes, not by the name.
         spool: where stdin was copied to; None for other files.
+        format: "text", "paragraphs", "jsonl", "parquet", "wikiextractor", "wikiextractor-json".
+        text_bytes: about the bytes of its text, where the file tells; None is to be guessed.
     """
 
     path: str
@@ -48,6 +50,8 @@ class InputFile:
     modified: int
     compression: str
     spool: str | None = None
+    format: str = "text"
+    text_bytes: int | None = None
 
     @property
     def location(self) -> str:

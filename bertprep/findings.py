@@ -91,11 +91,12 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
     """Warnings of the tokenized documents; raises BertprepError where they are too few."""
     options = job.options
     num_documents = sum(result.num_documents for result in tokenized)
+    skipped = sum(result.skipped_documents for result in tokenized)
     if not num_documents:
-        raise BertprepError(
-            f"{_named(options)}: no documents, since all lines are blank or without a token: "
-            "name other files"
-        )
+        cause = "all lines are blank or without a token"
+        if skipped:
+            cause = f"{_documents(skipped)} could not be read, and the others have no token"
+        raise BertprepError(f"{_named(options)}: no documents, since {cause}: name other files")
     held_out = sum(result.num_held_out for result in tokenized)
     if job.partitions.num_eval_partitions and held_out < 2:
         raise BertprepError(
@@ -112,6 +113,8 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
     if mended:
         done = "replaced" if options.corpus.encoding_errors == "replace" else "left out"
         warnings.append(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
+    if skipped:
+        warnings.append(f"{_documents(skipped)} could not be read: left out (--on-error skip)")
     if num_documents == 1:
         warnings.append(
             "the corpus is a single document, so every random next sentence comes from it too: "

@@ -55,7 +55,7 @@ def make_plan(
 
 
 def _identity(file: InputFile) -> dict[str, Any]:
-    known: dict[str, Any] = {"path": file.path, "bytes": file.size}
+    known: dict[str, Any] = {"path": file.path, "bytes": file.size, "format": file.format}
     if file.spool is None:
         return known | {"modified_ns": file.modified}
     # stdin has no time, and may be another text of the same length when a run is gone on with.

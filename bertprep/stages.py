@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bertprep.corpus import Split, line_number, read_blocks
+from bertprep.corpus import Split, read_blocks
 from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary
 from bertprep.errors import BertprepError, TextError
 from bertprep.files import write_whole
@@ -67,6 +67,7 @@ class TokenizedSplit:
     num_held_out: int
     num_one_sentence: int
     mended_lines: int
+    skipped_documents: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
     tokenizer = _tokenizer(job.options, job.vocabulary_sha256)
     mended_before = tokenizer.mended_lines
     blobs: list[str] = []
-    num_documents = num_held_out = num_one_sentence = 0
+    num_documents = num_held_out = num_one_sentence = skipped_documents = 0
     waiting: list[HashedDocuments] = []
     waiting_bytes = 0
 
@@ -125,9 +126,9 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         try:
             hashed = tokenizer.tokenize_text(block.data)
         except TextError as error:
-            line = line_number(block, block.offset) + error.line
-            where = f"{block.file.path}:{line}"
+            where = block.where(error.line)
             raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
+        skipped_documents += block.skipped
         documents = hashed.documents
         num_documents += documents.num_documents
         num_one_sentence += int(np.count_nonzero(np.diff(documents.document_offsets) == 1))
@@ -144,6 +145,7 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         num_held_out,
         num_one_sentence,
         tokenizer.mended_lines - mended_before,
+        skipped_documents,
     )
     _leave(job, result_file, result)
     return result

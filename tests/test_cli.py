@@ -680,7 +680,9 @@ def test_every_option_has_a_flag_with_its_default_and_help() -> None:
     command = main.commands["create"]
     flags = {parameter.name: parameter for parameter in command.params}
     defaults = all_defaults()
-    assert set(flags) == set(defaults)
+    # Which languages there are is the business of what splits sentences.
+    assert set(flags) | {"split_sentences"} == set(defaults) | {"split_sentences"}
+    defaults = {name: default for name, default in defaults.items() if name in flags}
     context = click.Context(command, info_name="create")
     for name, default in defaults.items():
         flag = flags[name]

@@ -19,16 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bertprep.corpus import (
-    Block,
     Inputs,
     Split,
-    blocks,
     estimate_text_bytes,
     find_inputs,
-    line_number,
     plan_splits,
-    read_blocks,
+    ranges,
 )
+from bertprep.corpus.formats import text as text_format
+from bertprep.corpus.formats.text import TextBlock
+from bertprep.corpus.formats.text import read as read_blocks
+from bertprep.corpus.ranges import line_number
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import CorpusOptions
@@ -56,10 +57,11 @@ def write(path: str, data: bytes = TEXT) -> str:
     return path
 
 
-def find(*patterns: str, vocab: str = "vocab.txt", output: str = "out") -> Inputs:
-    return find_inputs(
-        patterns, vocab=Path(vocab), output=Path(output), spool=Path(output, "work", "stdin")
-    )
+def find(
+    *patterns: str, vocab: str = "vocab.txt", output: str = "out", format: str = "auto"
+) -> Inputs:
+    spool = Path(output, "work", "stdin")
+    return find_inputs(patterns, vocab=Path(vocab), output=Path(output), spool=spool, format=format)
 
 
 def paths(*patterns: str) -> list[str]:
@@ -68,7 +70,7 @@ def paths(*patterns: str) -> list[str]:
 
 def read(
     *patterns: str, target: int = 1 << 40, block: int = 1 << 20, **options: int
-) -> list[Block]:
+) -> list[TextBlock]:
     splits = plan_splits(find(*patterns).files, target)
     corpus_options = CorpusOptions(**options)  # type: ignore[arg-type]
     return [block_ for split in splits for block_ in read_blocks(split, corpus_options, block)]
@@ -144,6 +146,44 @@ def test_a_folder_means_its_text_files(folder: Path) -> None:
     for name in [*text, *other, ".git/a.txt", "x/.cache/a.txt"]:
         write(f"corpus/{name}")
     assert paths("corpus") == sorted(f"corpus/{name}" for name in text)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a.jsonl", "b.NDJSON.gz", "c.json", "LICENSE"], ["a.jsonl", "b.NDJSON.gz", "c.json"]),
+        (["0.parquet", "1.parquet", "dataset_info.json", "LICENSE"], ["0.parquet", "1.parquet"]),
+        (["c4.0.json.gz", "c4.1.json.gz", "x.md"], ["c4.0.json.gz", "c4.1.json.gz"]),
+        (["AA/wiki_00", "AB/wiki_01.bz2", "state.json"], ["AA/wiki_00", "AB/wiki_01.bz2"]),
+        (["a.txt", "README", "state.json"], ["README", "a.txt"]),
+    ],
+    ids=["jsonl", "parquet", "json", "no suffix", "text"],
+)
+def test_a_folder_means_the_files_of_one_format(
+    folder: Path, names: list[str], expected: list[str]
+) -> None:
+    for name in names:
+        write(f"c/{name}")
+    assert paths("c") == [f"c/{name}" for name in expected]
+
+
+def test_a_folder_of_several_formats_is_asked_about(folder: Path) -> None:
+    for name in ("a.txt", "b.jsonl", "c.json", "d.parquet", "LICENSE"):
+        write(f"c/{name}")
+    with pytest.raises(UsageError, match=r"^c: files of several formats .*--format text or jsonl"):
+        find("c")
+    expected = {
+        "text": ["LICENSE", "a.txt"],
+        "paragraphs": ["LICENSE", "a.txt"],
+        "jsonl": ["b.jsonl", "c.json"],
+        "parquet": ["d.parquet"],
+        "wikiextractor": ["LICENSE", "a.txt", "b.jsonl", "c.json"],
+    }
+    for format, names in expected.items():
+        assert [file.path for file in find("c", format=format).files] == [f"c/{n}" for n in names]
+    os.remove("c/d.parquet")
+    with pytest.raises(UsageError, match=r"end in \.parquet, also with"):
+        find("c", format="parquet")
 
 
 def test_a_folder_leaves_out_vocabulary_and_output(folder: Path) -> None:
@@ -256,7 +296,7 @@ def test_a_name_that_matches_nothing_is_a_usage_error(folder: Path, pattern: str
 
 
 def test_a_folder_without_text_says_which_names_count(folder: Path) -> None:
-    write("c/a.json")
+    write("c/a.csv")
     write("c/vocab.txt")
     with pytest.raises(UsageError, match=r"^c: no text files .*\.txt, \.text or have no suffix"):
         find("c", vocab="c/vocab.txt")
@@ -445,9 +485,9 @@ def test_every_white_space_character_makes_a_blank_line() -> None:
             continue
         line = f"\n{character}\n".encode()
         if character.isspace():
-            assert blocks._find_border(bytearray(line), 1) == len(line), hex(code)
-        elif blocks._BLANK_CANDIDATE.search(line):
-            assert blocks._find_border(bytearray(line), 1) == 0, hex(code)
+            assert text_format._find_border(bytearray(line), 1) == len(line), hex(code)
+        elif text_format._BLANK_CANDIDATE.search(line):
+            assert text_format._find_border(bytearray(line), 1) == 0, hex(code)
 
 
 def test_a_border_is_the_end_of_the_first_blank_line_after_the_next_line_start(
@@ -455,7 +495,8 @@ def test_a_border_is_the_end_of_the_first_blank_line_after_the_next_line_start(
 ) -> None:
     write("a.txt", b"a\n\nbb\n\n\nc\n")  # Line starts: 0, 2, 3, 6, 7, 8, 10.
     (file,) = find("a.txt").files
-    borders = [blocks._border(file, x, CorpusOptions()) for x in range(file.size + 1)]
+    grow = text_format.grow_to_blank_line(file, CorpusOptions())
+    borders = [ranges.border(file, x, grow) for x in range(file.size + 1)]
     assert borders == [0, 3, 3, 7, 7, 7, 7, 8, 10, 10, 10]
 
 
@@ -553,7 +594,7 @@ def test_a_large_document_is_an_error_that_names_its_first_line(
 def test_every_split_of_a_large_document_names_its_first_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "_SEARCH_BYTES", 16)
+    monkeypatch.setattr(ranges, "_SEARCH_BYTES", 16)
     write("a.txt", b"a\nb\n\n\n" + b"line\n" * 200 + b"\nend\n")
     for split in plan_splits(find("a.txt").files, 100)[:5]:
         with pytest.raises(BertprepError, match=r"^a\.txt:5: the document"):
@@ -564,9 +605,9 @@ def test_a_long_line_is_an_error_before_the_rest_is_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("a.txt", b"a\n\nb\n" + b"x" * 1_000_000)
-    monkeypatch.setattr(blocks, "READ_BYTES", 100)
+    monkeypatch.setattr(ranges, "READ_BYTES", 100)
     read_so_far = 0
-    plain_read = blocks.read_bytes
+    plain_read = ranges.read_bytes
 
     def count(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
         nonlocal read_so_far
@@ -574,7 +615,7 @@ def test_a_long_line_is_an_error_before_the_rest_is_read(
             read_so_far += len(piece)
             yield piece
 
-    monkeypatch.setattr(blocks, "read_bytes", count)
+    monkeypatch.setattr(ranges, "read_bytes", count)
     for target, enough in ((1 << 30, 10_000), (500_000, 600_000)):
         read_so_far = 0
         with pytest.raises(BertprepError) as caught:
@@ -603,8 +644,8 @@ def test_a_file_that_shrank_is_an_error(folder: Path) -> None:
 def test_line_numbers_count_from_the_start_of_the_file(folder: Path, compression: str) -> None:
     write("a.txt", COMPRESS[compression](TEXT))
     (split,) = plan_splits(find("a.txt").files, 1 << 20)
-    numbers = [line_number(split, offset) for offset in range(len(TEXT))]
+    numbers = [line_number(split.file, offset) for offset in range(len(TEXT))]
     assert numbers == [1 + TEXT.count(b"\n", 0, offset) for offset in range(len(TEXT))]
     for block in read("a.txt", block=1):
-        for offset in range(len(TEXT)):
-            assert line_number(block, offset) == numbers[offset]
+        for line in range(block.data.count(b"\n")):
+            assert block.where(line) == f"a.txt:{numbers[block.offset] + line}"

@@ -47,6 +47,8 @@ TENANTS = {
     "click": {"cli"},
     "tqdm": {"progress"},
     "zstandard": {"corpus"},
+    "orjson": {"corpus"},
+    "pyarrow": {"corpus"},
     "tensorflow": {"trainer"},
     "keras": {"trainer", "export"},
     "safetensors": {"trainer", "export"},

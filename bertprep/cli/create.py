@@ -8,12 +8,43 @@ import click
 
 from bertprep.cli.flags import Command, F, option, split_options
 from bertprep.options import (
+    FORMATS,
     CorpusOptions,
     CreateOptions,
     InstanceOptions,
     RecordOptions,
     TokenizerOptions,
 )
+
+
+def _format_options(command: F) -> F:
+    of = CorpusOptions
+    for flag in reversed(
+        (
+            option(
+                of,
+                "format",
+                type=click.Choice(["auto", *FORMATS]),
+                help="What CORPUS is stored as; auto looks at each file.",
+            ),
+            option(
+                of,
+                "document_break",
+                type=click.Choice(["empty-line", "file"]),
+                help="What ends a document of paragraphs.",
+            ),
+            option(of, "text_field", help="Field of the text in JSON lines, as in meta.body."),
+            option(of, "text_column", help="Column of the text in parquet files."),
+            option(
+                of,
+                "on_error",
+                type=click.Choice(["stop", "skip"]),
+                help="At a document that cannot be read: stop, or leave it out and count it.",
+            ),
+        )
+    ):
+        command = flag(command)
+    return command
 
 
 def _tokenizer_options(command: F) -> F:
@@ -95,6 +126,7 @@ def _instance_options(command: F) -> F:
     type=click.Path(path_type=Path),
     help="The folder of the shards.",
 )
+@_format_options
 @_instance_options
 @_tokenizer_options
 @option(CreateOptions, "num_shards", type=int, show_default="one a partition", help="Files.")
@@ -162,7 +194,8 @@ def create(**values: Any) -> None:
     """Make tf_examples.tfrecord shards from a raw corpus.
 
     CORPUS is files, globs, folders, or - for stdin: one sentence a line, an empty line after each
-    document, plain or compressed with gzip, bzip2, xz or zstd. The records are those of
+    document, or JSON lines, parquet, WikiExtractor's files or free text (--format); plain or
+    compressed with gzip, bzip2, xz or zstd. The records are those of
     google-research/bert's create_pretraining_data.py. A command that was stopped goes on when it
     is given again.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bertprep.corpus.names import choose_files
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 
@@ -20,12 +21,6 @@ STDIN = "-"
 #: A guess at what text loses in compression: partitions are counted before anything is read.
 TEXT_BYTES_PER_COMPRESSED_BYTE = 4
 
-_PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
-_TEXT_SUFFIXES = (".txt", ".text", "")
-_WHAT_COUNTS_AS_TEXT = (
-    "In a folder, names that end in .txt, .text or have no suffix count as text, "
-    "also with .gz, .bz2, .xz or .zst behind"
-)
 _HEAD_BYTES = 16
 _MAGIC = {
     "gzip": re.compile(rb"\x1f\x8b"),
@@ -51,7 +46,9 @@ class Inputs:
     warnings: tuple[str, ...]
 
 
-def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Path, spool: Path) -> Inputs:
+def find_inputs(
+    patterns: Sequence[str], *, vocab: Path, output: Path, spool: Path, format: str = "auto"
+) -> Inputs:
     """Find the files that `patterns` name, each once, in the order of the patterns.
 
     Args:
@@ -60,6 +57,7 @@ def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Path, spool: Pa
         vocab: the vocabulary file.
         output: the folder of the shards; it need not be there.
         spool: the file that stdin is copied to.
+        format: `CorpusOptions.format`; of a folder, the files with names of this format are taken.
 
     Raises:
         UsageError: a pattern that names nothing, or something that cannot be an input.
@@ -70,7 +68,7 @@ def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Path, spool: Pa
     repeated: list[str] = []
     paths: dict[str, str] = {}
     for pattern in patterns:
-        for path in _paths_of(pattern, off_limits, unfollowed):
+        for path in _paths_of(pattern, off_limits, unfollowed, format):
             real_path = path if path == STDIN else os.path.realpath(path)
             if real_path in paths:
                 repeated.append(path)
@@ -91,9 +89,11 @@ def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Path, spool: Pa
 
 
 def estimate_text_bytes(files: Sequence[InputFile]) -> int:
-    """Guess the bytes of text in `files` from their sizes alone."""
+    """Guess the bytes of text in `files` from their sizes, unless they tell."""
     return sum(
         file.size * (1 if file.compression == "none" else TEXT_BYTES_PER_COMPRESSED_BYTE)
+        if file.text_bytes is None
+        else file.text_bytes
         for file in files
     )
 
@@ -128,7 +128,9 @@ class _OffLimits:
         return os.path.realpath(path) == self.vocab
 
 
-def _paths_of(pattern: str, off_limits: _OffLimits, unfollowed: list[str]) -> list[str]:
+def _paths_of(
+    pattern: str, off_limits: _OffLimits, unfollowed: list[str], format: str
+) -> list[str]:
     """Expand one pattern; links that lead to no file are added to `unfollowed`."""
     if pattern == STDIN:
         return [STDIN]
@@ -151,15 +153,11 @@ def _paths_of(pattern: str, off_limits: _OffLimits, unfollowed: list[str]) -> li
         if off_limits.is_vocab(path) or off_limits.is_inside_output(path):
             continue
         if os.path.isfile(path):
-            if not is_folder or _is_text_name(os.path.basename(path)):
-                paths.append(path)
+            paths.append(path)
         elif os.path.islink(path):
             unfollowed.append(path)
-    if is_folder and not paths:
-        raise UsageError(
-            f"{pattern}: no text files in this folder. {_WHAT_COUNTS_AS_TEXT}; "
-            f"name others with a glob, as in '{os.path.join(pattern, '**', '*.md')}'"
-        )
+    if is_folder:
+        return choose_files(pattern, paths, format)
     if not paths:
         raise UsageError(f"{pattern}: no file matches this glob. Check the spelling of the input")
     return paths
@@ -192,11 +190,6 @@ def _folders(root: str, output: str) -> Iterator[str]:
         except OSError as error:
             raise BertprepError(f"{folder}: cannot be listed ({error.strerror})") from error
         waiting += [os.path.join(folder, name) for name in names if not name.startswith(".")]
-
-
-def _is_text_name(name: str) -> bool:
-    stem, suffix = os.path.splitext(name.lower())
-    return (os.path.splitext(stem)[1] if suffix in _PACKED_SUFFIXES else suffix) in _TEXT_SUFFIXES
 
 
 def _require_readable_kind(path: str, off_limits: _OffLimits) -> None:

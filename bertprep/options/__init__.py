@@ -4,6 +4,7 @@ Nothing below `cli` sees a flag; a stage takes the one object that is its own. A
 """
 
 from bertprep.options.create import (
+    FORMATS,
     LONGEST_SEQUENCE,
     CorpusOptions,
     CreateOptions,
@@ -17,6 +18,7 @@ from bertprep.options.inspect import InspectOptions
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
 
 __all__ = [
+    "FORMATS",
     "LONGEST_SEQUENCE",
     "CorpusOptions",
     "CreateOptions",

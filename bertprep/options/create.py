@@ -10,6 +10,9 @@ from bertprep.options.checks import require, require_share
 #: The record format counts a sequence's bytes in numbers that fit three varint bytes.
 LONGEST_SEQUENCE = 65536
 
+#: What text can be stored as.
+FORMATS = ("text", "paragraphs", "jsonl", "parquet", "wikiextractor")
+
 
 @dataclass(frozen=True)
 class TokenizerOptions:
@@ -91,17 +94,42 @@ class CorpusOptions:
     """What is read, and what is done about text that is not as it should be.
 
     Attributes:
+        format: one of FORMATS, or "auto": what each file looks like.
+        document_break: where documents of "paragraphs" end, at an "empty-line" or with the "file".
+        text_field: the field of a JSON line that has the text; a dotted path.
+        text_column: the column of a parquet file that has the text.
+        on_error: at a document that cannot be read, "stop", or "skip" it.
+        split_sentences: language whose sentences a line is split into; None is not at all.
         encoding_errors: at bytes that are not UTF-8 and at NUL, "strict" stops, "replace" puts
             U+FFFD for them, "skip" leaves their line out.
         max_line_chars: a longer line is an error.
         max_document_bytes: a larger document is an error.
     """
 
+    format: str = "auto"
+    document_break: str = "empty-line"
+    text_field: str = "text"
+    text_column: str = "text"
+    on_error: str = "stop"
+    split_sentences: str | None = None
     encoding_errors: str = "strict"
     max_line_chars: int = 1_000_000
     max_document_bytes: int = 256_000_000
 
     def __post_init__(self) -> None:
+        require(
+            self.format in ("auto", *FORMATS),
+            f"format must be auto or one of {', '.join(FORMATS)}, got {self.format}",
+        )
+        require(
+            self.document_break in ("empty-line", "file"),
+            f"document_break must be empty-line or file, got {self.document_break}",
+        )
+        require(
+            self.on_error in ("stop", "skip"), f"on_error must be stop or skip, got {self.on_error}"
+        )
+        for name in ("text_field", "text_column"):
+            require(bool(getattr(self, name)), f"{name} must be a name, got an empty one")
         require(
             self.encoding_errors in ("strict", "replace", "skip"),
             f"encoding_errors must be strict, replace or skip, got {self.encoding_errors}",
@@ -179,6 +207,11 @@ class CreateOptions:
 
     def __post_init__(self) -> None:
         require(bool(self.inputs), "no input: name files, globs, folders, or - for stdin")
+        require(
+            self.corpus.format != "paragraphs" or self.corpus.split_sentences is not None,
+            "--format paragraphs has no sentences, and instances are made of them: pass "
+            "--split-sentences LANG",
+        )
         for name in ("num_shards", "num_partitions", "workers"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} must be at least 1, got {value}")

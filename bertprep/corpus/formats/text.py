@@ -1,23 +1,22 @@
-"""Files -> splits by size -> blocks of whole documents, which end at a blank line or with the file.
+"""Text -> blocks: a sentence a line, a blank line between documents, byte for byte as it stands.
 
-A split is a nominal byte range. Its documents lie between the borders of its two ends, where the
-border of x is the end of the first blank line that begins at or after the first line start at or
-after x. Only the text between x and its border is searched: a block costs little more than a read.
+The border of x is the end of the first blank line that begins at or after the first line start at
+or after x; a blank line is one that `str.strip()` leaves empty.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from typing import NoReturn
 
-from bertprep.corpus.inputs import refuse_wide_text
-from bertprep.corpus.streams import READ_BYTES, read_bytes, read_text
+from bertprep.corpus.ranges import Grow, cut_evenly, line_number, read_ranges
+from bertprep.corpus.splits import Block, Split
+from bertprep.corpus.streams import read_text
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.options import CorpusOptions
 
-_SEARCH_BYTES = 1 << 16
 #: No UTF-8 character is longer, so that a line of more bytes has too many characters for certain.
 _BYTES_PER_CHAR = 4
 #: A line of nothing but bytes of UTF-8 white space; most lines fail at their first byte.
@@ -26,51 +25,29 @@ _BLANK_CANDIDATE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Split:
-    """What one map task reads.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TextBlock(Block):
+    """Documents as they stand in the file, blank lines included.
 
     Attributes:
-        ordinal: position among all splits, from 0; documents are ordered by it.
-        start: first byte of the nominal range.
-        end: the byte after it; a compressed file is one split of all its bytes on disk.
-    """
-
-    ordinal: int
-    file: InputFile
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Whole documents as they stand in the file, blank lines included.
-
-    Attributes:
-        file: where the documents are from.
-        data: the bytes.
         offset: where they start in the file, in bytes of text (after decompression).
         first_line: number of the first line, from 1, where it is known without reading back.
     """
 
-    file: InputFile
-    data: bytearray
     offset: int
     first_line: int | None
 
-
-def plan_splits(files: Sequence[InputFile], target_bytes: int) -> list[Split]:
-    """Cut plain files into equal ranges of at most `target_bytes`; nothing is read."""
-    ranges = []
-    for file in files:
-        # Nobody can start in the middle of a compressed file.
-        count = -(-file.size // target_bytes) if file.compression == "none" else 1
-        cuts = [file.size * k // count for k in range(count + 1)] if count else []
-        ranges += [(file, start, end) for start, end in pairwise(cuts)]
-    return [Split(ordinal, *range_) for ordinal, range_ in enumerate(ranges)]
+    def where(self, line: int) -> str:
+        first_line = self.first_line or line_number(self.file, self.offset)
+        return f"{self.file.path}:{first_line + line}"
 
 
-def read_blocks(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[Block]:
+def cut(file: InputFile, target_bytes: int, options: CorpusOptions) -> list[tuple[int, int]]:
+    """Cut a file into ranges that tasks of their own can read; nothing is read."""
+    return cut_evenly(file, target_bytes)
+
+
+def read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[TextBlock]:
     """Read the documents of a split, as many at a time as make up `block_bytes` or just more.
 
     Raises:
@@ -78,46 +55,20 @@ def read_blocks(split: Split, options: CorpusOptions, block_bytes: int) -> Itera
             found, or a line or a document is over its limit.
     """
     file = split.file
-    if file.compression == "none":
-        offset = _border(file, split.start, options)
-        pieces = read_bytes(
-            file, offset, _border(file, split.end, options), min(block_bytes, READ_BYTES)
-        )
-    else:
-        offset, pieces = 0, read_text(file)
-    first_line = 1 if offset == 0 else None
-    data = bytearray()
-    while cut := _grow_to_border(data, pieces, block_bytes, file, offset, options):
-        rest = data[cut:]
-        del data[cut:]
-        if offset == 0:
-            refuse_wide_text(file.path, data)
-        if cut > options.max_document_bytes:
+    is_plain = file.compression == "none"
+    first_line = 1
+    for offset, data in read_ranges(split, block_bytes, grow_to_blank_line(file, options)):
+        if len(data) > options.max_document_bytes:
             _require_small_documents(data, file, offset, options)
-        yield Block(file, data, offset, first_line)
         # Decompressing again to count lines takes long; a plain file is read again in no time.
-        is_plain = file.compression == "none"
-        first_line = None if is_plain or not first_line else first_line + data.count(b"\n")
-        offset += cut
-        data = rest
+        is_known = not (is_plain and offset)
+        yield TextBlock(file, data, offset=offset, first_line=first_line if is_known else None)
+        first_line += 0 if is_plain else data.count(b"\n")
 
 
-def line_number(source: InputFile | Split | Block, offset: int) -> int:
-    """Count the line, from 1, that holds byte `offset` of the (decompressed) file.
-
-    Slow, for messages: the file is read from its start, unless a block knows its first line.
-    """
-    if isinstance(source, Block) and source.first_line is not None:
-        inside = offset - source.offset
-        if 0 <= inside <= len(source.data):
-            return source.first_line + source.data.count(b"\n", 0, inside)
-    line = 1
-    for piece in read_text(source if isinstance(source, InputFile) else source.file):
-        line += piece.count(b"\n", 0, offset)
-        offset -= len(piece)
-        if offset <= 0:
-            break
-    return line
+def grow_to_blank_line(file: InputFile, options: CorpusOptions) -> Grow:
+    """Make the function that `read_ranges` finds the borders of text with."""
+    return partial(_grow_to_border, file, options)
 
 
 def _is_blank(line: bytes) -> bool:
@@ -140,27 +91,14 @@ def _find_border(data: bytearray, begin: int) -> int:
     return 0
 
 
-def _border(file: InputFile, nominal: int, options: CorpusOptions) -> int:
-    if nominal in (0, file.size):
-        return nominal
-    # The byte before tells whether a line starts here.
-    pieces = read_bytes(file, nominal - 1, file.size, _SEARCH_BYTES)
-    return nominal - 1 + _grow_to_border(bytearray(), pieces, 1, file, nominal - 1, options)
-
-
 def _grow_to_border(
+    file: InputFile,
+    options: CorpusOptions,
     data: bytearray,
     pieces: Iterator[bytes],
     begin: int,
-    file: InputFile,
     offset: int,
-    options: CorpusOptions,
 ) -> int:
-    """Append pieces to `data`, which stands at `offset`, until it holds the border of `begin`.
-
-    Returns:
-        The border, or the length of `data` when the pieces end before it.
-    """
     first_line_start = 0
     searched = begin
     while not (border := _find_border(data, searched)):
