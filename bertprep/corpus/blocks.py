@@ -64,7 +64,7 @@ def plan_splits(files: Sequence[InputFile], target_bytes: int) -> list[Split]:
     ranges = []
     for file in files:
         # Nobody can start in the middle of a compressed file.
-        count = -(-file.size // target_bytes) if file.compression == "none" else 1
+        count = -(-file.size // target_bytes) if file.can_be_split else 1
         cuts = [file.size * k // count for k in range(count + 1)] if count else []
         ranges += [(file, start, end) for start, end in pairwise(cuts)]
     return [Split(ordinal, *range_) for ordinal, range_ in enumerate(ranges)]

@@ -1,4 +1,4 @@
-"""Names, globs, folders and stdin -> the files of the corpus, in the order in which they are read.
+"""Names, globs, folders, URLs and stdin -> the files of the corpus, in the order of reading.
 
 Each file is opened once for its first bytes; stdin alone is read whole, into a file of its own.
 """
@@ -12,9 +12,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
+from bertprep.options import Place, is_url, plain_name, shown_url
+from bertprep.storage import apart, require_system
+
+if TYPE_CHECKING:
+    from bertprep.corpus.remote import RemoteInputs
 
 STDIN = "-"
 #: A guess at what text loses in compression: partitions are counted before anything is read.
@@ -22,7 +28,7 @@ TEXT_BYTES_PER_COMPRESSED_BYTE = 4
 
 _PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 _TEXT_SUFFIXES = (".txt", ".text", "")
-_WHAT_COUNTS_AS_TEXT = (
+WHAT_COUNTS_AS_TEXT = (
     "In a folder, names that end in .txt, .text or have no suffix count as text, "
     "also with .gz, .bz2, .xz or .zst behind"
 )
@@ -51,12 +57,13 @@ class Inputs:
     warnings: tuple[str, ...]
 
 
-def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Path, spool: Path) -> Inputs:
+def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Place, spool: Path) -> Inputs:
     """Find the files that `patterns` name, each once, in the order of the patterns.
 
     Args:
-        patterns: files, globs (`**` too), folders, or "-". The files of a glob or a folder come in
-            byte order of their paths, without hidden ones, the vocabulary and those in `output`.
+        patterns: files, globs (`**` too), folders, URLs of these, or "-". The files of a glob or a
+            folder come in byte order of their paths, without hidden ones, the vocabulary and those
+            in `output`.
         vocab: the vocabulary file.
         output: the folder of the shards; it need not be there.
         spool: the file that stdin is copied to.
@@ -66,17 +73,20 @@ def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Path, spool: Pa
         BertprepError: a file that cannot be read, or that is UTF-16 or UTF-32.
     """
     off_limits = _OffLimits(os.path.realpath(vocab), os.path.realpath(output))
+    remote = _find_remote(list(map(plain_name, patterns)), output)
     unfollowed: list[str] = []
     repeated: list[str] = []
     paths: dict[str, str] = {}
-    for pattern in patterns:
-        for path in _paths_of(pattern, off_limits, unfollowed):
-            real_path = path if path == STDIN else os.path.realpath(path)
+    for pattern in map(plain_name, patterns):
+        for path in remote.urls.get(pattern) or _paths_of(pattern, off_limits, unfollowed):
+            real_path = path if path == STDIN or is_url(path) else os.path.realpath(path)
             if real_path in paths:
-                repeated.append(path)
+                repeated.append(shown_url(path))
             else:
                 paths[real_path] = path
-    found = {path: _look_at(path) for path in paths.values() if path != STDIN}
+    found = {
+        path: remote.files.get(path) or _look_at(path) for path in paths.values() if path != STDIN
+    }
     if STDIN in paths:
         # Last, so that a mistake in another name shows before a long pipe has run through.
         found[STDIN] = _spool_stdin(spool)
@@ -86,8 +96,21 @@ def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Path, spool: Pa
         "named more than once, read once": repeated,
         "link to a folder or to nothing, not followed (name the folder itself)": unfollowed,
         "empty file": empty,
+        "called a web page by its server, and read as text": remote.web_pages,
     }
     return Inputs(files, tuple(f"{_some(names)}: {note}" for note, names in notes.items() if names))
+
+
+def _find_remote(patterns: Sequence[str], output: Place) -> "RemoteInputs":
+    from bertprep.corpus.remote import RemoteInputs, find_remote  # which stands on this page
+
+    urls = [pattern for pattern in patterns if is_url(pattern)]
+    for url in urls:
+        require_system(url)
+    if not urls:
+        return RemoteInputs({}, {}, [])
+    # In a process of its own, since workers will be forked from this one.
+    return apart(find_remote, urls, output if isinstance(output, str) else "")
 
 
 def estimate_text_bytes(files: Sequence[InputFile]) -> int:
@@ -151,13 +174,13 @@ def _paths_of(pattern: str, off_limits: _OffLimits, unfollowed: list[str]) -> li
         if off_limits.is_vocab(path) or off_limits.is_inside_output(path):
             continue
         if os.path.isfile(path):
-            if not is_folder or _is_text_name(os.path.basename(path)):
+            if not is_folder or is_text_name(os.path.basename(path)):
                 paths.append(path)
         elif os.path.islink(path):
             unfollowed.append(path)
     if is_folder and not paths:
         raise UsageError(
-            f"{pattern}: no text files in this folder. {_WHAT_COUNTS_AS_TEXT}; "
+            f"{pattern}: no text files in this folder. {WHAT_COUNTS_AS_TEXT}; "
             f"name others with a glob, as in '{os.path.join(pattern, '**', '*.md')}'"
         )
     if not paths:
@@ -194,7 +217,7 @@ def _folders(root: str, output: str) -> Iterator[str]:
         waiting += [os.path.join(folder, name) for name in names if not name.startswith(".")]
 
 
-def _is_text_name(name: str) -> bool:
+def is_text_name(name: str) -> bool:
     stem, suffix = os.path.splitext(name.lower())
     return (os.path.splitext(stem)[1] if suffix in _PACKED_SUFFIXES else suffix) in _TEXT_SUFFIXES
 

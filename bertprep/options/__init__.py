@@ -14,6 +14,7 @@ from bertprep.options.create import (
 )
 from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
+from bertprep.options.places import Place, is_url, place, plain_name, shown_url
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
 
 __all__ = [
@@ -23,10 +24,15 @@ __all__ = [
     "ExportOptions",
     "InspectOptions",
     "InstanceOptions",
+    "Place",
     "PretrainOptions",
     "RecordOptions",
     "TokenizerOptions",
     "TrainingOptions",
     "UpdateOptions",
     "available_cores",
+    "is_url",
+    "place",
+    "plain_name",
+    "shown_url",
 ]
