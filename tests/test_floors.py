@@ -29,8 +29,8 @@ FLOORS = {
 NEIGHBOURS = {
     ("options", "errors"): "an option out of bounds is an error, and errors import nothing",
     ("output", "manifest"): "the folder's life is told by the plan and the manifest in it",
-
-
+    ("uploads", "output"): "a remote output is built in a local one, and planned and refused alike",
+    ("uploads", "manifest"): "as output",
     ("datasets", "manifest"): "a data set is its shards and what its manifest says of them",
     ("inspection", "progress"): "as create: progress imports nothing of ours",
     ("create", "progress"): "progress imports nothing of ours; it is up here because of tqdm",

@@ -13,6 +13,7 @@ from bertprep.options import (
     InstanceOptions,
     RecordOptions,
     TokenizerOptions,
+    place,
 )
 
 
@@ -92,8 +93,9 @@ def _instance_options(command: F) -> F:
     "--output",
     "-o",
     required=True,
-    type=click.Path(path_type=Path),
-    help="The folder of the shards.",
+    callback=lambda _, __, value: place(value),
+    metavar="PATH|URL",
+    help="The folder of the shards, here or on an object store.",
 )
 @_instance_options
 @_tokenizer_options
@@ -151,6 +153,13 @@ def _instance_options(command: F) -> F:
 )
 @option(
     CreateOptions,
+    "work_folder",
+    type=click.Path(path_type=Path),
+    show_default="a temporary one",
+    help="Where shards are built before they go to an --output that is a URL.",
+)
+@option(
+    CreateOptions,
     "quiet",
     "--quiet",
     "-q",
@@ -161,10 +170,10 @@ def _instance_options(command: F) -> F:
 def create(**values: Any) -> None:
     """Make tf_examples.tfrecord shards from a raw corpus.
 
-    CORPUS is files, globs, folders, or - for stdin: one sentence a line, an empty line after each
-    document, plain or compressed with gzip, bzip2, xz or zstd. The records are those of
-    google-research/bert's create_pretraining_data.py. A command that was stopped goes on when it
-    is given again.
+    CORPUS is files, globs, folders, URLs of these (s3://, gs://, https:// and others), or - for
+    stdin: one sentence a line, an empty line after each document, plain or compressed with gzip,
+    bzip2, xz or zstd. The records are those of google-research/bert's
+    create_pretraining_data.py. A command that was stopped goes on when it is given again.
 
     \b
     Example:
