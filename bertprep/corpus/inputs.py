@@ -73,13 +73,15 @@ def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Place, spool: P
         BertprepError: a file that cannot be read, or that is UTF-16 or UTF-32.
     """
     off_limits = _OffLimits(os.path.realpath(vocab), os.path.realpath(output))
-    remote = _find_remote(list(map(plain_name, patterns)), output)
+    remote = _find_remote(list(map(plain_name, patterns)), vocab, output)
     unfollowed: list[str] = []
     repeated: list[str] = []
     paths: dict[str, str] = {}
     for pattern in map(plain_name, patterns):
-        for path in remote.urls.get(pattern) or _paths_of(pattern, off_limits, unfollowed):
-            real_path = path if path == STDIN or is_url(path) else os.path.realpath(path)
+        is_remote = is_url(pattern)
+        names = remote.urls[pattern] if is_remote else _paths_of(pattern, off_limits, unfollowed)
+        for path in names:
+            real_path = path if path == STDIN or is_remote else os.path.realpath(path)
             if real_path in paths:
                 repeated.append(shown_url(path))
             else:
@@ -101,7 +103,7 @@ def find_inputs(patterns: Sequence[str], *, vocab: Path, output: Place, spool: P
     return Inputs(files, tuple(f"{_some(names)}: {note}" for note, names in notes.items() if names))
 
 
-def _find_remote(patterns: Sequence[str], output: Place) -> "RemoteInputs":
+def _find_remote(patterns: Sequence[str], vocab: Path, output: Place) -> "RemoteInputs":
     from bertprep.corpus.remote import RemoteInputs, find_remote  # which stands on this page
 
     urls = [pattern for pattern in patterns if is_url(pattern)]
@@ -110,7 +112,7 @@ def _find_remote(patterns: Sequence[str], output: Place) -> "RemoteInputs":
     if not urls:
         return RemoteInputs({}, {}, [])
     # In a process of its own, since workers will be forked from this one.
-    return apart(find_remote, urls, output if isinstance(output, str) else "")
+    return apart(find_remote, urls, vocab, output if isinstance(output, str) else "")
 
 
 def estimate_text_bytes(files: Sequence[InputFile]) -> int:

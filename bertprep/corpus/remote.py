@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from bertprep.corpus.inputs import (
     WHAT_COUNTS_AS_TEXT,
@@ -17,7 +18,7 @@ from bertprep.corpus.inputs import (
 from bertprep.data import InputFile
 from bertprep.errors import UsageError
 from bertprep.options import shown_url
-from bertprep.storage import find_files, look
+from bertprep.storage import find_files, look, read_remote
 
 _HEAD_BYTES = 16
 _REQUESTS_AT_ONCE = 16
@@ -38,22 +39,32 @@ class RemoteInputs:
     web_pages: list[str]
 
 
-def find_remote(patterns: Sequence[str], output: str) -> RemoteInputs:
+def find_remote(patterns: Sequence[str], vocab: Path, output: str) -> RemoteInputs:
     """Finds the files that URLs name, and looks at each.
 
     Args:
+        vocab: the vocabulary file; a copy of it in a folder is no text.
         output: the output, if that is a URL too; what lies in it is no input.
 
     Raises:
         UsageError: a URL that names nothing, or something that cannot be an input.
         BertprepError: a file that is UTF-16 or UTF-32, or a store that does not answer.
     """
-    urls = {pattern: _urls_of(pattern, output) for pattern in dict.fromkeys(patterns)}
+    urls = {pattern: _urls_of(pattern, output) for pattern in patterns}
     names = list(dict.fromkeys(url for found in urls.values() for url in found))
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as helpers:
         looks = dict(zip(names, helpers.map(_look_at, names), strict=True))
+    pieces = vocab.read_bytes() if vocab.is_file() else b""
+    for url, (file, _) in list(looks.items()):
+        if pieces and _holds(file, vocab.name, pieces):
+            if url in urls:
+                raise UsageError(
+                    f"{file.path}: this is the vocabulary (--vocab). Take it out of the inputs"
+                )
+            del looks[url]
+    kept = {name: [url for url in found if url in looks] for name, found in urls.items()}
     pages = [file.path for file, is_page in looks.values() if is_page]
-    return RemoteInputs(urls, {url: file for url, (file, _) in looks.items()}, pages)
+    return RemoteInputs(kept, {url: file for url, (file, _) in looks.items()}, pages)
 
 
 def _urls_of(pattern: str, output: str) -> list[str]:
@@ -96,6 +107,14 @@ def _is_hidden(url: str, root: str) -> bool:
 
 def _is_inside(url: str, folder: str) -> bool:
     return (url.rstrip("/") + "/").startswith(folder.rstrip("/") + "/")
+
+
+def _holds(file: InputFile, name: str, data: bytes) -> bool:
+    """Whether a file of this name has these bytes; one of another size is not read."""
+    remote = file.remote
+    if not remote or posixpath.basename(file.path) != name or remote.size != len(data):
+        return False
+    return b"".join(read_remote(remote, 0, remote.size, remote.size)) == data
 
 
 def _look_at(url: str) -> tuple[InputFile, bool]:
