@@ -85,6 +85,8 @@ class RemoteFolder(OutputFolder):
                 f"{self._name}: records cannot be kept there: name an --output on an object store, "
                 "as s3://bucket/folder, or a folder"
             )
+        if not url.partition("://")[2].strip("/"):
+            raise UsageError(f"{self._name}: name a folder there, as s3://bucket/folder")
         require_system(url)
 
     @property
@@ -120,6 +122,7 @@ class RemoteFolder(OutputFolder):
         if manifest is not None:
             if _has_all(manifest, found.sizes):
                 self._manifest = manifest
+                super()._abandon()  # what a run left here that was killed at its very end
                 return "complete"
             apart(remove, inside(self._url, MANIFEST_NAME))
         state = super().begin(plan, overwrite=True)
