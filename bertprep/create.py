@@ -41,6 +41,7 @@ from bertprep.stages import (
     tokenize_split,
     warm_up,
 )
+from bertprep.uploads import open_output
 from bertprep.vocab import Vocabulary
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ def create(options: CreateOptions) -> Summary:
     begin = time.monotonic()
     vocabulary = Vocabulary.load(options.vocab)
     _warn(options, vocabulary.casing_warning(options.tokenizer.lowercase))
-    with OutputFolder(options.output) as folder:
+    with open_output(options.output, options.work_folder) as folder:
         files = _find_files(options, folder)
         text_bytes = estimate_text_bytes(files)
         partitions = plan_partitions(
@@ -81,7 +82,9 @@ def create(options: CreateOptions) -> Summary:
             folder.make_eval_folder()
 
         blob_bytes = min(max(BLOCK_BYTES, text_bytes // _MOST_BLOBS), _LARGEST_BLOB_BYTES)
-        job = Job(options, partitions, vocabulary.sha256, blob_bytes, folder.path, folder.work)
+        job = Job(
+            options, partitions, vocabulary.sha256, blob_bytes, folder.path, folder.work, folder.url
+        )
         warm_up(job)
         on_retry = functools.partial(_tell_retry, options)
         with LocalEngine(options.workers or available_cores(), on_retry=on_retry) as engine:

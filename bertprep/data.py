@@ -32,17 +32,35 @@ def stored_name(feature: str, feature_names: str) -> str:
 
 
 @dataclass(frozen=True)
+class RemoteFile:
+    """A file on an object store or a web server.
+
+    Attributes:
+        url: with all that it takes to get it, perhaps a password or a signature.
+        size: bytes.
+        version: what the store knows of its content (a tag, a checksum, a time), or nothing.
+        has_ranges: parts of it can be asked for; some web servers only send the whole.
+    """
+
+    url: str
+    size: int
+    version: str = ""
+    has_ranges: bool = True
+
+
+@dataclass(frozen=True)
 class InputFile:
     """A file of the corpus.
 
     Attributes:
         path: as it was named; "-" is stdin.
         size: bytes on disk.
-        modified: nanoseconds since the epoch; 0 for stdin.
+        modified: nanoseconds since the epoch; 0 for stdin and remote files.
         compression: "none", "gzip", "bzip2", "xz" or "zstd", by the first bytes, not by the name.
         spool: where stdin was copied to; None for other files.
         format: "text", "paragraphs", "jsonl", "parquet", "wikiextractor", "wikiextractor-json".
         text_bytes: about the bytes of its text, where the file tells; None is to be guessed.
+        remote: where it is, if not on a disk; `path` is its URL without secrets.
     """
 
     path: str
@@ -52,10 +70,16 @@ class InputFile:
     spool: str | None = None
     format: str = "text"
     text_bytes: int | None = None
+    remote: RemoteFile | None = None
+
+    @property
+    def can_be_split(self) -> bool:
+        """Whether it can be read from the middle."""
+        return self.compression == "none" and (self.remote is None or self.remote.has_ranges)
 
     @property
     def location(self) -> str:
-        """The path to open; `path` is the one to show."""
+        """The path to open where it is not remote; `path` is the one to show."""
         return self.path if self.spool is None else self.spool
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.files import in_bytes
-from bertprep.options import CreateOptions
+from bertprep.options import CreateOptions, Place
 from bertprep.stages import BuiltPartition, Job, TokenizedSplit
 
 #: For the estimate: tokens a byte of text, and the share of a sequence that an instance takes on.
@@ -39,7 +39,7 @@ class Summary:
     bytes: int
     seconds: float
 
-    def text(self, output: Path) -> str:
+    def text(self, output: Place) -> str:
         """The summary that a person reads, a line a figure."""
         counts = self.counts
         if self.state == "complete":
@@ -78,6 +78,8 @@ def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None
     num_instances = num_tokens * instances.dupe_factor / (length * _SHARE_USED)
     record_bytes = 4 * length + 7 * predictions + 180
     share = _GZIP_SHARE if options.records.compression == "gzip" else 1.0
+    if isinstance(options.output, str):
+        share = 0.0  # a shard stays here until it is uploaded
     wanted = int(num_instances * record_bytes * share + 4 * num_tokens)
     free = shutil.disk_usage(folder).free
     if wanted > free:

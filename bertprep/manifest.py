@@ -56,6 +56,8 @@ def make_plan(
 
 def _identity(file: InputFile) -> dict[str, Any]:
     known: dict[str, Any] = {"path": file.path, "bytes": file.size, "format": file.format}
+    if file.remote is not None:
+        return known | ({"version": file.remote.version} if file.remote.version else {})
     if file.spool is None:
         return known | {"modified_ns": file.modified}
     # stdin has no time, and may be another text of the same length when a run is gone on with.

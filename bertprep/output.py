@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from bertprep.manifest import (
     differences,
     encode,
 )
+from bertprep.options import Place
 
 WORK_NAME = ".bertprep"
 _EVAL_NAME = "eval"
@@ -50,6 +52,48 @@ def shard_names(plan: Plan) -> list[str]:
     return names + [shard_name(i, held, held_out=True) for i in range(held)]
 
 
+def parse_document(where: Place, data: bytes | None, key: str) -> dict[str, Any] | None:
+    """A plan or a manifest that was read; `key` is what it has and other JSON files have not."""
+    if data is None:
+        return None
+    try:
+        content = json.loads(data)
+    except ValueError:
+        content = None
+    if isinstance(content, dict) and isinstance(content.get(key), dict):
+        return content
+    raise UsageError(f"{where}: bertprep did not write this file; name another --output")
+
+
+def refuse_another(where: Place, old: Plan, plan: Plan, *, overwrite: bool) -> None:
+    """Raises UsageError for what another plan made, if it must not be removed."""
+    changed = differences(old, plan)
+    if not overwrite:
+        more = f"; and {len(changed) - 6} more" if len(changed) > 6 else ""
+        raise UsageError(
+            f"{where}: made by another command ({'; '.join(changed[:6])}{more}): "
+            "name another --output, or pass --overwrite"
+        )
+
+
+def refuse_records(records: Sequence[Place]) -> None:
+    """Raises UsageError for records that no plan lists."""
+    if records:
+        raise UsageError(
+            f"{records[0]}: there are records here without a {PLAN_NAME}: "
+            "name another --output, or remove them yourself"
+        )
+
+
+def refuse_vocabulary(where: Place, sha256: str | None, plan: Plan) -> None:
+    """Raises UsageError for a file, of this digest, that a copy of the vocabulary would replace."""
+    if sha256 not in (None, plan["vocabulary"]["sha256"]):
+        raise UsageError(
+            f"{where}: another vocabulary stands where a copy of --vocab "
+            "belongs: name another --output, or move it"
+        )
+
+
 class OutputFolder:
     """One run's hold on a folder.
 
@@ -67,6 +111,11 @@ class OutputFolder:
         self._new_folders: list[Path] = []
         self._has_begun = False
         self._lock = -1
+
+    @property
+    def url(self) -> str | None:
+        """Where finished shards go; None if they stay here."""
+        return None
 
     def __enter__(self) -> "OutputFolder":
         folders = (self.work, self.path, *self.path.parents)
@@ -119,13 +168,7 @@ class OutputFolder:
         if old is None:
             self._refuse_foreign(plan)
         elif old != plan:
-            changed = differences(old, plan)
-            if not overwrite:
-                more = f"; and {len(changed) - 6} more" if len(changed) > 6 else ""
-                raise UsageError(
-                    f"{self.path}: made by another command ({'; '.join(changed[:6])}{more}): "
-                    "name another --output, or pass --overwrite"
-                )
+            refuse_another(self.path, old, plan, overwrite=overwrite)
             self._remove_listed(old, but_vocabulary=plan["vocabulary"]["sha256"])
             old = None
         if old is None:
@@ -144,17 +187,8 @@ class OutputFolder:
 
     def _refuse_foreign(self, plan: Plan) -> None:
         """Raises UsageError when no plan lists what would be written over."""
-        records = sorted(self.path.glob("tf_examples.tfrecord-*"))
-        if records:
-            raise UsageError(
-                f"{records[0]}: there are records here without a {PLAN_NAME}: "
-                "name another --output, or remove them yourself"
-            )
-        if self._vocabulary_sha256() not in (None, plan["vocabulary"]["sha256"]):
-            raise UsageError(
-                f"{self.path / VOCABULARY_NAME}: another vocabulary stands where a copy of --vocab "
-                "belongs: name another --output, or move it"
-            )
+        refuse_records(sorted(self.path.glob("tf_examples.tfrecord-*")))
+        refuse_vocabulary(self.path / VOCABULARY_NAME, self._vocabulary_sha256(), plan)
 
     def _vocabulary_sha256(self) -> str | None:
         path = self.path / VOCABULARY_NAME
@@ -167,14 +201,10 @@ class OutputFolder:
     def _read(self, name: str, key: str) -> dict[str, Any] | None:
         path = self.path / name
         try:
-            content = json.loads(path.read_bytes())
+            data = path.read_bytes()
         except FileNotFoundError:
             return None
-        except ValueError:
-            content = None
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            return content
-        raise UsageError(f"{path}: bertprep did not write this file; name another --output")
+        return parse_document(path, data, key)
 
     def _remove_listed(self, plan: Plan, but_vocabulary: str | None = None) -> None:
         """Removes what a plan lists; its vocabulary only where it is not the next one's too."""

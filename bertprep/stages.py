@@ -31,6 +31,7 @@ from bertprep.partitions import (
 from bertprep.records import RecordLayout, RecordSerializer
 from bertprep.shards import ShardWriter, checksum
 from bertprep.tokenization import FastTokenizer
+from bertprep.uploads import deliver, is_delivered
 from bertprep.vocab import Vocabulary
 
 # Parameters of glibc's mallopt (malloc.h).
@@ -48,6 +49,7 @@ class Job:
         vocabulary_sha256: of the file that `options` name, as it was when the run began.
         blob_bytes: text that goes into one blob.
         folder, work: of the output.
+        url: where finished shards are uploaded to; None if they stay in `folder`.
     """
 
     options: CreateOptions
@@ -56,6 +58,7 @@ class Job:
     blob_bytes: int
     folder: Path
     work: Path
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,8 @@ def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
     partition, blobs = task
     result_file = job.work / f"shards-{partition:06d}.json"
     names = _shard_names(job, partition)
-    if result_file.exists() and all((job.folder / name).exists() for name in names):
+    receipt = job.work / f"sent-{partition:06d}.json"
+    if result_file.exists() and _are_made(job, names, receipt):
         values = json.loads(result_file.read_bytes())
         return BuiltPartition(
             [ShardSummary(**shard) for shard in values["shards"]], values["counts"]
@@ -195,6 +199,8 @@ def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
                     break
                 writer.write(end)
         shards.append(ShardSummary(name, serializer.num_records, writer.bytes, writer.crc32c))
+    if job.url:
+        deliver(names, job.folder, receipt, job.url)
     counts = {
         "documents": documents.num_documents,
         "sentences": documents.num_sentences,
@@ -210,6 +216,12 @@ def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
     result = BuiltPartition(shards, counts)
     _leave(job, result_file, result)
     return result
+
+
+def _are_made(job: Job, names: list[str], receipt: Path) -> bool:
+    if job.url:
+        return is_delivered(names, receipt, job.url)
+    return all((job.folder / name).exists() for name in names)
 
 
 def _shard_names(job: Job, partition: int) -> list[str]:

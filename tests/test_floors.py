@@ -15,10 +15,10 @@ PACKAGE = Path(bertprep.__file__).parent
 #: Rooms are the modules and packages right below `bertprep`; imports go from floor to lower floor.
 FLOORS = {
     0: {"options", "errors", "data"},
-    1: {"vocab", "kernels", "files"},
+    1: {"vocab", "kernels", "files", "storage"},
     2: {
         *("corpus", "tokenization", "partitions", "instances", "records", "shards", "manifest"),
-        *("output", "datasets"),
+        *("output", "uploads", "datasets"),
     },
     3: {"engines", "stages", "trainer"},
     4: {"create", "export", "findings", "inspection", "pretrain", "progress"},
@@ -29,6 +29,8 @@ FLOORS = {
 NEIGHBOURS = {
     ("options", "errors"): "an option out of bounds is an error, and errors import nothing",
     ("output", "manifest"): "the folder's life is told by the plan and the manifest in it",
+    ("uploads", "output"): "a remote output is built in a local one, and planned and refused alike",
+    ("uploads", "manifest"): "as output",
     ("datasets", "manifest"): "a data set is its shards and what its manifest says of them",
     ("inspection", "progress"): "as create: progress imports nothing of ours",
     ("create", "progress"): "progress imports nothing of ours; it is up here because of tqdm",
@@ -49,6 +51,8 @@ TENANTS = {
     "zstandard": {"corpus"},
     "orjson": {"corpus"},
     "pyarrow": {"corpus"},
+    "fsspec": {"storage"},
+    "aiohttp": {"storage"},
     "tensorflow": {"trainer"},
     "keras": {"trainer", "export"},
     "safetensors": {"trainer", "export"},

@@ -14,6 +14,7 @@ from bertprep.options import (
     InstanceOptions,
     RecordOptions,
     TokenizerOptions,
+    place,
 )
 
 
@@ -123,8 +124,9 @@ def _instance_options(command: F) -> F:
     "--output",
     "-o",
     required=True,
-    type=click.Path(path_type=Path),
-    help="The folder of the shards.",
+    callback=lambda _, __, value: place(value),
+    metavar="PATH|URL",
+    help="The folder of the shards, here or on an object store.",
 )
 @_format_options
 @_instance_options
@@ -183,6 +185,13 @@ def _instance_options(command: F) -> F:
 )
 @option(
     CreateOptions,
+    "work_folder",
+    type=click.Path(path_type=Path),
+    show_default="a temporary one",
+    help="Where shards are built before they go to an --output that is a URL.",
+)
+@option(
+    CreateOptions,
     "quiet",
     "--quiet",
     "-q",
@@ -193,11 +202,11 @@ def _instance_options(command: F) -> F:
 def create(**values: Any) -> None:
     """Make tf_examples.tfrecord shards from a raw corpus.
 
-    CORPUS is files, globs, folders, or - for stdin: one sentence a line, an empty line after each
-    document, or JSON lines, parquet, WikiExtractor's files or free text (--format); plain or
-    compressed with gzip, bzip2, xz or zstd. The records are those of
-    google-research/bert's create_pretraining_data.py. A command that was stopped goes on when it
-    is given again.
+    CORPUS is files, globs, folders, URLs of these (s3://, gs://, https:// and others), or - for
+    stdin: one sentence a line, an empty line after each document, or JSON lines, parquet,
+    WikiExtractor's files or free text (--format); plain or compressed with gzip, bzip2, xz or zstd.
+    The records are those of google-research/bert's create_pretraining_data.py. A command that was
+    stopped goes on when it is given again.
 
     \b
     Example:

@@ -18,6 +18,7 @@ from bertprep.corpus.streams import read_bytes, read_text
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import CorpusOptions
+from bertprep.storage import apart
 
 _HEAD_BYTES = 1 << 16
 #: A line of text of more bytes would be over --max-line-chars; a JSON line may well be longer.
@@ -43,7 +44,11 @@ def find_formats(
             without a library that is missing.
         BertprepError: a file cannot be read.
     """
-    found = tuple(_with_format(file, options) for file in files)
+    if any(file.remote for file in files):
+        # In a process of its own, since workers will be forked from this one.
+        found = apart(_with_formats, files, options)
+    else:
+        found = _with_formats(files, options)
     names: dict[str, list[str]] = {}
     for file in found:
         if file.size:
@@ -52,6 +57,10 @@ def find_formats(
         return found, None
     told = (f"{kind}: {_some(paths)}" for kind, paths in names.items())
     return found, f"Found {'; '.join(told)}"
+
+
+def _with_formats(files: Sequence[InputFile], options: CorpusOptions) -> tuple[InputFile, ...]:
+    return tuple(_with_format(file, options) for file in files)
 
 
 def _with_format(file: InputFile, options: CorpusOptions) -> InputFile:

@@ -1,4 +1,4 @@
-"""Names, globs, folders and stdin -> the files of the corpus, in the order in which they are read.
+"""Names, globs, folders, URLs and stdin -> the files of the corpus, in the order of reading.
 
 Each file is opened once for its first bytes; stdin alone is read whole, into a file of its own.
 """
@@ -12,10 +12,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bertprep.corpus.names import choose_files
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
+from bertprep.options import Place, is_url, plain_name, shown_url
+from bertprep.storage import apart, require_system
+
+if TYPE_CHECKING:
+    from bertprep.corpus.remote import RemoteInputs
 
 STDIN = "-"
 #: A guess at what text loses in compression: partitions are counted before anything is read.
@@ -47,13 +53,14 @@ class Inputs:
 
 
 def find_inputs(
-    patterns: Sequence[str], *, vocab: Path, output: Path, spool: Path, format: str = "auto"
+    patterns: Sequence[str], *, vocab: Path, output: Place, spool: Path, format: str = "auto"
 ) -> Inputs:
     """Find the files that `patterns` name, each once, in the order of the patterns.
 
     Args:
-        patterns: files, globs (`**` too), folders, or "-". The files of a glob or a folder come in
-            byte order of their paths, without hidden ones, the vocabulary and those in `output`.
+        patterns: files, globs (`**` too), folders, URLs of these, or "-". The files of a glob or a
+            folder come in byte order of their paths, without hidden ones, the vocabulary and those
+            in `output`.
         vocab: the vocabulary file.
         output: the folder of the shards; it need not be there.
         spool: the file that stdin is copied to.
@@ -64,17 +71,26 @@ def find_inputs(
         BertprepError: a file that cannot be read, or that is UTF-16 or UTF-32.
     """
     off_limits = _OffLimits(os.path.realpath(vocab), os.path.realpath(output))
+    remote = _find_remote(list(map(plain_name, patterns)), vocab, output, format)
     unfollowed: list[str] = []
     repeated: list[str] = []
     paths: dict[str, str] = {}
-    for pattern in patterns:
-        for path in _paths_of(pattern, off_limits, unfollowed, format):
-            real_path = path if path == STDIN else os.path.realpath(path)
+    for pattern in map(plain_name, patterns):
+        is_remote = is_url(pattern)
+        names = (
+            remote.urls[pattern]
+            if is_remote
+            else _paths_of(pattern, off_limits, unfollowed, format)
+        )
+        for path in names:
+            real_path = path if path == STDIN or is_remote else os.path.realpath(path)
             if real_path in paths:
-                repeated.append(path)
+                repeated.append(shown_url(path))
             else:
                 paths[real_path] = path
-    found = {path: _look_at(path) for path in paths.values() if path != STDIN}
+    found = {
+        path: remote.files.get(path) or _look_at(path) for path in paths.values() if path != STDIN
+    }
     if STDIN in paths:
         # Last, so that a mistake in another name shows before a long pipe has run through.
         found[STDIN] = _spool_stdin(spool)
@@ -84,8 +100,23 @@ def find_inputs(
         "named more than once, read once": repeated,
         "link to a folder or to nothing, not followed (name the folder itself)": unfollowed,
         "empty file": empty,
+        "called a web page by its server, and read as text": remote.web_pages,
     }
     return Inputs(files, tuple(f"{_some(names)}: {note}" for note, names in notes.items() if names))
+
+
+def _find_remote(
+    patterns: Sequence[str], vocab: Path, output: Place, format: str
+) -> "RemoteInputs":
+    from bertprep.corpus.remote import RemoteInputs, find_remote  # which stands on this page
+
+    urls = [pattern for pattern in patterns if is_url(pattern)]
+    for url in urls:
+        require_system(url)
+    if not urls:
+        return RemoteInputs({}, {}, [])
+    # In a process of its own, since workers will be forked from this one.
+    return apart(find_remote, urls, vocab, output if isinstance(output, str) else "", format)
 
 
 def estimate_text_bytes(files: Sequence[InputFile]) -> int:

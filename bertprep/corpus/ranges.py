@@ -25,7 +25,7 @@ Grow = Callable[[bytearray, Iterator[bytes], int, int], int]
 def cut_evenly(file: InputFile, target_bytes: int) -> list[tuple[int, int]]:
     """Cut a plain file into equal ranges of at most `target_bytes`; nothing is read."""
     # Nobody can start in the middle of a compressed file.
-    count = -(-file.size // target_bytes) if file.compression == "none" else 1
+    count = -(-file.size // target_bytes) if file.can_be_split else 1
     cuts = [file.size * k // count for k in range(count + 1)] if file.size else []
     return list(pairwise(cuts))
 

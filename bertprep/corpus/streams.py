@@ -1,19 +1,20 @@
-"""A file -> its bytes, decompressed if need be, piece by piece.
+"""A file -> its bytes, decompressed if need be, piece by piece; or a file object that seeks.
 
-Memory: a piece, and what the decoder keeps.
+Local or remote is told apart here, and nowhere above. Memory: a piece, and what the decoder keeps.
 """
 
 import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import zstandard
 
 from bertprep.corpus.inputs import compression_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, MachineError
+from bertprep.storage import open_remote, read_remote
 
 READ_BYTES = 1 << 20
 #: Small, since a decoder hands out all that its input holds, a thousand times its size at worst.
@@ -21,7 +22,10 @@ _PACKED_READ_BYTES = 1 << 15
 
 
 def read_bytes(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-    """Read bytes [start, end) of the file on disk."""
+    """Read bytes [start, end) of the file as it is stored."""
+    if file.remote is not None:
+        yield from read_remote(file.remote, start, end, piece_bytes)
+        return
     try:
         with open(file.location, "rb", buffering=0) as stream:
             stream.seek(start)
@@ -34,6 +38,21 @@ def read_bytes(file: InputFile, start: int, end: int, piece_bytes: int) -> Itera
                     )
                 start += len(piece)
                 yield piece
+    except OSError as error:
+        raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
+
+
+def open_seekable(file: InputFile) -> BinaryIO:
+    """Open the file as it is stored, for formats whose reader seeks.
+
+    Raises:
+        UsageError: it is on a web server that knows no byte ranges.
+        MachineError: it cannot be opened.
+    """
+    if file.remote is not None:
+        return open_remote(file.remote)
+    try:
+        return open(file.location, "rb")
     except OSError as error:
         raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
 

@@ -18,6 +18,7 @@ from bertprep.datasets.examples import RecordSchema, parse_example
 from bertprep.datasets.frames import FrameError, Shard, is_header, look_at, read_frames
 from bertprep.errors import BertprepError, UsageError
 from bertprep.manifest import MANIFEST_NAME, PLAN_NAME, VOCABULARY_NAME, Plan
+from bertprep.options import is_url
 from bertprep.vocab import Vocabulary
 
 #: What the name of a record file has in it, whoever wrote it.
@@ -156,6 +157,11 @@ def find_data_set(paths: Sequence[str], vocab: Path | None = None) -> DataSet:
 
 def _files(path: str) -> list[str]:
     """The record files of a path; those of a manifest whether they are there or not."""
+    if is_url(path):
+        raise UsageError(
+            f"{path}: records are read from this machine's disks. Copy them here first, with the "
+            "tool of the store, and name the copy"
+        )
     if os.path.isfile(path):
         return [path]
     if not os.path.exists(path):

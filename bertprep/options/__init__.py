@@ -15,6 +15,7 @@ from bertprep.options.create import (
 )
 from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
+from bertprep.options.places import Place, is_url, place, plain_name, shown_url
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
 
 __all__ = [
@@ -25,10 +26,15 @@ __all__ = [
     "ExportOptions",
     "InspectOptions",
     "InstanceOptions",
+    "Place",
     "PretrainOptions",
     "RecordOptions",
     "TokenizerOptions",
     "TrainingOptions",
     "UpdateOptions",
     "available_cores",
+    "is_url",
+    "place",
+    "plain_name",
+    "shown_url",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertprep.options.checks import require, require_share
+from bertprep.options.places import Place, place
 
 #: The record format counts a sequence's bytes in numbers that fit three varint bytes.
 LONGEST_SEQUENCE = 65536
@@ -180,25 +181,27 @@ class CreateOptions:
     Attributes:
         inputs: files, globs, folders; "-" is stdin.
         vocab: the vocabulary file.
-        output: the folder of the shards.
+        output: the folder of the shards; a URL as a str.
         num_shards: files to write; None follows the partitions.
         num_partitions: None follows the size of the corpus.
         eval_fraction: share of the documents that are held out.
         workers: processes; None is all cores.
         check_disk: compare an estimate of the output with the free disk first.
         overwrite: remove what another run left in `output`.
+        work_folder: where shards are built whose output is a URL; None is a temporary folder.
         quiet: no progress, no warnings.
     """
 
     inputs: tuple[str, ...]
     vocab: Path
-    output: Path
+    output: Place
     num_shards: int | None = None
     num_partitions: int | None = None
     eval_fraction: float = 0.0
     workers: int | None = None
     check_disk: bool = True
     overwrite: bool = False
+    work_folder: Path | None = None
     quiet: bool = False
     tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
     instances: InstanceOptions = field(default_factory=InstanceOptions)
@@ -218,4 +221,10 @@ class CreateOptions:
         require(
             0.0 <= self.eval_fraction < 1.0,
             f"eval_fraction must be 0 or more and below 1, got {self.eval_fraction}",
+        )
+        object.__setattr__(self, "output", place(str(self.output)))
+        require(
+            self.work_folder is None or isinstance(self.output, str),
+            f"work_folder is for an output on an object store, got {self.work_folder} with "
+            f"{self.output}",
         )

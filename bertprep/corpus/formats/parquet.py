@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bertprep.corpus.canonical import lines_of
 from bertprep.corpus.ranges import cut_evenly
 from bertprep.corpus.splits import RowBlock, Split
+from bertprep.corpus.streams import open_seekable
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions
@@ -166,8 +167,9 @@ def _open(file: InputFile) -> "pyarrow.parquet.ParquetFile":
         raise UsageError(
             f"{file.path}: reading parquet needs pyarrow: pip install 'bertprep[parquet]'"
         ) from error
+    source = open_seekable(file) if file.remote else file.location
     # A buffer, or each column chunk of a row group would be held whole before it is unpacked.
-    return pyarrow.parquet.ParquetFile(file.location, buffer_size=_BUFFER_BYTES)
+    return pyarrow.parquet.ParquetFile(source, buffer_size=_BUFFER_BYTES)
 
 
 @contextmanager

@@ -1,0 +1,31 @@
+"""Object stores and web servers, through fsspec: named by URL, read in ranges, written whole.
+
+    URL -> file system -> files with size and version -> bytes, tried again until they are there
+
+Local files do not come this way: they are opened, renamed and synced as ever. Nothing here is
+imported, fsspec least of all, before a URL is given.
+
+A process that forks workers does not ask a store itself, but has it asked `apart`: fsspec runs an
+event loop in a thread, which a fork would leave behind in the middle of whatever it is at.
+"""
+
+from bertprep.storage.apart import apart
+from bertprep.storage.listing import find_files, list_sizes
+from bertprep.storage.reading import look, open_remote, read_remote
+from bertprep.storage.systems import require_system
+from bertprep.storage.writing import put_bytes, put_file, read_whole, remove, size_of
+
+__all__ = [
+    "apart",
+    "find_files",
+    "list_sizes",
+    "look",
+    "open_remote",
+    "put_bytes",
+    "put_file",
+    "read_remote",
+    "read_whole",
+    "remove",
+    "require_system",
+    "size_of",
+]
