@@ -18,7 +18,7 @@ FLOORS = {
     1: {"vocab", "kernels", "files"},
     2: {
         *("corpus", "tokenization", "partitions", "instances", "records", "shards", "manifest"),
-        *("output", "datasets"),
+        *("output", "datasets", "sentences", "long_sentences"),
     },
     3: {"engines", "stages", "trainer"},
     4: {"create", "export", "findings", "inspection", "pretrain", "progress"},
@@ -47,6 +47,7 @@ TENANTS = {
     "click": {"cli"},
     "tqdm": {"progress"},
     "zstandard": {"corpus"},
+    "sentencex": {"sentences"},
     "tensorflow": {"trainer"},
     "keras": {"trainer", "export"},
     "safetensors": {"trainer", "export"},
@@ -207,4 +208,6 @@ main(["create", *sys.argv[1:], "--dupe-factor", "1", "--quiet"], standalone_mode
     loaded = loaded_modules(program, corpus, "--vocab", vocab, "--output", output)
     assert (output / "manifest.json").exists()
     assert {"bertprep", "numba"} <= loaded
-    assert loaded.isdisjoint({"tensorflow", "keras", "tf_keras", "jax", "torch", "google_crc32c"})
+    assert loaded.isdisjoint(
+        {"tensorflow", "keras", "tf_keras", "jax", "torch", "google_crc32c", "sentencex"}
+    )

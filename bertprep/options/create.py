@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,11 +96,16 @@ class CorpusOptions:
             U+FFFD for them, "skip" leaves their line out.
         max_line_chars: a longer line is an error.
         max_document_bytes: a larger document is an error.
+        split_sentences: ISO 639 code of the language by whose rules a line is split into
+            sentences ("EN", "en-US" and "en_GB" are "en"); None takes a line for a sentence.
+        max_sentence_tokens: a sentence of more tokens is cut into parts; None cuts none.
     """
 
     encoding_errors: str = "strict"
     max_line_chars: int = 1_000_000
     max_document_bytes: int = 256_000_000
+    split_sentences: str | None = None
+    max_sentence_tokens: int | None = None
 
     def __post_init__(self) -> None:
         require(
@@ -112,6 +118,18 @@ class CorpusOptions:
         require(
             self.max_document_bytes >= 1,
             f"max_document_bytes must be 1 or more, got {self.max_document_bytes}",
+        )
+        if self.split_sentences is not None:
+            language = re.split("[-_]", self.split_sentences.strip().lower())[0]
+            require(
+                re.fullmatch("[a-z]{2,3}", language) is not None,
+                f"split_sentences must be the code of a language, as en, de or zh, "
+                f"got {self.split_sentences!r}",
+            )
+            object.__setattr__(self, "split_sentences", language)
+        require(
+            self.max_sentence_tokens is None or self.max_sentence_tokens >= 1,
+            f"max_sentence_tokens must be at least 1, got {self.max_sentence_tokens}",
         )
 
 
