@@ -25,12 +25,14 @@ from bertprep.findings import (
     require_text,
     review_documents,
     review_records,
+    sentence_counts,
 )
 from bertprep.manifest import Plan, make_manifest, make_plan
 from bertprep.options import CreateOptions, available_cores
 from bertprep.output import OutputFolder
 from bertprep.partitions import plan_partitions
 from bertprep.progress import message, progress
+from bertprep.sentences import splitter_identity
 from bertprep.stages import (
     BLOCK_BYTES,
     BuiltPartition,
@@ -61,6 +63,7 @@ def create(options: CreateOptions) -> Summary:
     begin = time.monotonic()
     vocabulary = Vocabulary.load(options.vocab)
     _warn(options, vocabulary.casing_warning(options.tokenizer.lowercase))
+    splitter = splitter_identity(options.corpus)
     with open_output(options.output, options.work_folder) as folder:
         files = _find_files(options, folder)
         text_bytes = estimate_text_bytes(files)
@@ -70,7 +73,7 @@ def create(options: CreateOptions) -> Summary:
             num_partitions=options.num_partitions,
             eval_fraction=options.eval_fraction,
         )
-        plan = make_plan(options, vocabulary, files, partitions)
+        plan = make_plan(options, vocabulary, files, partitions) | splitter
         state = folder.begin(plan, overwrite=options.overwrite)
         if state == "complete":
             return _summary(state, folder.read_manifest(), begin)
@@ -92,6 +95,7 @@ def create(options: CreateOptions) -> Summary:
             _warn(options, *review_documents(job, tokenized))
             built = _build(engine, job, tokenized, text_bytes)
         manifest = _manifest(plan, partitions, built)
+        manifest["counts"] |= sentence_counts(options.corpus, tokenized)
         _warn(options, *review_records(manifest["counts"], built))
         folder.finish(vocabulary.data, manifest)
         return _summary(state, manifest, begin)

@@ -11,7 +11,7 @@ from pathlib import Path
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.files import in_bytes
-from bertprep.options import CreateOptions, Place
+from bertprep.options import CorpusOptions, CreateOptions, Place
 from bertprep.stages import BuiltPartition, Job, TokenizedSplit
 
 #: For the estimate: tokens a byte of text, and the share of a sequence that an instance takes on.
@@ -60,6 +60,11 @@ class Summary:
         ]
         if counts["eval_documents"]:
             rows.insert(1, ("held out", f"{counts['eval_documents']:,}"))
+        behind = [name for name, _ in rows].index("sentences") + 1
+        if "cut_sentences" in counts:
+            rows.insert(behind, ("cut", f"{counts['cut_sentences']:,} sentences, into parts"))
+        if "split_lines" in counts:
+            rows.insert(behind, ("split", f"{counts['split_lines']:,} lines, into sentences"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -117,6 +122,9 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
         warnings.append(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
     if skipped:
         warnings.append(f"{_documents(skipped)} could not be read: left out (--on-error skip)")
+    unsplit = sum(result.unsplit_lines for result in tokenized)
+    if unsplit:
+        warnings.append(f"{unsplit:,} lines stay whole: sentencex could not split them")
     if num_documents == 1:
         warnings.append(
             "the corpus is a single document, so every random next sentence comes from it too: "
@@ -128,6 +136,17 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
             "line belongs between documents, not between sentences"
         )
     return warnings
+
+
+def sentence_counts(corpus: CorpusOptions, tokenized: Sequence[TokenizedSplit]) -> dict[str, int]:
+    """What the manifest counts of sentences that were split or cut, where that was asked for."""
+    counts = {}
+    if corpus.split_sentences:
+        counts["split_lines"] = sum(result.split_lines for result in tokenized)
+        counts["unsplit_lines"] = sum(result.unsplit_lines for result in tokenized)
+    if corpus.max_sentence_tokens:
+        counts["cut_sentences"] = sum(result.cut_sentences for result in tokenized)
+    return counts
 
 
 def review_records(counts: dict[str, int], built: Sequence[BuiltPartition]) -> list[str]:
@@ -150,7 +169,7 @@ def review_records(counts: dict[str, int], built: Sequence[BuiltPartition]) -> l
     if share > _MANY_CUT:
         warnings.append(
             f"{share:.0%} of the tokens were cut away to fit --max-seq-length: are the lines "
-            "sentences, and not whole paragraphs?"
+            "sentences, and not whole paragraphs? --split-sentences splits those"
         )
     return warnings
 

@@ -19,6 +19,7 @@ from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary
 from bertprep.errors import BertprepError, TextError
 from bertprep.files import write_whole
 from bertprep.instances import create_training_instances
+from bertprep.long_sentences import cut_long_sentences
 from bertprep.options import CreateOptions
 from bertprep.output import shard_name
 from bertprep.partitions import (
@@ -29,6 +30,7 @@ from bertprep.partitions import (
     write_blob,
 )
 from bertprep.records import RecordLayout, RecordSerializer
+from bertprep.sentences import SentenceSplitter
 from bertprep.shards import ShardWriter, checksum
 from bertprep.tokenization import FastTokenizer
 from bertprep.uploads import deliver, is_delivered
@@ -71,6 +73,9 @@ class TokenizedSplit:
     num_one_sentence: int
     mended_lines: int
     skipped_documents: int = 0
+    split_lines: int = 0
+    unsplit_lines: int = 0
+    cut_sentences: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,11 @@ def _tokenizer(options: CreateOptions, sha256: str) -> FastTokenizer:
 
 
 @functools.lru_cache(1)
+def _splitter(options: CreateOptions) -> SentenceSplitter | None:
+    return SentenceSplitter(options.corpus) if options.corpus.split_sentences else None
+
+
+@functools.lru_cache(1)
 def _layout(options: CreateOptions, sha256: str) -> RecordLayout:
     return RecordLayout.of(_vocabulary(options.vocab, sha256), options.instances, options.records)
 
@@ -110,9 +120,11 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
     if result_file.exists():
         return TokenizedSplit(**json.loads(result_file.read_bytes()))
     tokenizer = _tokenizer(job.options, job.vocabulary_sha256)
+    splitter = _splitter(job.options)
     mended_before = tokenizer.mended_lines
     blobs: list[str] = []
     num_documents = num_held_out = num_one_sentence = skipped_documents = 0
+    mended_lines = split_lines = unsplit_lines = cut_sentences = 0
     waiting: list[HashedDocuments] = []
     waiting_bytes = 0
 
@@ -126,12 +138,19 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         waiting.clear()
 
     for block in read_blocks(split, job.options.corpus, BLOCK_BYTES):
+        sentences = splitter.split_block(block.data) if splitter else None
         try:
-            hashed = tokenizer.tokenize_text(block.data)
+            hashed = tokenizer.tokenize_text(sentences.data if sentences else block.data)
         except TextError as error:
-            where = block.where(error.line)
+            where = block.where(sentences.source_line(error.line) if sentences else error.line)
             raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
         skipped_documents += block.skipped
+        if sentences:
+            mended_lines += sentences.mended_lines
+            split_lines += sentences.split_lines
+            unsplit_lines += sentences.unsplit_lines
+        hashed, num_cut = _cut_sentences(job, hashed)
+        cut_sentences += num_cut
         documents = hashed.documents
         num_documents += documents.num_documents
         num_one_sentence += int(np.count_nonzero(np.diff(documents.document_offsets) == 1))
@@ -147,11 +166,24 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         num_documents,
         num_held_out,
         num_one_sentence,
-        tokenizer.mended_lines - mended_before,
+        tokenizer.mended_lines - mended_before + mended_lines,
         skipped_documents,
+        split_lines,
+        unsplit_lines,
+        cut_sentences,
     )
     _leave(job, result_file, result)
     return result
+
+
+def _cut_sentences(job: Job, hashed: HashedDocuments) -> tuple[HashedDocuments, int]:
+    """Cuts the sentences that are longer than is wanted; the hashes stay those of the text."""
+    most = job.options.corpus.max_sentence_tokens
+    if most is None:
+        return hashed, 0
+    vocabulary = _vocabulary(job.options.vocab, job.vocabulary_sha256)
+    documents, num_cut = cut_long_sentences(hashed.documents, most, vocabulary)
+    return HashedDocuments(documents, hashed.hashes), num_cut
 
 
 def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
@@ -258,7 +290,14 @@ def keep_freed_memory() -> None:
 def warm_up(job: Job) -> None:
     """Compiles every kernel and loads the vocabulary, for workers that are forked from here."""
     text = b"One line.\nAnother one.\n\nA document of\ntwo lines.\n"
+    if splitter := _splitter(job.options):
+        text = splitter.split_block(text).data
     hashed = _tokenizer(job.options, job.vocabulary_sha256).tokenize_text(text)
+    if job.options.corpus.max_sentence_tokens:
+        # Compiled by any limit; the words here make sentences of two tokens and more.
+        cut_long_sentences(
+            hashed.documents, 1, _vocabulary(job.options.vocab, job.vocabulary_sha256)
+        )
     documents = unpack_documents(pack_partitions(hashed, job.partitions))
     instances = create_training_instances(
         documents, _vocabulary(job.options.vocab, job.vocabulary_sha256), job.options.instances

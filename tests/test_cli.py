@@ -532,7 +532,7 @@ def test_quiet_says_nothing() -> None:
             TEXT * 3,
             ["--max-seq-length", "6"],
             "of the tokens were cut away to fit --max-seq-length: are the lines sentences, and "
-            "not whole paragraphs?",
+            "not whole paragraphs? --split-sentences splits those",
         ),
         (TEXT, ["--num-partitions", "9"], "partitions have no documents, and empty shards"),
     ],

@@ -18,7 +18,7 @@ FLOORS = {
     1: {"vocab", "kernels", "files", "storage"},
     2: {
         *("corpus", "tokenization", "partitions", "instances", "records", "shards", "manifest"),
-        *("output", "uploads", "datasets"),
+        *("output", "uploads", "datasets", "sentences", "long_sentences"),
     },
     3: {"engines", "stages", "trainer"},
     4: {"create", "export", "findings", "inspection", "pretrain", "progress"},
@@ -53,6 +53,7 @@ TENANTS = {
     "pyarrow": {"corpus"},
     "fsspec": {"storage"},
     "aiohttp": {"storage"},
+    "sentencex": {"sentences"},
     "tensorflow": {"trainer"},
     "keras": {"trainer", "export"},
     "safetensors": {"trainer", "export"},
@@ -213,4 +214,6 @@ main(["create", *sys.argv[1:], "--dupe-factor", "1", "--quiet"], standalone_mode
     loaded = loaded_modules(program, corpus, "--vocab", vocab, "--output", output)
     assert (output / "manifest.json").exists()
     assert {"bertprep", "numba"} <= loaded
-    assert loaded.isdisjoint({"tensorflow", "keras", "tf_keras", "jax", "torch", "google_crc32c"})
+    assert loaded.isdisjoint(
+        {"tensorflow", "keras", "tf_keras", "jax", "torch", "google_crc32c", "sentencex"}
+    )

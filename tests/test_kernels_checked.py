@@ -27,6 +27,7 @@ OTHER_PROCESSOR = "--other-processor"
 CALLED_FROM_PYTHON = {
     *("build_trie", "tokenize", "gather_documents", "shuffle_order", "fill_instances"),
     *("pack_varints", "serialize_instances", "extend_crc32c"),
+    *("cut_sentences",),
     *("scan_frames", "find_header", "masked_crc32c", "parse_examples", "check_rows"),
 }
 
@@ -38,6 +39,7 @@ def results(corpus: Path) -> dict[str, str]:
 
     from bertprep.instances import create_masked_lm_predictions, create_training_instances
     from bertprep.kernels.mt19937 import seeded
+    from bertprep.long_sentences import cut_long_sentences
     from bertprep.options import CorpusOptions, InstanceOptions, RecordOptions, TokenizerOptions
     from bertprep.partitions import pack_partitions, plan_partitions, unpack_documents
     from bertprep.records import RecordLayout, RecordSerializer
@@ -78,6 +80,9 @@ def results(corpus: Path) -> dict[str, str]:
         keep(f"partition {number}", part)
 
     documents = unpack_documents(packed)
+    for most in (1, 2, 7, 40):
+        cut, num_cut = cut_long_sentences(documents, most, vocabulary)
+        keep(f"cut {most}", cut.sentence_offsets, cut.document_offsets, num_cut)
     for length, predictions, quirks, names in (
         (128, 20, "keep", "v1"),
         (512, 77, "fix", "v2"),

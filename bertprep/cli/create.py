@@ -167,6 +167,20 @@ def _instance_options(command: F) -> F:
     type=click.Choice(["strict", "replace", "skip"]),
     help="At bytes that are not UTF-8 and NUL: stop, replace them, or leave out the line.",
 )
+@option(
+    CorpusOptions,
+    "split_sentences",
+    metavar="LANG",
+    show_default="a line is a sentence",
+    help="Split each line, a paragraph, into sentences by the rules of a language: en, de, zh ...",
+)
+@option(
+    CorpusOptions,
+    "max_sentence_tokens",
+    type=int,
+    show_default="no limit",
+    help="Cut a longer sentence into parts, between words.",
+)
 @option(CorpusOptions, "max_line_chars", type=int, help="A longer line is an error.")
 @option(CorpusOptions, "max_document_bytes", type=int, help="A larger document is an error.")
 @option(

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,11 +101,13 @@ class CorpusOptions:
         text_field: the field of a JSON line that has the text; a dotted path.
         text_column: the column of a parquet file that has the text.
         on_error: at a document that cannot be read, "stop", or "skip" it.
-        split_sentences: language whose sentences a line is split into; None is not at all.
         encoding_errors: at bytes that are not UTF-8 and at NUL, "strict" stops, "replace" puts
             U+FFFD for them, "skip" leaves their line out.
         max_line_chars: a longer line is an error.
         max_document_bytes: a larger document is an error.
+        split_sentences: ISO 639 code of the language by whose rules a line is split into
+            sentences ("EN", "en-US" and "en_GB" are "en"); None takes a line for a sentence.
+        max_sentence_tokens: a sentence of more tokens is cut into parts; None cuts none.
     """
 
     format: str = "auto"
@@ -112,10 +115,11 @@ class CorpusOptions:
     text_field: str = "text"
     text_column: str = "text"
     on_error: str = "stop"
-    split_sentences: str | None = None
     encoding_errors: str = "strict"
     max_line_chars: int = 1_000_000
     max_document_bytes: int = 256_000_000
+    split_sentences: str | None = None
+    max_sentence_tokens: int | None = None
 
     def __post_init__(self) -> None:
         require(
@@ -141,6 +145,18 @@ class CorpusOptions:
         require(
             self.max_document_bytes >= 1,
             f"max_document_bytes must be 1 or more, got {self.max_document_bytes}",
+        )
+        if self.split_sentences is not None:
+            language = re.split("[-_]", self.split_sentences.strip().lower())[0]
+            require(
+                re.fullmatch("[a-z]{2,3}", language) is not None,
+                f"split_sentences must be the code of a language, as en, de or zh, "
+                f"got {self.split_sentences!r}",
+            )
+            object.__setattr__(self, "split_sentences", language)
+        require(
+            self.max_sentence_tokens is None or self.max_sentence_tokens >= 1,
+            f"max_sentence_tokens must be at least 1, got {self.max_sentence_tokens}",
         )
 
 

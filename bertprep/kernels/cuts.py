@@ -1,0 +1,65 @@
+"""Long sentences -> parts of a bounded number of tokens, cut between words."""
+
+import numpy as np
+
+from bertprep.kernels.jit import njit
+from bertprep.kernels.trie import CONTINUES
+
+_ID = np.uint32(CONTINUES - 1)
+
+
+@njit()
+def _find_cut(tokens, pauses, start, target, limit):
+    """The place in (start, limit] to cut at, near `target`; limit where one word fills it all.
+
+    Behind a mark of `pauses` that is at most a quarter of the way from the target, else at the
+    nearest word; of two as near, the earlier.
+    """
+    slack = (target - start) >> 2
+    furthest = max(target - start, limit - target)
+    word = -1
+    for distance in range(furthest + 1):
+        for side in range(2):
+            place = target + distance if side else target - distance
+            if place <= start or place > limit or (side and not distance):
+                continue
+            # Place is before the end of the sentence, since more than the limit is left of it.
+            if tokens[place] & CONTINUES:
+                continue
+            if distance <= slack and pauses[tokens[place - 1] & _ID]:
+                return place
+            if word < 0:
+                word = place
+        if word >= 0 and distance >= slack:
+            break
+    return word if word >= 0 else limit
+
+
+@njit()
+def cut_sentences(tokens, offsets, pauses, most, parts, ends):
+    """Cuts each sentence of more than `most` tokens into parts of about the same size.
+
+    Args:
+        tokens: uint32[num_tokens]. CONTINUES_WORD in the top bit.
+        offsets: int64[num_sentences + 1].
+        pauses: bool[size of the vocabulary]. Pieces that a part had better end with.
+        most: tokens of a part, at most.
+        parts: int64[num_sentences + 1]. Out: the parts before each sentence, and at the end all.
+        ends: int64[num_parts], or of size 0 to have them counted. Out: where each part ends.
+    """
+    count = 0
+    for sentence in range(offsets.size - 1):
+        parts[sentence] = count
+        start, end = offsets[sentence], offsets[sentence + 1]
+        while end - start > most:
+            size = end - start
+            num_parts = (size + most - 1) // most
+            target = start + (size + num_parts - 1) // num_parts
+            start = _find_cut(tokens, pauses, start, target, start + most)
+            if ends.size:
+                ends[count] = start
+            count += 1
+        if ends.size:
+            ends[count] = end
+        count += 1
+    parts[offsets.size - 1] = count
