@@ -15,8 +15,10 @@ from bertprep.data import InputFile, PartitionPlan
 from bertprep.engines.local import LocalEngine
 from bertprep.findings import (
     Summary,
+    count_lines,
     require_space,
     require_text,
+    require_tokenizer,
     review_documents,
     review_records,
 )
@@ -54,6 +56,7 @@ def create(options: CreateOptions) -> Summary:
     begin = time.monotonic()
     vocabulary = Vocabulary.load(options.vocab)
     _warn(options, vocabulary.casing_warning(options.tokenizer.lowercase))
+    require_tokenizer(options.tokenizer, vocabulary)
     with OutputFolder(options.output) as folder:
         files = _find_files(options, folder)
         text_bytes = estimate_text_bytes(files)
@@ -83,6 +86,7 @@ def create(options: CreateOptions) -> Summary:
             _warn(options, *review_documents(job, tokenized))
             built = _build(engine, job, tokenized, text_bytes)
         manifest = _manifest(plan, partitions, built)
+        manifest["counts"] |= count_lines(tokenized)
         _warn(options, *review_records(manifest["counts"], built))
         folder.finish(vocabulary.data, manifest)
         return _summary(state, manifest, begin)

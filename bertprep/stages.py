@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bertprep.corpus import Split, line_number, read_blocks
-from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary
+from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary, TokenizedDocuments
 from bertprep.errors import BertprepError, TextError
 from bertprep.files import write_whole
 from bertprep.instances import create_training_instances
@@ -67,6 +67,8 @@ class TokenizedSplit:
     num_held_out: int
     num_one_sentence: int
     mended_lines: int
+    segmented_lines: int
+    unaligned_lines: int
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         return TokenizedSplit(**json.loads(result_file.read_bytes()))
     tokenizer = _tokenizer(job.options, job.vocabulary_sha256)
     mended_before = tokenizer.mended_lines
+    segmented_before, unaligned_before = tokenizer.segmented_lines, tokenizer.unaligned_lines
     blobs: list[str] = []
     num_documents = num_held_out = num_one_sentence = 0
     waiting: list[HashedDocuments] = []
@@ -144,6 +147,8 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         num_held_out,
         num_one_sentence,
         tokenizer.mended_lines - mended_before,
+        tokenizer.segmented_lines - segmented_before,
+        tokenizer.unaligned_lines - unaligned_before,
     )
     _leave(job, result_file, result)
     return result
@@ -205,9 +210,22 @@ def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
         "random_next": instances.num_random_next,
         "masks": len(instances.masks),
     }
+    if job.options.tokenizer.marks_words:
+        counts |= _count_words(documents, vocabulary)
     result = BuiltPartition(shards, counts)
     _leave(job, result_file, result)
     return result
+
+
+def _count_words(documents: TokenizedDocuments, vocabulary: Vocabulary) -> dict[str, int]:
+    """Words, and tokens that are joined to the one before them without being `##` pieces."""
+    continues = documents.continues_word
+    is_piece = np.array([token.startswith("##") for token in vocabulary.tokens])
+    joined = continues & ~is_piece[documents.token_ids]
+    return {
+        "words": int(np.count_nonzero(~continues)),
+        "joined_tokens": int(np.count_nonzero(joined)),
+    }
 
 
 def _shard_names(job: Job, partition: int) -> list[str]:
