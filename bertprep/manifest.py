@@ -110,7 +110,7 @@ def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, dict) and value:
         inner = value.items()
         return [leaf for key, item in inner for leaf in _leaves(item, _inner_name(name, key))]
-    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         named = [(f"input {item['path']}" if "path" in item else str(item), item) for item in value]
         return [(key, {k: v for k, v in item.items() if k != "path"}) for key, item in named]
     return [(name, value)]
