@@ -21,8 +21,10 @@ from bertprep.data import InputFile, PartitionPlan
 from bertprep.engines.local import LocalEngine
 from bertprep.findings import (
     Summary,
+    count_lines,
     require_space,
     require_text,
+    require_tokenizer,
     review_documents,
     review_records,
     sentence_counts,
@@ -63,6 +65,7 @@ def create(options: CreateOptions) -> Summary:
     begin = time.monotonic()
     vocabulary = Vocabulary.load(options.vocab)
     _warn(options, vocabulary.casing_warning(options.tokenizer.lowercase))
+    require_tokenizer(options.tokenizer, vocabulary)
     splitter = splitter_identity(options.corpus)
     with open_output(options.output, options.work_folder) as folder:
         files = _find_files(options, folder)
@@ -96,6 +99,7 @@ def create(options: CreateOptions) -> Summary:
             built = _build(engine, job, tokenized, text_bytes)
         manifest = _manifest(plan, partitions, built)
         manifest["counts"] |= sentence_counts(options.corpus, tokenized)
+        manifest["counts"] |= count_lines(tokenized)
         _warn(options, *review_records(manifest["counts"], built))
         folder.finish(vocabulary.data, manifest)
         return _summary(state, manifest, begin)

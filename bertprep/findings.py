@@ -11,8 +11,11 @@ from pathlib import Path
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.files import in_bytes
-from bertprep.options import CorpusOptions, CreateOptions, Place
+from bertprep.options import CorpusOptions, CreateOptions, Place, TokenizerOptions
+from bertprep.options.segmenters import segmenter_versions
 from bertprep.stages import BuiltPartition, Job, TokenizedSplit
+from bertprep.tokenization.plain import require_pieces
+from bertprep.vocab import Vocabulary
 
 #: For the estimate: tokens a byte of text, and the share of a sequence that an instance takes on.
 _TOKENS_A_BYTE, _SHARE_USED = 0.25, 0.7
@@ -20,6 +23,8 @@ _GZIP_SHARE = 0.33
 
 _MANY_UNKNOWN = 0.01
 _MANY_CUT = 0.25
+#: Chinese has 1.3 to 1.7.
+_LONG_WORD_TOKENS = 3
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,12 @@ class Summary:
             ("written", f"{_shards(self.num_shards)}, {in_bytes(self.bytes)} of records"),
             ("time", f"{self.seconds:,.1f} s"),
         ]
+        if "words" in counts:
+            mean = counts["tokens"] / max(1, counts["words"])
+            rows.insert(3, ("words", f"{counts['words']:,}, {mean:.2f} tokens each"))
+        if "unaligned_lines" in counts:
+            share = _share(counts["unaligned_lines"], counts["segmented_lines"])
+            rows.insert(4, ("not segmented", f"{share} of the lines"))
         if counts["eval_documents"]:
             rows.insert(1, ("held out", f"{counts['eval_documents']:,}"))
         behind = [name for name, _ in rows].index("sentences") + 1
@@ -73,6 +84,20 @@ def require_text(options: CreateOptions, files: Sequence[InputFile]) -> None:
     """Raises BertprepError where all files are empty."""
     if not any(file.size for file in files):
         raise BertprepError(f"{_named(options)}: there is no text, only empty files: name others")
+
+
+def require_tokenizer(options: TokenizerOptions, vocabulary: Vocabulary) -> None:
+    """Raises UsageError where a token or a library that the options name is not there."""
+    require_pieces(vocabulary, options.never_split)
+    if options.word_segmenter:
+        segmenter_versions(options.word_segmenter)
+
+
+def count_lines(tokenized: Sequence[TokenizedSplit]) -> dict[str, int]:
+    """The manifest's counts of lines for a word segmenter; none where there was none."""
+    names = ("segmented_lines", "unaligned_lines")
+    counts = {name: sum(getattr(result, name) for result in tokenized) for name in names}
+    return counts if counts["segmented_lines"] else {}
 
 
 def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None:
@@ -164,12 +189,37 @@ def review_records(counts: dict[str, int], built: Sequence[BuiltPartition]) -> l
             f"{unknown:.1%} of the tokens are [UNK]: does the vocabulary fit the language, and "
             "--lowercase its casing?"
         )
+    warnings += _review_words(counts)
     cut = counts["truncated_tokens"]
     share = cut / max(1, cut + counts["instance_tokens"])
     if share > _MANY_CUT:
         warnings.append(
             f"{share:.0%} of the tokens were cut away to fit --max-seq-length: are the lines "
             "sentences, and not whole paragraphs? --split-sentences splits those"
+        )
+    return warnings
+
+
+def _review_words(counts: dict[str, int]) -> list[str]:
+    """Warnings of the words of unspaced scripts, where they were asked for."""
+    if "words" not in counts:
+        return []
+    warnings = []
+    mean = counts["tokens"] / max(1, counts["words"])
+    if not counts["joined_tokens"]:
+        warnings.append(
+            "no ideograph was joined to a word: has the text any, and with --segmented, are there "
+            "blanks between words, not between characters?"
+        )
+    elif mean > _LONG_WORD_TOKENS:
+        warnings.append(
+            f"words have {mean:.1f} tokens on average: are there blanks between words, as "
+            "--segmented says? If not, pass --word-segmenter"
+        )
+    if unaligned := counts.get("unaligned_lines"):
+        warnings.append(
+            f"{unaligned:,} of {counts['segmented_lines']:,} lines are masked by characters: the "
+            "words of --word-segmenter do not join to them"
         )
     return warnings
 

@@ -17,6 +17,7 @@ from typing import Any
 from bertprep import __version__
 from bertprep.data import InputFile, PartitionPlan, ShardSummary
 from bertprep.options import CreateOptions, InstanceOptions
+from bertprep.options.segmenters import segmenter_versions
 from bertprep.vocab import Vocabulary
 
 PLAN_NAME, MANIFEST_NAME, VOCABULARY_NAME = "plan.json", "manifest.json", "vocab.txt"
@@ -51,6 +52,10 @@ def make_plan(
     }
     if options.records.compression == "gzip":
         plan["zlib"] = zlib.ZLIB_RUNTIME_VERSION
+    # As it will be read again.
+    plan["tokenizer"]["never_split"] = list(options.tokenizer.never_split)
+    if options.tokenizer.word_segmenter:
+        plan["segmenter"] = segmenter_versions(options.tokenizer.word_segmenter)
     return plan
 
 
@@ -107,7 +112,7 @@ def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, dict) and value:
         inner = value.items()
         return [leaf for key, item in inner for leaf in _leaves(item, _inner_name(name, key))]
-    if isinstance(value, list):
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         named = [(f"input {item['path']}" if "path" in item else str(item), item) for item in value]
         return [(key, {k: v for k, v in item.items() if k != "path"}) for key, item in named]
     return [(name, value)]
@@ -121,6 +126,8 @@ def _inner_name(name: str, key: str) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "not there"
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
     if isinstance(value, dict):
         return ", ".join(
             f"{key} {_shown(item)}" if isinstance(item, str) else f"{item:,} {key}"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bertprep.corpus import Split, read_blocks
-from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary
+from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary, TokenizedDocuments
 from bertprep.errors import BertprepError, TextError
 from bertprep.files import write_whole
 from bertprep.instances import create_training_instances
@@ -76,6 +76,8 @@ class TokenizedSplit:
     split_lines: int = 0
     unsplit_lines: int = 0
     cut_sentences: int = 0
+    segmented_lines: int = 0
+    unaligned_lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
     tokenizer = _tokenizer(job.options, job.vocabulary_sha256)
     splitter = _splitter(job.options)
     mended_before = tokenizer.mended_lines
+    segmented_before, unaligned_before = tokenizer.segmented_lines, tokenizer.unaligned_lines
     blobs: list[str] = []
     num_documents = num_held_out = num_one_sentence = skipped_documents = 0
     mended_lines = split_lines = unsplit_lines = cut_sentences = 0
@@ -171,6 +174,8 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         split_lines,
         unsplit_lines,
         cut_sentences,
+        tokenizer.segmented_lines - segmented_before,
+        tokenizer.unaligned_lines - unaligned_before,
     )
     _leave(job, result_file, result)
     return result
@@ -245,6 +250,8 @@ def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
         "random_next": instances.num_random_next,
         "masks": len(instances.masks),
     }
+    if job.options.tokenizer.marks_words:
+        counts |= _count_words(documents, vocabulary)
     result = BuiltPartition(shards, counts)
     _leave(job, result_file, result)
     return result
@@ -254,6 +261,17 @@ def _are_made(job: Job, names: list[str], receipt: Path) -> bool:
     if job.url:
         return is_delivered(names, receipt, job.url)
     return all((job.folder / name).exists() for name in names)
+
+
+def _count_words(documents: TokenizedDocuments, vocabulary: Vocabulary) -> dict[str, int]:
+    """Words, and tokens that are joined to the one before them without being `##` pieces."""
+    continues = documents.continues_word
+    is_piece = np.array([token.startswith("##") for token in vocabulary.tokens])
+    joined = continues & ~is_piece[documents.token_ids]
+    return {
+        "words": int(np.count_nonzero(~continues)),
+        "joined_tokens": int(np.count_nonzero(joined)),
+    }
 
 
 def _shard_names(job: Job, partition: int) -> list[str]:

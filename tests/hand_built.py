@@ -137,6 +137,16 @@ def made_records(
     """What bertprep makes of random documents, in the order of the shard."""
     longest = max(2, options.max_seq_length // 2)
     documents = random_documents(vocabulary, options.random_seed, num_sentences, longest)
+    return records_of(documents, vocabulary, options, records)
+
+
+def records_of(
+    documents: TokenizedDocuments,
+    vocabulary: Vocabulary,
+    options: InstanceOptions,
+    records: RecordOptions | None = None,
+) -> list[bytes]:
+    """What bertprep makes of documents, in the order of the shard."""
     instances = create_training_instances(documents, vocabulary, options)
     layout = RecordLayout.of(vocabulary, options, records or RecordOptions())
     serializer = RecordSerializer(instances, layout)

@@ -32,7 +32,7 @@ from bertprep.datasets.frames import look_at
 from bertprep.inspection import checks
 from bertprep.inspection.rules import Promise, RecordRules
 from bertprep.kernels import rules as kernel
-from bertprep.options import InstanceOptions, RecordOptions
+from bertprep.options import InstanceOptions, RecordOptions, TokenizerOptions
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 TOKENS = (*SPECIAL_TOKENS, "[unused7]", "a", "b", "c", "d", "##x", "##y")
@@ -45,6 +45,7 @@ class Judges:
 
     Args:
         options: what its records were made with; None where no manifest says so.
+        tokenizer: how their text was cut, where that is said.
     """
 
     def __init__(
@@ -53,8 +54,11 @@ class Judges:
         vocabulary: Vocabulary,
         schema: RecordSchema,
         options: InstanceOptions | None,
+        tokenizer: TokenizerOptions | None = None,
     ) -> None:
         plan = {"instances": dataclasses.asdict(options)} if options else None
+        if plan and tokenizer:
+            plan["tokenizer"] = dataclasses.asdict(tokenizer)
         self._schema, self._path = schema, folder / "shard"
         self._promise = Promise.of(plan, schema)
         (folder / "vocab.txt").write_bytes(vocabulary.data)

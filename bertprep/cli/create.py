@@ -16,6 +16,7 @@ from bertprep.options import (
     TokenizerOptions,
     place,
 )
+from bertprep.options.segmenters import SEGMENTERS
 
 
 def _format_options(command: F) -> F:
@@ -69,6 +70,28 @@ def _tokenizer_options(command: F) -> F:
                 "max_input_chars_per_word",
                 type=int,
                 help="A longer word is one [UNK].",
+            ),
+            option(
+                TokenizerOptions,
+                "segmented",
+                "--segmented",
+                is_flag=True,
+                show_default=False,
+                help="Blanks stand between words in Chinese too: mask the words whole.",
+            ),
+            option(
+                TokenizerOptions,
+                "word_segmenter",
+                type=click.Choice(list(SEGMENTERS)),
+                help="Mask whole words of unspaced text, by this library.",
+            ),
+            option(
+                TokenizerOptions,
+                "never_split",
+                multiple=True,
+                metavar="TOKEN",
+                show_default=False,
+                help="A piece that stands for itself in the text, as it is. Several times.",
             ),
         )
     ):

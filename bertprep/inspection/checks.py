@@ -72,8 +72,11 @@ def _compile_rules(job: CheckJob) -> _CompiledRules:
     if promise.whole_words:
         is_kept = promise.quirks == "keep"
         fields[kernel.WHOLE_WORDS] = kernel.ACROSS_SEP if is_kept else kernel.WITHIN_SEGMENTS
+    fields[kernel.MARKS_WORDS] = promise.marks_words
     kinds = [
         kernel.SPECIAL * rules.is_special(token)
+        | kernel.IDEOGRAPH * rules.may_be_ideograph(token)
+        | kernel.PUNCTUATION * rules.is_mark(token)
         | kernel.CONTINUES * token.startswith("##")
         | kernel.NOT_DRAWN * (not rules.is_drawn(token))
         for token in vocabulary.tokens

@@ -8,7 +8,7 @@ Source: create_instance_from_document, create_masked_lm_predictions and
 write_instance_to_example_files in google-research/bert's create_pretraining_data.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +16,7 @@ from bertprep.data import stored_name
 from bertprep.datasets import Feature, RecordSchema, parse_example
 from bertprep.instances import num_to_predict
 from bertprep.manifest import Plan, instance_options
+from bertprep.tokenization.properties import is_ideograph, is_punctuation
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary, is_reserved
 
 
@@ -29,6 +30,8 @@ class Promise:
         whole_words: words are masked whole; False where that is not promised.
         quirks: "keep" or "fix", as the records were made; "keep" where that is not known.
         has_plan: the options are known, and with them what can never stand in text.
+        marks_words: ideographs were joined to words, of which the records tell nothing.
+        never_split: reserved tokens that stand in text all the same.
     """
 
     schema: RecordSchema
@@ -36,13 +39,15 @@ class Promise:
     whole_words: bool = False
     quirks: str = "keep"
     has_plan: bool = False
+    marks_words: bool = False
+    never_split: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan | None, schema: RecordSchema) -> "Promise":
         """What a manifest's plan says; without one, nothing but the features."""
         if plan is None:
             return cls(schema)
-        options = instance_options(plan)
+        options, tokenizer = instance_options(plan), plan.get("tokenizer", {})
         numbers = range(schema.max_seq_length + 1)
         return cls(
             schema,
@@ -50,6 +55,8 @@ class Promise:
             whole_words=options.whole_word_mask,
             quirks=options.quirks,
             has_plan=True,
+            marks_words=bool(tokenizer.get("segmented") or tokenizer.get("word_segmenter")),
+            never_split=tuple(tokenizer.get("never_split", ())),
         )
 
 
@@ -67,11 +74,19 @@ class RecordRules:
     def is_special(self, token: str) -> bool:
         """Never stands in text; [UNK] does."""
         is_kept_out = token in SPECIAL_TOKENS or (self.promise.has_plan and is_reserved(token))
-        return is_kept_out and token != "[UNK]"
+        return is_kept_out and token != "[UNK]" and token not in self.promise.never_split
 
     def is_drawn(self, token: str) -> bool:
         """Can replace another token."""
         return self.promise.quirks == "keep" or not is_reserved(token)
+
+    def may_be_ideograph(self, token: str) -> bool:
+        """Stands for an ideograph; [UNK] may."""
+        return token == "[UNK]" or (len(token) == 1 and is_ideograph(token))
+
+    def is_mark(self, token: str) -> bool:
+        """Is punctuation."""
+        return len(token) == 1 and is_punctuation(token)
 
     def faults(self, record: bytes) -> list[str]:
         """What is wrong with a serialized example, a phrase each; nothing where it is legal."""
@@ -207,16 +222,7 @@ class RecordRules:
 
     def _words(self, text: list[str], positions: list[int], sep: int) -> Iterator[str]:
         masked = set(positions)
-        candidates: list[list[int]] = []
-        for place, token in enumerate(text[:-1]):
-            if place in (0, sep):
-                continue
-            joins = self.promise.whole_words and token.startswith("##") and candidates
-            if joins and not (self.promise.quirks == "fix" and place == sep + 1):
-                candidates[-1].append(place)
-            else:
-                candidates.append([place])
-        for candidate in candidates:
+        for candidate in self._candidates(text, sep, self._is_piece):
             of_it = masked.intersection(candidate)
             if of_it and len(of_it) < len(candidate):
                 word = " ".join(text[place] for place in candidate)
@@ -224,10 +230,39 @@ class RecordRules:
         if self.promise.budgets is None:
             return
         room = self.promise.budgets[len(text)] - len(positions)
+        # Where the words are not known, they are taken for as long as they can have been.
+        joins = self._may_be_joined if self.promise.marks_words else self._is_piece
+        candidates = self._candidates(text, sep, joins)
         sizes = [len(candidate) for candidate in candidates if not masked.intersection(candidate)]
         if any(size <= room for size in sizes):
             most = self.promise.budgets[len(text)]
             yield f"{len(positions)} of {most} masks, where a word that would fit is not masked"
+
+    def _candidates(
+        self, text: list[str], sep: int, joins: Callable[[list[str], int, int], bool]
+    ) -> list[list[int]]:
+        """The places of each candidate for a mask; `joins` tells what is no first place of one."""
+        candidates: list[list[int]] = []
+        for place in range(1, len(text) - 1):
+            if place == sep:
+                continue
+            is_own = self.promise.quirks == "fix" and place == sep + 1
+            if candidates and self.promise.whole_words and not is_own and joins(text, place, sep):
+                candidates[-1].append(place)
+            else:
+                candidates.append([place])
+        return candidates
+
+    def _is_piece(self, text: list[str], place: int, sep: int) -> bool:
+        return text[place].startswith("##")
+
+    def _may_be_joined(self, text: list[str], place: int, sep: int) -> bool:
+        """A `##` piece, or beside an ideograph; B may begin inside a word of several."""
+        before, token = text[place - 1], text[place]
+        if self._is_piece(text, place, sep) or self.is_mark(token):
+            return not self.is_mark(token)
+        is_beside = self.may_be_ideograph(before) or self.may_be_ideograph(token)
+        return place == sep + 1 or (is_beside and not self.is_mark(before))
 
     def _named(self, number: int) -> str:
         is_known = 0 <= number < len(self.vocabulary.tokens)

@@ -66,8 +66,8 @@ def scan_word(pages, text, at):
 
 
 @njit()
-def scan_chunk(pages, text, at):
-    """The end of the blank-separated chunk at `at`: the next space or ideograph."""
+def scan_chunk(pages, text, at, ends_at_ideographs):
+    """The end of the blank-separated chunk at `at`: the next space, or ideograph if that is one."""
     while True:
         code_point, length = decode(text, at)
         if length == 0:
@@ -75,7 +75,7 @@ def scan_chunk(pages, text, at):
         kind = class_of(pages, code_point)
         if kind < 0:
             return code_point, NEED_PAGE
-        if kind & 7 == SPACE or kind & 7 == IDEOGRAPH:
+        if kind & 7 == SPACE or (kind & 7 == IDEOGRAPH and ends_at_ideographs):
             return at, DONE
         at += length
 

@@ -2,7 +2,8 @@
 
 # Fields of `settings: int64[BUDGETS + L + 1]`: sizes; ids; whether a record has just as many masks
 # as its budget if its words allow it, or one at least; whether masks cover words, so that a word
-# too long for what is left of a budget is passed over; where each histogram starts in `counts`.
+# too long for what is left of a budget is passed over; the least room left over that no word can
+# explain: 1, more where words are not seen; where each histogram starts in `counts`.
 # From BUDGETS on stand the masks that a record of each number of tokens should have.
 (
     MAX_SEQ_LENGTH,
@@ -13,6 +14,7 @@
     MASK_ID,
     HAS_BUDGETS,
     HAS_WORDS,
+    LEAST_ROOM,
     LENGTHS,
     LENGTHS_A,
     LENGTHS_B,
@@ -21,7 +23,7 @@
     PIECES,
     MISPLACED,
     BUDGETS,
-) = range(16)
+) = range(17)
 
 # Fields at the beginning of `counts`; see inspection.measures.Measures.
 (

@@ -214,6 +214,7 @@ def measure_rows(rows, states, settings, kinds_by_id, counts, positions, context
         )
         if num_single_masked < num_single or (shortest <= length and not has_words):
             shortest = np.int64(1)
+        shortest = max(shortest, settings[at.LEAST_ROOM])
         budget = min(settings[at.BUDGETS + num_tokens], a_length + b_length)
         counts[at.OFF_BUDGET] += num_masks + shortest <= budget
         if settings[at.HAS_BUDGETS]:

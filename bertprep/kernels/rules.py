@@ -11,7 +11,8 @@ import numpy as np
 from bertprep.kernels.jit import inlined, njit
 
 # Fields of `rules: int64[RULES_SIZE]`. WHOLE_WORDS is one of the three below; HAS_PLAN is 0 where
-# nothing is known of the number of masks, and of how segments were cut.
+# nothing is known of the number of masks, and of how segments were cut. MARKS_WORDS: ideographs may
+# have been joined to words, which nobody can see any more.
 (
     MAX_SEQ_LENGTH,
     MAX_PREDICTIONS,
@@ -21,8 +22,9 @@ from bertprep.kernels.jit import inlined, njit
     MASK_ID,
     WHOLE_WORDS,
     HAS_PLAN,
+    MARKS_WORDS,
     RULES_SIZE,
-) = range(9)
+) = range(10)
 #: Words may be masked in part; whole, and a `##` piece at the start of B belongs to the last word
 #: of A; whole, and it does not.
 IN_PART, ACROSS_SEP, WITHIN_SEGMENTS = range(3)
@@ -30,6 +32,8 @@ IN_PART, ACROSS_SEP, WITHIN_SEGMENTS = range(3)
 #: Bits of `kinds: uint8[vocab_size]`: a special token that text has not; a `##` piece; a token that
 #: never replaces another.
 SPECIAL, CONTINUES, NOT_DRAWN = 1, 2, 4
+#: An ideograph, or [UNK], which may be one; punctuation, which is joined to nothing.
+IDEOGRAPH, PUNCTUATION = 8, 16
 
 # Sums of `totals: int64[TOTALS_SIZE]`.
 TOKENS, MASKS, RANDOM_NEXT, TOTALS_SIZE = range(4)
@@ -38,17 +42,26 @@ _ONE = np.int32(np.float32(1).view(np.int32))
 
 
 @inlined()
-def _candidates_left(is_masked, kinds, sep, last, whole_words, room):
-    """A candidate of at most `room` tokens is not masked, though it would have fitted."""
+def _candidates_left(is_masked, kinds, sep, last, whole_words, marks_words, room):
+    """A candidate of at most `room` tokens is not masked, though it would have fitted.
+
+    With MARKS_WORDS a candidate stands for the largest that it can have been a part of.
+    """
     size, found = np.int64(0), False
     is_open = False
     for i in range(1, last + 1):
-        joins = i != sep and i != last and whole_words != IN_PART and kinds[i] & CONTINUES != 0
+        joins = kinds[i] & CONTINUES != 0
+        if marks_words and not joins and kinds[i] & PUNCTUATION == 0:
+            # B may begin inside a word, which is then one with the last of A.
+            either = kinds[i] | kinds[i - 1]
+            joins = i == sep + 1 or (either & IDEOGRAPH != 0 and either & PUNCTUATION == 0)
+        joins = joins and i != sep and i != last and whole_words != IN_PART
         joins = joins and not (i == sep + 1 and whole_words == WITHIN_SEGMENTS)
         if i != sep:
             if not (joins and size):
                 found |= is_open and size > 0 and size <= room
-                size, is_open = np.int64(0), is_masked[i] == 0
+                size, is_open = np.int64(0), True
+            is_open &= is_masked[i] == 0
             size += 1
     return found
 
@@ -142,7 +155,8 @@ def _is_legal(row, rules, vocab_kinds, budgets, restored, kinds, is_masked):
             return False
     if rules[HAS_PLAN] and num_masks < budget:
         room = budget - num_masks
-        return not _candidates_left(is_masked, kinds, sep, last, whole_words, room)
+        marks_words = rules[MARKS_WORDS] != 0
+        return not _candidates_left(is_masked, kinds, sep, last, whole_words, marks_words, room)
     return True
 
 

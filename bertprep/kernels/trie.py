@@ -50,9 +50,8 @@ def _edge_slot(keys, mask, key):
 
 
 @njit()
-def _next_node(trie, node, byte):
+def next_node(keys, values, node, byte):
     """The node after `byte`, or -1."""
-    keys, values = trie[0], trie[1]
     key = node * 256 + np.int64(byte) + 1
     slot = _edge_slot(keys, keys.size - 1, key)
     return np.int64(values[slot]) if keys[slot] == key else np.int64(-1)
@@ -64,7 +63,7 @@ def match_pieces(trie, word, size, tokens, start):
 
     A word with a part that is no piece becomes one [UNK].
     """
-    accepts, limits = trie[2], trie[3]
+    keys, values, accepts, limits = trie
     unknown, continued, max_characters = limits[0], limits[1], limits[2]
     at = 0 if num_characters(word, np.int64(0), np.int64(size)) <= max_characters else -1
     end = start
@@ -73,7 +72,7 @@ def match_pieces(trie, word, size, tokens, start):
         piece, piece_end = -1, -1
         i = at
         while i < size and node >= 0:
-            node = _next_node(trie, node, word[i])
+            node = next_node(keys, values, node, word[i])
             i += 1
             if node >= 0 and accepts[node] >= 0:
                 piece, piece_end = accepts[node], i

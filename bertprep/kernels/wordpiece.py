@@ -31,9 +31,10 @@ from bertprep.kernels.characters import (
 )
 from bertprep.kernels.jit import inlined, njit
 from bertprep.kernels.machine import count_trailing_zeros, load64
+from bertprep.kernels.marks import LETTERS, NOTHING, can_join, link_of, mark_of, match_kept
 from bertprep.kernels.trie import match_pieces
 
-# Fields of `progress: int64[11]`, in and out of `tokenize`.
+# Fields of `progress: int64[12]`, in and out of `tokenize`.
 (
     REASON,
     POSITION,
@@ -46,7 +47,8 @@ from bertprep.kernels.trie import match_pieces
     CHUNK_TOKENS,
     DETAIL,
     DOCUMENT_HASH,
-) = range(11)
+    PREVIOUS,
+) = range(12)
 
 #: The longest word, in bytes, that the memo keeps.
 MEMO_BYTES = 32
@@ -128,7 +130,21 @@ def _hash_line(text, start, end, state):
 
 
 @njit()
-def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, documents, progress):
+def tokenize(
+    text,
+    end,
+    limits,
+    trie,
+    pages,
+    memo,
+    word,
+    tokens,
+    sentences,
+    documents,
+    progress,
+    marks,
+    kept,
+):
     """Tokenizes `text[:end]`, whole documents, from `progress[POSITION]` on.
 
     Args:
@@ -143,7 +159,10 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
         sentences: int64[...]. Out: where each sentence ends in `tokens`.
         documents: int64[2, ...]. Out: where each document ends in `sentences`, and the hash of
             its stripped lines.
-        progress: int64[11]. In and out: the fields named above.
+        progress: int64[12]. In and out: the fields named above.
+        marks: uint8[>= end]. 1 where a character is in the word of the character before it, blanks
+            aside; None where ideographs are words of their own, at no cost.
+        kept: what `match_kept` looks tokens up in; None where none are kept whole, at no cost.
     """
     count = progress[NUM_TOKENS]
     num_sentences = progress[NUM_SENTENCES]
@@ -152,6 +171,9 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
     chunk_start, chunk_tokens = progress[CHUNK_START], progress[CHUNK_TOKENS]
     document_hash = np.uint64(progress[DOCUMENT_HASH])
     at = progress[POSITION]
+    # What the word before was, where its blank-separated chunk still goes on.
+    previous = progress[PREVIOUS]
+    is_plain = marks is None and kept is None
     reason, detail = DONE, np.int64(0)
     classes = pages[1][0]
     # Indices in the loop are unsigned where they can be: signed ones are checked for negatives.
@@ -179,12 +201,23 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
                     num_sentences += 1
             at += 1
             line_start, line_tokens = at, count
-            chunk_start, chunk_tokens = at, count
+            chunk_start, chunk_tokens, previous = at, count, NOTHING
             continue
         if kind == SPACE:
             at += 1
-            chunk_start, chunk_tokens = at, count
+            chunk_start, chunk_tokens, previous = at, count, NOTHING
             continue
+        if kept is not None:  # noqa: SIM102 (numba leaves out what is under such a test alone)
+            if previous != LETTERS and kept[0][byte]:
+                token, stop, reason = match_kept(kept, pages, text, at)
+                if reason != DONE:
+                    detail = stop
+                    break
+                if token >= 0:
+                    tokens[np.uint64(count)] = np.uint32(token)
+                    count += 1
+                    at, previous = stop, NOTHING
+                    continue
         stop = at + 1
         if kind != PUNCTUATION:
             # An ASCII word shows its end in a few machine words; any other goes by character.
@@ -198,7 +231,7 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
             if border >= 0x80 or classes[border] & 7 == DROPPED:
                 stop, reason = scan_word(pages, text, stop)
                 if reason == CHUNK:
-                    detail, reason = scan_chunk(pages, text, stop)
+                    detail, reason = scan_chunk(pages, text, stop, is_plain)
                     if reason == DONE:
                         reason, count = CHUNK, chunk_tokens
                         break
@@ -212,9 +245,10 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
                 stop = at + length
                 if kind == SPACE:
                     at = stop
-                    chunk_start, chunk_tokens = at, count
+                    chunk_start, chunk_tokens, previous = at, count, NOTHING
                     continue
         size = stop - at
+        before = count
         slot = np.uint64(0)
         found = False
         if size <= 8:
@@ -243,14 +277,24 @@ def tokenize(text, end, limits, trie, pages, memo, word, tokens, sentences, docu
                     break
                 count += 2
                 part += 1
+        if not is_plain and count > before:
+            link = link_of(kind)
+            if marks is not None:  # noqa: SIM102 (as above)
+                if can_join(previous, link):
+                    mark = marks[np.uint64(at)]
+                    if link == LETTERS:  # an ideograph has no other characters about it
+                        mark = mark_of(pages, text, marks, at)
+                    tokens[np.uint64(before)] |= np.uint32(mark) << np.uint32(31)
+            previous = link
         at = stop
         if text[np.uint64(at)] == 32:  # as it mostly is: no need to go round for it
             at += 1
-            chunk_start, chunk_tokens = at, count
-        elif kind == IDEOGRAPH:
+            chunk_start, chunk_tokens, previous = at, count, NOTHING
+        elif is_plain and kind == IDEOGRAPH:
             chunk_start, chunk_tokens = at, count
     progress[REASON], progress[POSITION], progress[DETAIL] = reason, at, detail
     progress[NUM_TOKENS], progress[NUM_SENTENCES] = count, num_sentences
     progress[NUM_DOCUMENTS], progress[DOCUMENT_HASH] = num_documents, np.int64(document_hash)
     progress[LINE_START], progress[LINE_TOKENS] = line_start, line_tokens
     progress[CHUNK_START], progress[CHUNK_TOKENS] = chunk_start, chunk_tokens
+    progress[PREVIOUS] = previous

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bertprep.options.checks import require, require_share
 from bertprep.options.places import Place, place
+from bertprep.options.segmenters import SEGMENTERS
 
 #: The record format counts a sequence's bytes in numbers that fit three varint bytes.
 LONGEST_SEQUENCE = 65536
@@ -24,11 +25,19 @@ class TokenizerOptions:
         lowercase: lower-case the text before it is looked up.
         strip_accents: drop combining marks; None follows `lowercase`.
         max_input_chars_per_word: a longer word, in code points, is one [UNK].
+        segmented: blanks stand between words in unspaced scripts too; the ideographs of a word are
+            masked together.
+        word_segmenter: the same by a library, one of SEGMENTERS, for text without such blanks.
+        never_split: pieces that stand for themselves in text, as they are, between borders of
+            words; sorted.
     """
 
     lowercase: bool = True
     strip_accents: bool | None = None
     max_input_chars_per_word: int = 200
+    segmented: bool = False
+    word_segmenter: str | None = None
+    never_split: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.strip_accents is None:
@@ -37,6 +46,26 @@ class TokenizerOptions:
             self.max_input_chars_per_word >= 1,
             f"max_input_chars_per_word must be at least 1, got {self.max_input_chars_per_word}",
         )
+        require(
+            self.word_segmenter is None or self.word_segmenter in SEGMENTERS,
+            f"word_segmenter must be {' or '.join(SEGMENTERS)}, got {self.word_segmenter}",
+        )
+        require(
+            not (self.segmented and self.word_segmenter),
+            "segmented text has its words already: leave out --segmented or --word-segmenter",
+        )
+        # From a plan they come as a list; the order says nothing.
+        object.__setattr__(self, "never_split", tuple(sorted(set(self.never_split))))
+        for token in self.never_split:
+            require(
+                bool(token) and not any(map(str.isspace, token)),
+                f"never_split tokens must have no blanks in them, got {token!r}",
+            )
+
+    @property
+    def marks_words(self) -> bool:
+        """Words of several ideographs are known."""
+        return self.segmented or self.word_segmenter is not None
 
 
 @dataclass(frozen=True)
@@ -243,4 +272,9 @@ class CreateOptions:
             self.work_folder is None or isinstance(self.output, str),
             f"work_folder is for an output on an object store, got {self.work_folder} with "
             f"{self.output}",
+        )
+        require(
+            self.instances.whole_word_mask or not self.tokenizer.marks_words,
+            "words of several ideographs are marked for whole-word masking alone: leave out "
+            "--no-whole-word-mask, or --segmented and --word-segmenter",
         )

@@ -18,7 +18,7 @@ from bertprep.kernels.characters import (
     STRIPPED,
 )
 from bertprep.options import TokenizerOptions
-from bertprep.tokenization.plain import (
+from bertprep.tokenization.properties import (
     is_dropped,
     is_ideograph,
     is_punctuation,

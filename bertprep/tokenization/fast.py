@@ -17,9 +17,10 @@ import numpy as np
 
 from bertprep.data import HashedDocuments, TokenizedDocuments
 from bertprep.errors import TextError, UsageError
-from bertprep.kernels import trie, wordpiece
+from bertprep.kernels import wordpiece
 from bertprep.kernels.characters import CHUNK, DONE, INVALID, NEED_PAGE
 from bertprep.kernels.machine import PADDING
+from bertprep.kernels.marks import NOTHING
 from bertprep.kernels.trie import CONTINUES
 from bertprep.kernels.wordpiece import (
     CHUNK_START,
@@ -31,17 +32,18 @@ from bertprep.kernels.wordpiece import (
     NUM_SENTENCES,
     NUM_TOKENS,
     POSITION,
+    PREVIOUS,
     REASON,
 )
 from bertprep.options import CorpusOptions, TokenizerOptions
 from bertprep.tokenization.characters import CharacterTable
-from bertprep.tokenization.plain import BasicTokenizer, WordpieceTokenizer
+from bertprep.tokenization.lookups import make_kept, make_memo, make_trie, to_offsets
+from bertprep.tokenization.plain import FullTokenizer
+from bertprep.tokenization.segmenters import WordMarker
 from bertprep.vocab import Vocabulary
 
 Text = bytes | bytearray | memoryview | np.ndarray
-Trie = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
-_MEMO_ROWS = 1 << 17
 _CACHED_CHUNK_BYTES = 64
 
 _NOT_TEXT_ADVICE = (
@@ -68,7 +70,8 @@ class FastTokenizer:
             (`CorpusOptions.encoding_errors`).
 
     Raises:
-        UsageError: the vocabulary has no [UNK].
+        UsageError: the vocabulary has no [UNK], or lacks a token that is never to be split; the
+            word segmenter is not installed.
     """
 
     def __init__(
@@ -84,15 +87,27 @@ class FastTokenizer:
         self._corpus = corpus
         self._limits = np.array([corpus.max_line_chars, seed & (2**63 - 1)], np.int64)
         self._characters = CharacterTable(options)
-        self._trie = _make_trie(vocabulary, longest)
-        self._memo = _make_memo()
+        self._trie = make_trie(vocabulary, longest)
+        self._memo = make_memo()
         self._word = np.empty(4 * longest + 32, np.uint8)
         self._end = 0
+        self._options = options
         self._allocate(0)
-        self._ids = vocabulary.ids
-        self._basic = BasicTokenizer(options.lowercase, options.strip_accents)
-        self._wordpiece = WordpieceTokenizer(vocabulary.ids, max_input_chars_per_word=longest)
+        self._plain = FullTokenizer(vocabulary, options)
+        self._kept = make_kept(options.never_split, vocabulary) if options.never_split else None
+        name = options.word_segmenter
+        self._marker = WordMarker(name) if name else None
         self._remembered_chunk = lru_cache(1 << 14)(self._tokenize_chunk)
+
+    @property
+    def segmented_lines(self) -> int:
+        """Lines so far that a word segmenter was asked about."""
+        return self._marker.lines if self._marker else 0
+
+    @property
+    def unaligned_lines(self) -> int:
+        """Of these, the lines that its words do not join to: their words are single characters."""
+        return self._marker.unaligned_lines if self._marker else 0
 
     def tokenize_text(self, text: Text) -> HashedDocuments:
         """Tokenizes a block of whole documents.
@@ -108,7 +123,9 @@ class FastTokenizer:
             TextError: bytes that are not UTF-8 or NUL ("strict"), or a line that is too long.
         """
         left_out = self._take(text)
-        progress = np.zeros(11, np.int64)
+        if self._marker and self._marks is not None:
+            self._marker.mark(bytes(self._text_bytes[: self._end]), self._marks)
+        progress = np.zeros(12, np.int64)
         progress[DOCUMENT_HASH] = self._limits[1]
         while True:
             wordpiece.tokenize(
@@ -123,6 +140,8 @@ class FastTokenizer:
                 self._sentences,
                 self._documents,
                 progress,
+                self._marks,
+                self._kept,
             )
             reason = progress[REASON]
             if reason == DONE:
@@ -197,13 +216,18 @@ class FastTokenizer:
         # A sentence takes two bytes at least, a document three.
         self._sentences = np.empty(size // 2 + 2, np.int64)
         self._documents = np.empty((2, size // 3 + 2), np.int64)
+        # Where words stand between blanks, every border beside an ideograph is inside of one.
+        marks_words = self._options.marks_words
+        self._marks = np.ones(size + PADDING, np.uint8) if marks_words else None
 
     def _insert_chunk(self, progress: np.ndarray) -> None:
         """Tokenizes the chunk that the kernel stopped at, and lets it go on behind."""
         start, stop = int(progress[CHUNK_START]), int(progress[DETAIL])
         chunk = bytes(self._text_bytes[start:stop])
+        marks = None if self._marks is None else self._marks[start:stop].tobytes()
         short = len(chunk) <= _CACHED_CHUNK_BYTES
-        tokens = self._remembered_chunk(chunk) if short else self._tokenize_chunk(chunk)
+        find = self._remembered_chunk if short else self._tokenize_chunk
+        tokens = find(chunk, marks)
         count = int(progress[CHUNK_TOKENS])
         after = count + tokens.size
         room = after + self._end - stop + PADDING
@@ -214,21 +238,28 @@ class FastTokenizer:
         self._tokens[count:after] = tokens
         progress[NUM_TOKENS] = progress[CHUNK_TOKENS] = after
         progress[POSITION] = progress[CHUNK_START] = stop
+        progress[PREVIOUS] = NOTHING
 
-    def _tokenize_chunk(self, chunk: bytes) -> np.ndarray:
-        """uint32[...]. The tokens of a chunk by the plain classes."""
-        tokens = []
-        for word in self._basic.tokenize(chunk.decode()):
-            for number, piece in enumerate(self._wordpiece.tokenize(word)):
-                tokens.append(self._ids[piece] | (int(CONTINUES) if number else 0))
-        return np.array(tokens, np.uint32)
+    def _tokenize_chunk(self, chunk: bytes, marks: bytes | None) -> np.ndarray:
+        """uint32[...]. The tokens of a chunk by the plain classes; `marks` as the kernel's."""
+        text, starts = chunk.decode(), None
+        if marks is not None:
+            at = np.flatnonzero(np.frombuffer(chunk, np.uint8) & 0xC0 != 0x80).tolist()
+            starts = {number for number, place in enumerate(at) if not marks[place]}
+        return np.array(
+            [
+                self._plain.vocab.ids[piece] | (int(CONTINUES) if continues else 0)
+                for piece, continues in self._plain.mark_pieces(text, starts)
+            ],
+            np.uint32,
+        )
 
     def _copy_results(self, progress: np.ndarray) -> HashedDocuments:
         num_documents = progress[NUM_DOCUMENTS]
         documents = TokenizedDocuments(
             self._tokens[: progress[NUM_TOKENS]].copy(),
-            _offsets(self._sentences[: progress[NUM_SENTENCES]]),
-            _offsets(self._documents[0, :num_documents]),
+            to_offsets(self._sentences[: progress[NUM_SENTENCES]]),
+            to_offsets(self._documents[0, :num_documents]),
         )
         return HashedDocuments(documents, self._documents[1, :num_documents].view(np.uint64).copy())
 
@@ -244,12 +275,6 @@ class FastTokenizer:
         characters = np.count_nonzero(self._text[position : progress[POSITION]] & 0xC0 != 0x80)
         problem = f"line is {characters:,} characters, the limit is {self._limits[0]:,}"
         return TextError(problem, position, line, _LONG_LINE_ADVICE)
-
-
-def _offsets(ends: np.ndarray) -> np.ndarray:
-    offsets = np.zeros(ends.size + 1, np.int64)
-    offsets[1:] = ends
-    return offsets
 
 
 def _mend(text: bytes, skip: bool) -> tuple[bytes, list[int]]:
@@ -270,27 +295,3 @@ def _mend(text: bytes, skip: bool) -> tuple[bytes, list[int]]:
                 continue
         kept.append(mended)
     return b"\n".join(kept), faulty
-
-
-def _make_trie(vocabulary: Vocabulary, longest_word: int) -> Trie:
-    """What the kernel finds pieces with; see `wordpiece.tokenize`."""
-    # "##" goes first, so that its node is 2 even where it is no piece: nodes count from the root.
-    pieces = [b"##", *(token.encode() for token in vocabulary.tokens)]
-    offsets = _offsets(np.cumsum([len(piece) for piece in pieces]))
-    num_bytes = int(offsets[-1])
-    # At most half full, or the search for a free slot gets long.
-    slots = 1 << (2 * num_bytes).bit_length()
-    keys, values = np.zeros(slots, np.int64), np.zeros(slots, np.int32)
-    accepts = np.full(num_bytes + 1, -1, np.int32)
-    data = np.frombuffer(b"".join(pieces), np.uint8)
-    trie.build_trie(data, offsets, keys, values, accepts)
-    accepts[accepts >= 0] -= 1
-    return keys, values, accepts, np.array([vocabulary.unk_id, 2, longest_word], np.int64)
-
-
-def _make_memo() -> np.ndarray:
-    """uint64[2**n, 8]. An empty memo: keys of zero bytes, which have no tokens."""
-    memo = np.empty((_MEMO_ROWS, 8), np.uint64)
-    memo[:, :4] = 0
-    memo[:, 4:] = ~np.uint64(0)
-    return memo

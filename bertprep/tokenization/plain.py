@@ -11,58 +11,34 @@ Example:
 Source: tokenization.py of google-research/bert.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from os import PathLike
-from unicodedata import category, normalize
+from typing import NamedTuple
+from unicodedata import category
 
 from bertprep.errors import UsageError
 from bertprep.options import TokenizerOptions
-from bertprep.vocab import Vocabulary
-
-#: CJK Unified Ideographs, its extensions A to E, and the two compatibility blocks; inclusive.
-IDEOGRAPHS = (
-    (0x4E00, 0x9FFF),
-    (0x3400, 0x4DBF),
-    (0x20000, 0x2A6DF),
-    (0x2A700, 0x2B73F),
-    (0x2B740, 0x2B81F),
-    (0x2B820, 0x2CEAF),
-    (0xF900, 0xFAFF),
-    (0x2F800, 0x2FA1F),
-)
+from bertprep.tokenization.properties import IDEOGRAPHS as IDEOGRAPHS
+from bertprep.tokenization.properties import is_dropped as is_dropped
+from bertprep.tokenization.properties import is_ideograph as is_ideograph
+from bertprep.tokenization.properties import is_punctuation as is_punctuation
+from bertprep.tokenization.properties import is_space as is_space
+from bertprep.tokenization.properties import map_characters as map_characters
+from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 
-def is_space(character: str) -> bool:
-    """Parts words, and is nothing else."""
-    return character in "\t\n\r" or category(character) == "Zs"
+class MarkedWord(NamedTuple):
+    """A word, with what masking and WordPiece should know of it.
 
+    Attributes:
+        text: of the word.
+        continues: a reader takes it and the word before it for one: `北`, `京` is one word.
+        is_kept: it is one of `never_split`, a piece as it is.
+    """
 
-def is_dropped(character: str) -> bool:
-    """Is taken out before anything else is looked at; private-use characters are not."""
-    if character in "\0\ufffd":
-        return True
-    return category(character) in ("Cc", "Cf") and not is_space(character)
-
-
-def is_ideograph(character: str) -> bool:
-    """Is a word of its own. No kana, no hangul: these scripts are written in words."""
-    return any(first <= ord(character) <= last for first, last in IDEOGRAPHS)
-
-
-def is_punctuation(character: str) -> bool:
-    """Is a word of its own: Unicode's punctuation, and ASCII's symbols ($, +, ~ ...) too."""
-    if character.isascii():
-        return character.isprintable() and not character.isalnum() and character != " "
-    return category(character).startswith("P")
-
-
-def map_characters(text: str, lowercase: bool, strip_accents: bool) -> str:
-    """Lower-cases a chunk as a whole and takes its combining marks off."""
-    if lowercase:
-        text = text.lower()
-    if strip_accents:
-        text = "".join(c for c in normalize("NFD", text) if category(c) != "Mn")
-    return text
+    text: str
+    continues: bool
+    is_kept: bool
 
 
 class BasicTokenizer:
@@ -71,20 +47,110 @@ class BasicTokenizer:
     Args:
         lowercase: lower-case the text.
         strip_accents: drop combining marks; None follows `lowercase`.
+        never_split: words that stay as they are wherever the text has borders on both their
+            sides: its ends, blanks, punctuation, ideographs. The longest that fits first.
     """
 
-    def __init__(self, lowercase: bool = True, strip_accents: bool | None = None) -> None:
+    def __init__(
+        self,
+        lowercase: bool = True,
+        strip_accents: bool | None = None,
+        never_split: Collection[str] = (),
+    ) -> None:
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
+        self.never_split = sorted(never_split, key=len, reverse=True)
 
     def tokenize(self, text: str) -> list[str]:
         """The words of a text."""
+        if self.never_split:
+            return [word.text for word in self.mark_words(text)]
         words: list[str] = []
         for chunk in "".join(map(_spaced, text)).split():
             mapped = map_characters(chunk, self.lowercase, self.strip_accents)
             for part in mapped.split():
                 words.extend(_split_at_punctuation(part))
         return words
+
+    def mark_words(self, text: str, starts: Collection[int] = ()) -> Iterator[MarkedWord]:
+        """The words of a text, and which of them are one for a reader.
+
+        Two words are one where no blank is between them, at least one is an ideograph, neither is
+        punctuation or kept, and the second does not begin at one of `starts`.
+
+        Args:
+            starts: offsets of the characters at which a segmenter's words begin; empty for text
+                that has blanks between words.
+        """
+        for chunk, offsets in _chunks(text):
+            before = ""  # what of the word before says whether it can be joined
+            for at, part, is_kept in self._parts(chunk):
+                joins = offsets[at] not in starts
+                for word in [part] if is_kept else self._split_part(part):
+                    either = _is_joined(before, word) and not is_kept
+                    yield MarkedWord(word, joins and either, is_kept)
+                    joins, before = False, "" if is_kept else word
+
+    def _map(self, text: str) -> str:
+        return map_characters(text, self.lowercase, self.strip_accents)
+
+    def _split_part(self, part: str) -> Iterator[str]:
+        for word in self._map(part).split():
+            yield from _split_at_punctuation(word)
+
+    def _parts(self, chunk: str) -> Iterator[tuple[int, str, bool]]:
+        """A chunk apart at ideographs and kept words: where each part begins, and if it is kept."""
+        start = at = 0
+        while at < len(chunk):
+            kept = self._kept_at(chunk, start, at)
+            if not kept and not is_ideograph(chunk[at]):
+                at += 1
+                continue
+            if start < at:
+                yield start, chunk[start:at], False
+            yield at, kept or chunk[at], bool(kept)
+            start = at = at + len(kept or chunk[at])
+        if start < at:
+            yield start, chunk[start:at], False
+
+    def _kept_at(self, chunk: str, start: int, at: int) -> str:
+        """The longest of `never_split` at an offset; "" for none. The part begins at `start`."""
+        for word in self.never_split:
+            if chunk.startswith(word, at):
+                behind = at + len(word)
+                if self._is_border(chunk[start:at][::-1]) and self._is_border(chunk[behind:]):
+                    return word
+        return ""
+
+    def _is_border(self, text: str) -> bool:
+        """The first character that becomes something is no letter, or there is none."""
+        mapped = next(filter(None, map(self._map, text)), "")
+        is_mark = len(mapped) == 1 and is_punctuation(mapped)
+        return not mapped or is_mark or is_ideograph(mapped[0])
+
+
+def _chunks(text: str) -> Iterator[tuple[str, list[int]]]:
+    """What stands between blanks, without dropped characters, and the offset of each character."""
+    chunk, offsets = "", list[int]()
+    for offset, character in enumerate(text):
+        if is_dropped(character):
+            continue
+        if is_space(character) or character.isspace():
+            if chunk:
+                yield chunk, offsets
+            chunk, offsets = "", []
+        else:
+            chunk += character
+            offsets.append(offset)
+    if chunk:
+        yield chunk, offsets
+
+
+def _is_joined(before: str, word: str) -> bool:
+    """Whether a border between two words is there for an ideograph alone."""
+    if not before or is_punctuation(before[0]) or is_punctuation(word[0]):
+        return False
+    return is_ideograph(before[0]) or is_ideograph(word[0])
 
 
 def _spaced(character: str) -> str:
@@ -147,6 +213,31 @@ class WordpieceTokenizer:
         return pieces
 
 
+#: A piece, and whether it continues the word of the piece before it.
+MarkedPiece = tuple[str, bool]
+
+
+def require_pieces(vocab: Vocabulary, never_split: Iterable[str]) -> None:
+    """Raises UsageError for a token that is never to be split, and cannot stand for itself."""
+    for token in never_split:
+        if token in SPECIAL_TOKENS:
+            raise UsageError(
+                f"--never-split {token}: this is a special token, which text never becomes: "
+                "leave it out"
+            )
+        begins_oddly = token.startswith("##") or category(token[0]) == "Mn"
+        if begins_oddly or any(map(is_dropped, token)):
+            raise UsageError(
+                f"--never-split {token!r}: a token neither begins with ## or a combining mark nor "
+                "has a character that is dropped from text: name another one"
+            )
+        if token not in vocab.ids:
+            raise UsageError(
+                f"--never-split {token}: is not in the vocabulary: write it there in place of an "
+                "[unused1] or the like"
+            )
+
+
 class FullTokenizer:
     """Text -> pieces, and pieces <-> ids.
 
@@ -155,7 +246,8 @@ class FullTokenizer:
         options: how text becomes pieces.
 
     Raises:
-        UsageError: the file is no vocabulary (see `Vocabulary.load`).
+        UsageError: the file is no vocabulary (see `Vocabulary.load`), or lacks a token that is
+            never to be split.
     """
 
     def __init__(
@@ -163,17 +255,37 @@ class FullTokenizer:
         vocab: Vocabulary | str | PathLike[str],
         options: TokenizerOptions | None = None,
     ) -> None:
-        options = options or TokenizerOptions()
+        self.options = options = options or TokenizerOptions()
         self.vocab = vocab if isinstance(vocab, Vocabulary) else Vocabulary.load(vocab)
-        self.basic_tokenizer = BasicTokenizer(options.lowercase, options.strip_accents)
+        require_pieces(self.vocab, options.never_split)
+        self.basic_tokenizer = BasicTokenizer(
+            options.lowercase, options.strip_accents, options.never_split
+        )
         self.wordpiece_tokenizer = WordpieceTokenizer(
             self.vocab.ids, max_input_chars_per_word=options.max_input_chars_per_word
         )
 
     def tokenize(self, text: str) -> list[str]:
         """The pieces of a text. A text that spells `[MASK]` is ordinary text."""
+        if self.options.never_split:
+            return [piece for piece, _ in self.mark_pieces(text)]
         words = self.basic_tokenizer.tokenize(text)
         return [piece for word in words for piece in self.wordpiece_tokenizer.tokenize(word)]
+
+    def mark_pieces(self, text: str, starts: Collection[int] | None = None) -> list[MarkedPiece]:
+        """The pieces of a text, and which of them continue the word of the piece before them.
+
+        Args:
+            starts: as in `BasicTokenizer.mark_words`; None where ideographs are words of their own.
+        """
+        return [
+            (piece, number > 0 or (word.continues and starts is not None))
+            for word in self.basic_tokenizer.mark_words(text, starts or ())
+            for number, piece in enumerate(self._pieces_of(word))
+        ]
+
+    def _pieces_of(self, word: MarkedWord) -> list[str]:
+        return [word.text] if word.is_kept else self.wordpiece_tokenizer.tokenize(word.text)
 
     def convert_tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
         """The ids of pieces.

@@ -18,6 +18,7 @@ from bertprep.datasets import DataSet, RecordSchema
 from bertprep.datasets.columns import RecordReader
 from bertprep.inspection.measure.duplicates import HashSample
 from bertprep.inspection.measure.measures import Measures
+from bertprep.inspection.rules import Promise
 from bertprep.inspection.scan import Part, scan
 from bertprep.instances import num_to_predict
 from bertprep.kernels import measure_fields as fields
@@ -28,6 +29,8 @@ from bertprep.vocab import Vocabulary
 #: Contexts of [UNK] that a part sends, that are kept between two parts, and at the end.
 _SENT_CONTEXTS, _MOST_CONTEXTS, _KEPT_CONTEXTS = 4096, 1 << 16, 1000
 _BELOW_31_BITS = (1 << 31) - 1
+#: Where words of several ideographs cannot be seen: no record has nothing but longer ones.
+_LONG_WORD = 8
 
 _HISTOGRAMS = (
     *("lengths", "lengths_a", "lengths_b", "masks_per_record", "mask_positions"),
@@ -137,12 +140,14 @@ class Tally:
         settings[fields.MASK_ID] = vocabulary.mask_id
         for name, where in self._slices.items():
             settings[getattr(fields, name.upper())] = where.start
-        settings[fields.HAS_WORDS] = 1
+        settings[fields.HAS_WORDS] = settings[fields.LEAST_ROOM] = 1
         settings[fields.BUDGETS :] = 1
         if plan is not None:
             options = instance_options(plan)
             settings[fields.HAS_BUDGETS] = 1
             settings[fields.HAS_WORDS] = options.whole_word_mask
+            marks_words = Promise.of(plan, self._schema).marks_words
+            settings[fields.LEAST_ROOM] = _LONG_WORD if marks_words else 1
             settings[fields.BUDGETS :] = [num_to_predict(n, options) for n in range(length + 1)]
         return settings
 

@@ -60,9 +60,17 @@ def _head(statistics: Statistics, data_set: DataSet, style: Style) -> Iterator[s
         instances = data_set.plan["instances"]
         facts += [
             f"{'whole words' if instances['whole_word_mask'] else 'single pieces'} masked",
+            *_segmentation(data_set.plan.get("tokenizer", {})),
             f"quirks {instances['quirks']}",
         ]
     yield from textwrap.wrap(", ".join(facts), _WIDTH)
+
+
+def _segmentation(tokenizer: dict[str, Any]) -> list[str]:
+    """How words of ideographs were told, which the records do not show."""
+    if tokenizer.get("segmented"):
+        return ["words by blanks"]
+    return [f"words by {name}" for name in [tokenizer.get("word_segmenter")] if name]
 
 
 def _row(finding: Finding, style: Style) -> Iterator[str]:
