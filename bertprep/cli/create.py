@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from bertprep.cli.flags import Command, F, option, split_options
+from bertprep.cli.flags import (
+    Command,
+    F,
+    corpus_options,
+    option,
+    split_options,
+    tokenizer_options,
+)
 from bertprep.options import (
     CorpusOptions,
     CreateOptions,
@@ -14,34 +21,6 @@ from bertprep.options import (
     RecordOptions,
     TokenizerOptions,
 )
-
-
-def _tokenizer_options(command: F) -> F:
-    for flag in reversed(
-        (
-            option(
-                TokenizerOptions,
-                "lowercase",
-                "--lowercase/--no-lowercase",
-                "--do-lower-case/--no-do-lower-case",
-                help="Lower-case the text; give --no-lowercase with a cased vocabulary.",
-            ),
-            option(
-                TokenizerOptions,
-                "strip_accents",
-                "--strip-accents/--no-strip-accents",
-                help="Drop combining marks (é becomes e); follows --lowercase unless given.",
-            ),
-            option(
-                TokenizerOptions,
-                "max_input_chars_per_word",
-                type=int,
-                help="A longer word is one [UNK].",
-            ),
-        )
-    ):
-        command = flag(command)
-    return command
 
 
 def _instance_options(command: F) -> F:
@@ -96,7 +75,7 @@ def _instance_options(command: F) -> F:
     help="The folder of the shards.",
 )
 @_instance_options
-@_tokenizer_options
+@tokenizer_options
 @option(CreateOptions, "num_shards", type=int, show_default="one a partition", help="Files.")
 @option(
     CreateOptions,
@@ -127,14 +106,7 @@ def _instance_options(command: F) -> F:
     type=click.Choice(["v1", "v2"]),
     help="input_ids as the reference, or input_word_ids as the TensorFlow Model Garden.",
 )
-@option(
-    CorpusOptions,
-    "encoding_errors",
-    type=click.Choice(["strict", "replace", "skip"]),
-    help="At bytes that are not UTF-8 and NUL: stop, replace them, or leave out the line.",
-)
-@option(CorpusOptions, "max_line_chars", type=int, help="A longer line is an error.")
-@option(CorpusOptions, "max_document_bytes", type=int, help="A larger document is an error.")
+@corpus_options
 @option(
     CreateOptions,
     "check_disk",

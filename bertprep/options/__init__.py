@@ -15,6 +15,7 @@ from bertprep.options.create import (
 from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
+from bertprep.options.vocab import VocabOptions
 
 __all__ = [
     "LONGEST_SEQUENCE",
@@ -28,5 +29,6 @@ __all__ = [
     "TokenizerOptions",
     "TrainingOptions",
     "UpdateOptions",
+    "VocabOptions",
     "available_cores",
 ]
