@@ -68,7 +68,7 @@ def corpus_options(command: F) -> F:
                 of,
                 "encoding_errors",
                 type=click.Choice(["strict", "replace", "skip"]),
-                help="At bytes that are not UTF-8 and NUL: stop, replace them, or leave out the line.",
+                help="At bytes that are not UTF-8 and NUL: stop, replace, or leave out the line.",
             ),
             option(of, "max_line_chars", type=int, help="A longer line is an error."),
             option(of, "max_document_bytes", type=int, help="A larger document is an error."),

@@ -2,11 +2,12 @@
 
 The words are those that `wordpiece.tokenize` looks up: runs of letters, punctuation characters
 and ideographs. They are counted as they stand and mapped (lower-cased, accents off) when a
-table is full or a text done, each distinct one once. A chunk that depends on context is handed back.
+table is full or a text done, each distinct one once. A chunk that depends on context is handed
+back.
 
 A table is a tuple: `slots: int32[2**n]`, row + 1 or 0; `hashes: uint64[rows]`;
-`offsets: int64[rows + 1]`; `counts: int64[rows]`; `words: uint8[bytes + PADDING]`, concatenated; and
-`used: int64[1]`, rows taken. At most half of the slots are.
+`offsets: int64[rows + 1]`; `counts: int64[rows]`; `words: uint8[bytes + PADDING]`, concatenated;
+and `used: int64[1]`, rows taken. At most half of the slots are.
 
 Cost: about 4 ns a byte of English.
 """
@@ -129,10 +130,13 @@ def count_words(text, end, longest_line, pages, table, progress):
     while at < end:
         byte = text[np.uint64(at)]
         kind = np.int64(classes[byte] & 7) if byte < 0x80 else LETTER
-        if byte == 10 and at - line_start > longest_line:
-            if num_characters(text, line_start, at) > longest_line:
-                reason = LONG_LINE
-                break
+        if (
+            byte == 10
+            and at - line_start > longest_line
+            and num_characters(text, line_start, at) > longest_line
+        ):
+            reason = LONG_LINE
+            break
         if kind == SPACE:
             at += 1
             chunk_start = at
@@ -211,7 +215,7 @@ def add_words(table, words, offsets, counts):
 
 @njit()
 def bucket_words(words, offsets, num_buckets, buckets):
-    """Fills `buckets: int64[n]` with numbers in [0, num_buckets) that follow from the words alone."""
+    """Fills `buckets: int64[n]` with numbers in [0, num_buckets) by the words alone."""
     for row in range(buckets.size):
         word_hash = hash_word(words, offsets[row], offsets[row + 1] - offsets[row])
         mixed = (word_hash ^ (word_hash >> np.uint64(31))) * _HASH_A

@@ -1,14 +1,14 @@
 """Spelled words -> the pieces that merging their most frequent pair, again and again, makes.
 
-What the WordPiece trainers in use do: byte-pair encoding with `##` before what continues a word. A
-word begins as its characters; the pair of neighbours that stands most often in all words (a tie: the
-one of the older left piece, then of the older right one) becomes a piece, wherever it stands, from
-left to right. All is updated where it changes, so that a merge costs as much as the pair has places.
+What the WordPiece trainers in use do: byte-pair encoding with `##` before what continues a word.
+A word begins as its characters; the pair of neighbours that stands most often in all words (a tie:
+the one of the older left piece, then of the older right one) becomes a piece, wherever it stands,
+from left to right. All is updated where it changes: a merge costs what the pair has places.
 
-Each neighbour pair stands in a list of its places (`after`, `before`, by position), and has a row in
-`pairs`; rows that are due wait in a heap, some with a count that they no longer have.
+A pair has a row in `pairs`, and a list of its places (`after`, `before`, by position); rows that
+are due wait in a heap, some with a count that they no longer have.
 
-Memory: 24 bytes a character of the distinct words, 40 a distinct pair.
+Memory: 20 bytes a character of the distinct words, 64 a distinct pair.
 """
 
 import numpy as np
@@ -153,9 +153,9 @@ def spell_words(words, offsets, counts, piece_of, least, text, progress):
         piece_of: int32[2, 0x110000]. The piece of a character at the start of a word, and of one
             that continues it; -1 where it has none, and its word is left out.
         least: words of a lower count are left out, as are those of one character.
-        text: out: `symbols: int32[n]`, `sizes: int32[n]`, `word_of: int32[n]`, `counts: int64[words]`
-            and two more that are not looked at. Each n is the characters of all words and one GAP a
-            word, and one more.
+        text: out: `symbols: int32[n]`, `sizes: int32[n]`, `word_of: int32[n]`,
+            `counts: int64[words]` and two more that are not looked at. Each n is the characters of
+            all words and one GAP a word, and one more.
         progress: int64[2]. In and out: positions and words that are taken.
     """
     symbols, sizes, word_of, text_counts, _, _ = text

@@ -2,13 +2,13 @@
 
     splits -> blobs of words, dealt to buckets -> merged buckets -> what they hold, in figures
 
-A word's bucket follows from the word alone, and counts are only added: so neither the workers nor the
-splits nor the order in which they are done change anything.
+A word's bucket follows from the word alone, and counts are only added: so neither the workers nor
+the splits nor the order in which they are done change anything.
 Memory: two million words of a split, or one bucket, which holds a share of all words.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,6 +128,6 @@ def read_bucket(work: Path, name: str) -> Words:
     return unpack_words(read_slice(work / name, 0, 1))
 
 
-def read_buckets(work: Path, buckets: list[Bucket]) -> Iterator[Words]:
+def read_buckets(work: Path, buckets: Sequence[Bucket]) -> Iterator[Words]:
     """The words of all buckets, one bucket at a time."""
     return (read_bucket(work, bucket.name) for bucket in buckets)

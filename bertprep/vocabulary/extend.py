@@ -1,25 +1,65 @@
 """A published vocabulary and the words of a corpus -> the same vocabulary with its slots filled.
 
-A slot is an `[unusedN]` line. Into the slots go the words that save most pieces: whole words, since the
-model has its pieces already, and a word of a domain is what it has to learn. No other line
+A slot is an `[unusedN]` line. Into the slots go the words that save most pieces: whole words, since
+the model has their pieces already, and a word of the domain is what it has to learn. No other line
 changes, so the ids of the published model stay what they were.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bertprep.errors import UsageError
 from bertprep.vocab import Vocabulary
-from bertprep.vocabulary.measure import split
+from bertprep.vocabulary.count import Bucket, read_buckets
+from bertprep.vocabulary.measure import split_words
+from bertprep.vocabulary.report import describe_extended
+from bertprep.vocabulary.run import Run, warn
 from bertprep.vocabulary.words import Words
 
 _SLOT = re.compile(rb"\[unused[0-9]+\]")
 
 
-def find_slots(vocabulary: Vocabulary, name: Path) -> list[int]:
+def extend_vocabulary(
+    run: Run, published: Vocabulary, buckets: Sequence[Bucket], num_too_long: int
+) -> tuple[bytes, str]:
+    """Fills a vocabulary's slots with words of the buckets.
+
+    Args:
+        num_too_long: words of the corpus that are in no bucket, and [UNK] whatever the pieces.
+
+    Returns:
+        The file's bytes, and the report on them.
+    """
+    options = run.options
+    slots = find_slots(published)
+    before = run.measure(buckets, published.data)
+    most = min(len(slots), options.size or len(slots))
+    words = choose_words(
+        read_buckets(run.work, buckets),
+        run.keep(published.data),
+        options.tokenizer.max_input_chars_per_word,
+        options.min_frequency,
+        most,
+    )
+    if len(words) < most:
+        warn(
+            options,
+            f"the corpus has {len(words):,} words for the {most:,} lines to fill: all others are "
+            f"one piece already, or stand less than {options.min_frequency:,} times "
+            "(--min-frequency)",
+        )
+    data = fill_slots(published, slots, words)
+    after = run.measure(buckets, data)
+    for figures in (before, after):
+        figures.words += num_too_long
+    extended = Vocabulary.parse(data)
+    return data, describe_extended(options, extended, words, len(slots), before, after)
+
+
+def find_slots(vocabulary: Vocabulary, name: Path | str = "vocab.txt") -> list[int]:
     """The lines of the slots, from 0.
 
     Raises:
@@ -40,8 +80,8 @@ def choose_words(
 ) -> list[str]:
     """The words that save most pieces, in that order.
 
-    A word saves its pieces but one, as often as it stands; one that is [UNK] saves as many as it has
-    characters, and so comes before a word that can be told from its pieces.
+    A word saves its pieces but one, as often as it stands; one that is [UNK] saves as many as it
+    has characters, and so comes before a word that can be told from its pieces.
 
     Args:
         buckets: all words of the corpus.
@@ -52,7 +92,7 @@ def choose_words(
     """
     best: list[tuple[int, str]] = []
     for words in buckets:
-        sizes, _, _ = split(words, vocabulary, longest)
+        sizes, _, _ = split_words(words, vocabulary, longest)
         saved = np.where(sizes > 0, sizes - 1, _lengths(words)) * words.counts
         rows = np.flatnonzero((saved > 0) & (words.counts >= min_frequency))
         if len(rows) > most:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bertprep.kernels import counting
-from bertprep.kernels.splitting import split_words
+from bertprep.kernels import counting, splitting
 from bertprep.tokenization.pieces import make_trie
 from bertprep.tokenization.plain import WordpieceTokenizer
 from bertprep.vocab import Vocabulary, is_reserved
@@ -66,7 +65,7 @@ def _prepared(path: Path, longest: int) -> tuple[tuple[np.ndarray, ...], np.ndar
     return make_trie(vocabulary, longest), np.fromiter((len(b) == 1 for b in bare), np.bool_)
 
 
-def split(
+def split_words(
     words: Words, vocabulary: Path, longest: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Splits words into the pieces of a vocabulary file.
@@ -79,7 +78,7 @@ def split(
     tokens = np.empty(int(np.diff(words.offsets).max(initial=0)) + 1, np.uint32)
     sizes, singles = np.empty(len(words), np.int32), np.empty(len(words), np.int32)
     usage = np.zeros(len(is_single), np.int64)
-    split_words(
+    splitting.split_words(
         trie, words.data, words.offsets, words.counts, is_single, tokens, sizes, singles, usage
     )
     return sizes, singles, usage
@@ -89,7 +88,9 @@ def measure_bucket(job: Job, task: tuple[str, Path]) -> Figures:
     """Measures the words of one bucket, by the name of its blob and a vocabulary file."""
     name, vocabulary = task
     words = read_bucket(job.work, name)
-    sizes, singles, usage = split(words, vocabulary, job.options.tokenizer.max_input_chars_per_word)
+    sizes, singles, usage = split_words(
+        words, vocabulary, job.options.tokenizer.max_input_chars_per_word
+    )
     counts = words.counts
     # A word of one character has at most one piece; UTF-8 of two or more is told by its first byte.
     lengths, first = np.diff(words.offsets), words.data[words.offsets[:-1]]

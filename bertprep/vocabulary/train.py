@@ -1,26 +1,23 @@
 """Counted words -> the pieces of a new vocabulary: its alphabet, then merges of frequent pairs.
 
-The merges are those of byte-pair encoding, by count, as the trainers in use make them for WordPiece.
-Merging by the likelihood ratio count(ab) / (count(a) count(b)) needs more pieces for the same text:
-benchmarks/README.md has the figures.
+The merges are those of byte-pair encoding, by count, as the trainers in use make them for
+WordPiece. Merging by the likelihood ratio count(ab) / (count(a) count(b)) needs more pieces for the
+same text: benchmarks/README.md has the figures.
 
-Memory: 24 bytes a position of the words that are learned from, 400 MB at most: of a corpus with more
-of them, the rarest are left out. 20,000 merges a second.
+Memory: 20 bytes a position of the words that are learned from, 350 MB at most: of a corpus with
+more of them, the rarest are left out. 30,000 merges a second.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from bertprep.kernels import counting, pairs
 from bertprep.kernels.machine import PADDING
-from bertprep.options import VocabOptions
 from bertprep.tokenization.plain import is_ideograph, is_punctuation
-from bertprep.vocab import SPECIAL_TOKENS
 from bertprep.vocabulary.words import Table, Words, make_table, table_words
 
-_CODE_POINTS = 0x110000
 #: Words of more bytes, mostly garbage, teach nothing; the tokenizer splits them all the same.
 _LONGEST_WORD = 1 << 10
 _MERGES_AT_A_TIME = 500
@@ -51,21 +48,18 @@ def _can_continue(character: str) -> bool:
     return not is_punctuation(character) and not is_ideograph(character)
 
 
-def choose_alphabet(
-    characters: np.ndarray, totals: np.ndarray, min_frequency: int, limit: int | None
-) -> Alphabet:
+def choose_alphabet(totals: np.ndarray, min_frequency: int, limit: int | None) -> Alphabet:
     """The characters that stand often enough, or the most frequent of them.
 
     Args:
-        characters: int64[n]. Code points, ascending.
-        totals: int64[n]. How often each stands in the corpus.
+        totals: int64[0x110000]. How often each stands in the corpus.
         min_frequency: least total.
         limit: most characters; of equally frequent ones the lower code points.
     """
-    chosen = characters[totals >= min_frequency]
-    by_frequency = np.argsort(-totals[totals >= min_frequency], kind="stable")
-    kept = np.sort(chosen[by_frequency[:limit]])
-    return Alphabet(tuple(map(chr, kept.tolist())), len(characters) - len(kept))
+    chosen = np.flatnonzero(totals >= min_frequency)
+    kept = np.sort(chosen[np.argsort(-totals[chosen], kind="stable")[:limit]])
+    left_out = int(np.count_nonzero(totals)) - len(kept)
+    return Alphabet(tuple(map(chr, kept.tolist())), left_out)
 
 
 def least_count(positions: np.ndarray, most_positions: int) -> int:
@@ -85,26 +79,33 @@ class Trainer:
 
     Args:
         alphabet: the pieces to begin with.
-        num_words, num_positions: room for the words: how many, and their bytes with one more each.
-        most_pieces: most pieces that will be made, the alphabet counted.
+        room: for the words: how many, and their bytes with one more each.
+        most_pieces: pieces that will be asked for; it can make twice as many.
         least: words of a lower count are not learned from.
+        min_frequency: pairs that stand less often are not merged.
     """
 
     def __init__(
-        self, alphabet: Alphabet, num_words: int, num_positions: int, most_pieces: int, least: int
+        self,
+        alphabet: Alphabet,
+        room: tuple[int, int],
+        most_pieces: int,
+        least: int,
+        min_frequency: int,
     ) -> None:
-        self._least = least
-        self._most_pieces = most_pieces
-        # Pages that nobody writes to cost nothing.
-        self._pieces: Table = make_table(most_pieces, most_pieces * (_LONGEST_WORD + 2))
         begin = Words.of(dict.fromkeys(alphabet.pieces, 0))
+        self._least = least
+        self._min_frequency = min_frequency
+        self._most_pieces = len(begin) + 2 * most_pieces
+        # Pages that nobody writes to cost nothing.
+        self._pieces: Table = make_table(
+            self._most_pieces, self._most_pieces * (_LONGEST_WORD + len(CONTINUES))
+        )
         counting.add_words(self._pieces, begin.data, begin.offsets, begin.counts)
-        self._num_alphabet = len(begin)
-        self._piece_of = np.full((2, _CODE_POINTS), -1, np.int32)
+        self._piece_of = np.full((2, 0x110000), -1, np.int32)
         for number, piece in enumerate(alphabet.pieces):
-            continues = len(piece) > 1
-            self._piece_of[int(continues), ord(piece[-1])] = number
-        size = num_positions + 2
+            self._piece_of[int(len(piece) > 1), ord(piece[-1])] = number
+        num_words, size = room[0], room[1] + 2
         self._text = (
             np.empty(size, np.int32),
             np.empty(size, np.int32),
@@ -114,6 +115,10 @@ class Trainer:
             np.empty(size, np.int32),
         )
         self._spelled = np.zeros(2, np.int64)
+        self._progress = np.zeros(5, np.int64)
+        self._touched = np.empty(2 * self._most_pieces + 4, np.int32)
+        self._rows = _make_rows(1 << 16)
+        self._heap = _heap_for(self._rows)
 
     def add(self, words: Words) -> None:
         """Takes words to learn from; those with a character outside the alphabet are left out."""
@@ -130,37 +135,61 @@ class Trainer:
             self._spelled,
         )
 
-    def train(self, min_frequency: int, advance: Callable[[int], None]) -> list[str]:
-        """Merges pairs that stand at least so often, until there are enough pieces.
+    def train(self, num_pieces: int, advance: Callable[[int], None] | None = None) -> list[str]:
+        """Merges the most frequent pairs until there are so many pieces more, or no such pair.
+
+        Args:
+            num_pieces: to make.
+            advance: is called with the number of pieces that were made meanwhile.
 
         Returns:
             The new pieces, in the order in which they were made.
         """
-        progress = np.zeros(5, np.int64)
-        touched = np.empty(2 * self._most_pieces + 4, np.int32)
-        rows = _make_rows(1 << 16)
-        end, at = int(self._spelled[0]) + 1, 0
-        while at < end:
-            at = pairs.find_pairs(self._text, end, rows, touched, progress, at)
-            if at < end:
-                rows = _grown(rows, progress)
-        heap = _heap_for(rows)
-        pairs.fill_heap(rows, heap, progress, min_frequency)
-        limits = np.array([self._most_pieces, min_frequency, _MERGES_AT_A_TIME], np.int64)
+        if not self._progress[pairs.NUM_PAIRS]:
+            self._find_pairs()
+        first = made = self._num_pieces
+        most = min(first + num_pieces, self._most_pieces)
+        limits = np.array([most, self._min_frequency, _MERGES_AT_A_TIME], np.int64)
         word = np.empty(2 * _LONGEST_WORD + 2 * PADDING, np.uint8)
-        made = self._num_pieces
         while True:
-            pairs.merge_pairs(self._text, rows, heap, self._pieces, touched, word, limits, progress)
-            advance(self._num_pieces - made)
+            pairs.merge_pairs(
+                self._text,
+                self._rows,
+                self._heap,
+                self._pieces,
+                self._touched,
+                word,
+                limits,
+                self._progress,
+            )
+            if advance is not None:
+                advance(self._num_pieces - made)
             made = self._num_pieces
-            if progress[pairs.REASON] == pairs.NO_ROOM:
-                rows = _grown(rows, progress)
-                heap = _heap_for(rows)
-                pairs.fill_heap(rows, heap, progress, min_frequency)
-            elif progress[pairs.REASON] != pairs.PAUSED:
+            if self._progress[pairs.REASON] == pairs.NO_ROOM:
+                self._grow()
+            elif self._progress[pairs.REASON] != pairs.PAUSED:
                 break
         pieces = table_words(self._pieces)
-        return [pieces.word(row) for row in range(self._num_alphabet, len(pieces))]
+        return [pieces.word(row) for row in range(first, made)]
+
+    def _find_pairs(self) -> None:
+        end, at = int(self._spelled[0]) + 1, 0
+        while True:
+            at = pairs.find_pairs(self._text, end, self._rows, self._touched, self._progress, at)
+            if at >= end:
+                break
+            self._grow()
+        pairs.fill_heap(self._rows, self._heap, self._progress, self._min_frequency)
+
+    def _grow(self) -> None:
+        """Twice the room for pairs; the heap is made anew, without what was out of date in it."""
+        used = int(self._progress[pairs.NUM_PAIRS])
+        grown = _make_rows(2 * len(self._rows[1]))
+        for new, old in zip(grown[1:], self._rows[1:], strict=True):
+            new[:used] = old[:used]
+        pairs.fill_slots(grown, used)
+        self._rows, self._heap = grown, _heap_for(grown)
+        pairs.fill_heap(self._rows, self._heap, self._progress, self._min_frequency)
 
     @property
     def _num_pieces(self) -> int:
@@ -181,39 +210,6 @@ def _make_rows(size: int) -> Rows:
     )
 
 
-def _grown(rows: Rows, progress: np.ndarray) -> Rows:
-    """The same pairs with twice the room."""
-    used = int(progress[pairs.NUM_PAIRS])
-    grown = _make_rows(2 * len(rows[1]))
-    for new, old in zip(grown[1:], rows[1:], strict=True):
-        new[:used] = old[:used]
-    pairs.fill_slots(grown, used)
-    return grown
-
-
 def _heap_for(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     size = 2 * len(rows[1])
     return np.empty(size, np.int64), np.empty(size, np.int32)
-
-
-def train_pieces(
-    options: VocabOptions,
-    alphabet: Alphabet,
-    buckets: Iterable[Words],
-    room: tuple[int, int],
-    least: int,
-    advance: Callable[[int], None],
-) -> list[str]:
-    """The pieces of a new vocabulary behind its alphabet, by rank.
-
-    Args:
-        buckets: all words of the corpus.
-        room: distinct words of the corpus, and positions of those of `least` or more.
-        least: words of a lower count are not learned from.
-        advance: is called with the number of pieces that were made.
-    """
-    most = options.lines - len(SPECIAL_TOKENS) - options.unused
-    trainer = Trainer(alphabet, *room, most, least)
-    for words in buckets:
-        trainer.add(words)
-    return trainer.train(options.min_frequency, advance)
