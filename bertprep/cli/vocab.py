@@ -1,5 +1,6 @@
 """`bertprep vocab`."""
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,6 @@ def vocab(**values: Any) -> None:
 
     data, report = make_vocabulary(options)
     if data is not None:
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
     if not options.quiet:
         click.echo(report, err=data is not None)

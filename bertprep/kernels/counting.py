@@ -9,7 +9,11 @@ A table is a tuple: `slots: int32[2**n]`, row + 1 or 0; `hashes: uint64[rows]`;
 `offsets: int64[rows + 1]`; `counts: int64[rows]`; `words: uint8[bytes + PADDING]`, concatenated;
 and `used: int64[1]`, rows taken. At most half of the slots are.
 
-Cost: about 4 ns a byte of English.
+Before the table stands a memo, `uint64[2**n, 8]`: four words of key, a count, the size in bytes.
+Most words are found there, in one cache line; one that takes a row over sends its count to the
+table.
+
+Cost: about 8 ns a byte of English.
 """
 
 import numpy as np
@@ -30,8 +34,8 @@ from bertprep.kernels.characters import (
     scan_chunk,
     scan_word,
 )
-from bertprep.kernels.jit import njit
-from bertprep.kernels.machine import PADDING, load64
+from bertprep.kernels.jit import inlined, njit
+from bertprep.kernels.machine import PADDING, load64, store64
 
 #: Why `count_words` came back, beside the reasons of `characters`: no room for another word.
 FULL = LONG_LINE + 1
@@ -43,6 +47,20 @@ _HASH_A = np.uint64(0x9E3779B97F4A7C15)
 _HASH_B = np.uint64(0xC2B2AE3D27D4EB4F)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
+#: The longest word, in bytes, that the memo keeps.
+MEMO_BYTES = 32
+_COUNT, _SIZE = 4, 5
+
+
+@inlined()
+def _leading(value, size):
+    """The first `size` bytes of a loaded word, the rest zero; size >= 8: all of it, <= 0: none."""
+    if size >= 8:
+        return value
+    if size <= 0:
+        return np.uint64(0)
+    return value & (_ALL >> np.uint64(64 - 8 * size))
+
 
 @njit()
 def hash_word(text, start, size):
@@ -50,10 +68,7 @@ def hash_word(text, start, size):
     state = np.uint64(size) * _HASH_B
     at, left = start, size
     while left > 0:
-        word = load64(text, at)
-        if left < 8:
-            word &= _ALL >> np.uint64(64 - 8 * left)
-        state = (state ^ word) * _HASH_A
+        state = (state ^ _leading(load64(text, at), left)) * _HASH_A
         state ^= state >> np.uint64(32)
         at += 8
         left -= 8
@@ -65,10 +80,7 @@ def hash_word(text, start, size):
 def _is_word(words, offset, text, start, size):
     left = size
     while left > 0:
-        different = load64(words, offset) ^ load64(text, start)
-        if left < 8:
-            different &= _ALL >> np.uint64(64 - 8 * left)
-        if different != 0:
+        if _leading(load64(words, offset) ^ load64(text, start), left) != 0:
             return False
         offset += 8
         start += 8
@@ -110,7 +122,29 @@ def add_word(table, text, start, size, count):
 
 
 @njit()
-def count_words(text, end, longest_line, pages, table, progress):
+def empty_row(row, table, word):
+    """Sends what a row of the memo has counted to the table; says whether there was room for it."""
+    size = np.int64(row[_SIZE])
+    if size > 0:
+        for part in range(4):
+            store64(word, np.int64(8 * part), row[part])
+        if add_word(table, word, np.int64(0), size, np.int64(row[_COUNT])) < 0:
+            return False
+        row[_SIZE] = 0
+    return True
+
+
+@njit()
+def empty_memo(memo, table, word):
+    """Sends all that the memo has counted to the table; says whether there was room for it."""
+    is_empty = True
+    for slot in range(memo.shape[0]):
+        is_empty &= empty_row(memo[slot], table, word)
+    return is_empty
+
+
+@njit()
+def count_words(text, end, longest_line, pages, memo, table, word, progress):
     """Counts the words of `text[:end]`, from `progress[POSITION]` on.
 
     Args:
@@ -118,7 +152,8 @@ def count_words(text, end, longest_line, pages, table, progress):
         longest_line: most characters that a line may have.
         pages: int16[4352], uint8[n, 256], uint8[n, 256], uint64[n, 256, 2]: see
             `wordpiece.tokenize`.
-        table: where to; see the module.
+        memo, table: where to; see the module.
+        word: uint8[>= MEMO_BYTES + PADDING]. Scratch.
         progress: int64[5]. In and out: the fields named above. After CHUNK the words between
             CHUNK_START and POSITION are counted already, and those of the chunk, which ends at
             DETAIL, are to be counted in their place.
@@ -127,6 +162,7 @@ def count_words(text, end, longest_line, pages, table, progress):
     chunk_start = progress[CHUNK_START]
     reason, detail = DONE, np.int64(0)
     classes = pages[1][0]
+    memo_mask = np.uint64(memo.shape[0] - 1)
     while at < end:
         byte = text[np.uint64(at)]
         kind = np.int64(classes[byte] & 7) if byte < 0x80 else LETTER
@@ -168,7 +204,24 @@ def count_words(text, end, longest_line, pages, table, progress):
                     at = stop
                     chunk_start = at
                     continue
-        if add_word(table, text, at, stop - at, 1) < 0:
+        size = stop - at
+        if size <= MEMO_BYTES:
+            k0, k1 = _leading(load64(text, at), size), _leading(load64(text, at + 8), size - 8)
+            k2 = _leading(load64(text, at + 16), size - 16)
+            k3 = _leading(load64(text, at + 24), size - 24)
+            mixed = (k0 ^ (k2 * _HASH_B)) * _HASH_A ^ (k1 ^ (k3 * _HASH_A)) * _HASH_B
+            mixed = (mixed ^ (mixed >> np.uint64(29))) * _HASH_A
+            row = memo[(mixed >> np.uint64(40)) & memo_mask]
+            found = row[_SIZE] == np.uint64(size) and row[0] == k0 and row[1] == k1
+            if found and row[2] == k2 and row[3] == k3:
+                row[_COUNT] += np.uint64(1)
+            elif empty_row(row, table, word):
+                row[0], row[1], row[2], row[3] = k0, k1, k2, k3
+                row[_COUNT], row[_SIZE] = np.uint64(1), np.uint64(size)
+            else:
+                reason = FULL
+                break
+        elif add_word(table, text, at, size, np.int64(1)) < 0:
             reason = FULL
             break
         at = stop

@@ -69,7 +69,7 @@ def describe_extended(
             ("words", f"{after.words:,}, {after.distinct_words:,} of them distinct"),
             (
                 "coverage",
-                f"{_share(before.whole_words, before.words)} of words were one piece, "
+                f"{_share(before.whole_words, before.words)} of the words were one piece, "
                 f"{_share(after.whole_words, after.words)} are now",
             ),
             (

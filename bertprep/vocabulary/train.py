@@ -21,6 +21,8 @@ from bertprep.vocabulary.words import Table, Words, make_table, table_words
 #: Words of more bytes, mostly garbage, teach nothing; the tokenizer splits them all the same.
 _LONGEST_WORD = 1 << 10
 _MERGES_AT_A_TIME = 500
+#: Room for pairs to begin with.
+_FIRST_ROWS = 1 << 16
 CONTINUES = "##"
 
 
@@ -117,7 +119,7 @@ class Trainer:
         self._spelled = np.zeros(2, np.int64)
         self._progress = np.zeros(5, np.int64)
         self._touched = np.empty(2 * self._most_pieces + 4, np.int32)
-        self._rows = _make_rows(1 << 16)
+        self._rows = _make_rows(_FIRST_ROWS)
         self._heap = _heap_for(self._rows)
 
     def add(self, words: Words) -> None:
