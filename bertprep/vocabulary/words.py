@@ -38,7 +38,8 @@ class Words:
     def of(cls, counts: Mapping[str, int]) -> "Words":
         """The words of a dictionary; those with a count of 0 are words too."""
         encoded = [word.encode() for word in counts]
-        data = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8)
+        # A copy: one that is read-only would be another type to the kernels, compiled by itself.
+        data = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8).copy()
         return cls(data, _offsets([len(word) for word in encoded]), _int64(counts.values()))
 
     def __len__(self) -> int:
