@@ -18,7 +18,7 @@ class Progress(Protocol):
     """What a stage tells as it goes on."""
 
     def advance(self, size: float) -> None:
-        """`size` more bytes are done."""
+        """`size` more of the total are done."""
 
 
 class _Bar:
@@ -30,8 +30,9 @@ class _Bar:
 
 
 class _PlainLines:
-    def __init__(self, stage: str, total: float) -> None:
+    def __init__(self, stage: str, total: float, unit: str) -> None:
         self._stage, self._total, self._done = stage, max(total, 1.0), 0.0
+        self._unit = unit
         self._start = self._last = time.monotonic()
 
     def advance(self, size: float) -> None:
@@ -42,9 +43,9 @@ class _PlainLines:
         self._last = now
         rate = self._done / (now - self._start)
         left = (self._total - self._done) / rate if rate else 0.0
+        shown = f"{rate / 1e6:.1f} MB/s" if self._unit == "B" else f"{rate:,.1f} {self._unit}/s"
         message(
-            f"{self._stage}: {self._done / self._total:.0%}, {rate / 1e6:.1f} MB/s, "
-            f"{max(left, 0):,.0f} s left"
+            f"{self._stage}: {self._done / self._total:.0%}, {shown}, {max(left, 0):,.0f} s left"
         )
 
 
@@ -54,19 +55,19 @@ class _Silence:
 
 
 @contextmanager
-def progress(stage: str, total: float, *, quiet: bool) -> Iterator[Progress]:
-    """Follows one stage of `total` bytes."""
+def progress(stage: str, total: float, *, quiet: bool, unit: str = "B") -> Iterator[Progress]:
+    """Follows one stage of `total` bytes, or of another unit."""
     if quiet:
         yield _Silence()
     elif not sys.stderr.isatty():
-        yield _PlainLines(stage, total)
+        yield _PlainLines(stage, total, unit)
     else:
         # tqdm's watching thread would be alive while workers are forked.
         tqdm.monitor_interval = 0
         with tqdm(
             total=total,
             desc=stage,
-            unit="B",
+            unit=unit,
             unit_scale=True,
             dynamic_ncols=True,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} "

@@ -21,7 +21,7 @@ FLOORS = {
         *("output", "uploads", "datasets", "sentences", "long_sentences"),
     },
     3: {"engines", "stages", "trainer"},
-    4: {"create", "export", "findings", "inspection", "pretrain", "progress"},
+    4: {"create", "export", "findings", "inspection", "pretrain", "progress", "vocabulary"},
     5: {"cli"},
 }
 
@@ -35,6 +35,7 @@ NEIGHBOURS = {
     ("inspection", "progress"): "as create: progress imports nothing of ours",
     ("create", "progress"): "progress imports nothing of ours; it is up here because of tqdm",
     ("pretrain", "progress"): "as create",
+    ("vocabulary", "progress"): "as create",
     ("create", "findings"): "the same stage's results, told to a person: create's second page",
 }
 
@@ -133,7 +134,7 @@ def test_only_commands_know_the_engine_and_only_create_the_stages() -> None:
     importers = {r: {room_of(p) for p in modules() if r in rooms_imported(p)} for r in FLOORS[3]}
     assert importers.pop("trainer") == {"cli", "export", "pretrain"}
     assert importers == {
-        "engines": {"create", "inspection"},
+        "engines": {"create", "inspection", "vocabulary"},
         "stages": {"create", "findings"},
     }
 

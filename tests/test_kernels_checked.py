@@ -29,6 +29,8 @@ CALLED_FROM_PYTHON = {
     *("pack_varints", "serialize_instances", "extend_crc32c"),
     *("cut_sentences",),
     *("scan_frames", "find_header", "masked_crc32c", "parse_examples", "check_rows"),
+    *("count_words", "map_words", "empty_memo", "add_words", "bucket_words", "gather_words"),
+    *("count_characters", "split_words", "spell_words", "find_pairs", "fill_heap", "merge_pairs"),
 }
 
 
@@ -112,10 +114,40 @@ def results(corpus: Path) -> dict[str, str]:
 
     for name, lines in verified(vocabulary).items():
         keep(name, *lines)
+    for name, pieces in vocabularies(text).items():
+        keep(name, *pieces)
 
     a, b = documents.tokens[:9], documents.tokens[9:30]
     options = InstanceOptions(max_seq_length=33)
     keep("pair", create_masked_lm_predictions(a, b, vocabulary, options, seeded(1)))
+    return made
+
+
+def vocabularies(text: bytes) -> dict[str, list[str]]:
+    """Words of a text, counted with much and with little room, and what is learned from them."""
+    import numpy as np
+
+    from bertprep.kernels import counting
+    from bertprep.options import CorpusOptions, TokenizerOptions
+    from bertprep.vocabulary import train
+    from bertprep.vocabulary.counter import WordCounter
+    from bertprep.vocabulary.words import merge_words, pack_buckets, unpack_words
+
+    made: dict[str, list[str]] = {}
+    for room in ((1 << 14, 1 << 18), (5, 2000)):
+        counter = WordCounter(TokenizerOptions(), CorpusOptions(), room=room)
+        counter.count_text(text)
+        packed = pack_buckets(counter.take_words(), 7)
+        words = merge_words([unpack_words(part) for part in packed])
+        made[f"words {room}"] = sorted(map(str, words.items()))
+        totals = np.zeros(0x110000, np.int64)
+        counting.count_characters(words.data, words.offsets, words.counts, totals)
+        alphabet = train.choose_alphabet(totals, 2, None)
+        train._FIRST_ROWS = room[0]
+        space = len(words), words.num_bytes + len(words)
+        trainer = train.Trainer(alphabet, space, 3000, 1, 2)
+        trainer.add(words)
+        made[f"pieces {room}"] = trainer.train(3000)
     return made
 
 
@@ -299,6 +331,12 @@ for number, flags in enumerate((
           "--dupe-factor", "1", "--workers", "3", "--quiet", *flags], standalone_mode=False)
     options = InspectOptions((f"{output}/{number}",), verify=True, workers=3, quiet=True)
     assert len(list(Verification(options))) == 1
+
+for size in ("3000", "2500"):
+    main(["vocab", corpus, "--size", size, "--output", f"{output}/vocab.txt", "--workers", "3",
+          "--overwrite", "--quiet"], standalone_mode=False)
+main(["vocab", corpus, "--extend", corpus + "/vocab.txt", "--output", f"{output}/vocab.txt",
+      "--workers", "3", "--overwrite", "--quiet", "--no-lowercase"], standalone_mode=False)
 
 shard = sorted(os.listdir(f"{output}/2"))[-2]
 with open(f"{output}/2/{shard}", "r+b") as file:

@@ -10,6 +10,7 @@ from bertprep.cli.export import export
 from bertprep.cli.inspect import inspect
 from bertprep.cli.outcome import Group, catch_stop_signals
 from bertprep.cli.pretrain import pretrain
+from bertprep.cli.vocab import vocab
 
 _CONTEXT = {
     "help_option_names": ["-h", "--help"],
@@ -23,7 +24,7 @@ _CONTEXT = {
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """From raw text to a pretrained BERT: records, a look at them, training, export."""
+    """From raw text to a pretrained BERT: vocabulary, records, a look, training, export."""
     catch_stop_signals(context)
     if os.environ.get("NO_COLOR"):
         context.color = False
@@ -33,3 +34,4 @@ main.add_command(create)
 main.add_command(export)
 main.add_command(inspect)
 main.add_command(pretrain)
+main.add_command(vocab)

@@ -6,9 +6,15 @@ from typing import Any
 
 import click
 
-from bertprep.cli.flags import Command, F, option, split_options
+from bertprep.cli.flags import (
+    Command,
+    F,
+    corpus_options,
+    option,
+    split_options,
+    tokenizer_options,
+)
 from bertprep.options import (
-    FORMATS,
     CorpusOptions,
     CreateOptions,
     InstanceOptions,
@@ -19,60 +25,12 @@ from bertprep.options import (
 from bertprep.options.segmenters import SEGMENTERS
 
 
-def _format_options(command: F) -> F:
-    of = CorpusOptions
+def _word_options(command: F) -> F:
+    of = TokenizerOptions
     for flag in reversed(
         (
             option(
                 of,
-                "format",
-                type=click.Choice(["auto", *FORMATS]),
-                help="What CORPUS is stored as; auto looks at each file.",
-            ),
-            option(
-                of,
-                "document_break",
-                type=click.Choice(["empty-line", "file"]),
-                help="What ends a document of paragraphs.",
-            ),
-            option(of, "text_field", help="Field of the text in JSON lines, as in meta.body."),
-            option(of, "text_column", help="Column of the text in parquet files."),
-            option(
-                of,
-                "on_error",
-                type=click.Choice(["stop", "skip"]),
-                help="At a document that cannot be read: stop, or leave it out and count it.",
-            ),
-        )
-    ):
-        command = flag(command)
-    return command
-
-
-def _tokenizer_options(command: F) -> F:
-    for flag in reversed(
-        (
-            option(
-                TokenizerOptions,
-                "lowercase",
-                "--lowercase/--no-lowercase",
-                "--do-lower-case/--no-do-lower-case",
-                help="Lower-case the text; give --no-lowercase with a cased vocabulary.",
-            ),
-            option(
-                TokenizerOptions,
-                "strip_accents",
-                "--strip-accents/--no-strip-accents",
-                help="Drop combining marks (é becomes e); follows --lowercase unless given.",
-            ),
-            option(
-                TokenizerOptions,
-                "max_input_chars_per_word",
-                type=int,
-                help="A longer word is one [UNK].",
-            ),
-            option(
-                TokenizerOptions,
                 "segmented",
                 "--segmented",
                 is_flag=True,
@@ -80,13 +38,13 @@ def _tokenizer_options(command: F) -> F:
                 help="Blanks stand between words in Chinese too: mask the words whole.",
             ),
             option(
-                TokenizerOptions,
+                of,
                 "word_segmenter",
                 type=click.Choice(list(SEGMENTERS)),
                 help="Mask whole words of unspaced text, by this library.",
             ),
             option(
-                TokenizerOptions,
+                of,
                 "never_split",
                 multiple=True,
                 metavar="TOKEN",
@@ -151,9 +109,9 @@ def _instance_options(command: F) -> F:
     metavar="PATH|URL",
     help="The folder of the shards, here or on an object store.",
 )
-@_format_options
 @_instance_options
-@_tokenizer_options
+@tokenizer_options
+@_word_options
 @option(CreateOptions, "num_shards", type=int, show_default="one a partition", help="Files.")
 @option(
     CreateOptions,
@@ -186,12 +144,6 @@ def _instance_options(command: F) -> F:
 )
 @option(
     CorpusOptions,
-    "encoding_errors",
-    type=click.Choice(["strict", "replace", "skip"]),
-    help="At bytes that are not UTF-8 and NUL: stop, replace them, or leave out the line.",
-)
-@option(
-    CorpusOptions,
     "split_sentences",
     metavar="LANG",
     show_default="a line is a sentence",
@@ -204,8 +156,7 @@ def _instance_options(command: F) -> F:
     show_default="no limit",
     help="Cut a longer sentence into parts, between words.",
 )
-@option(CorpusOptions, "max_line_chars", type=int, help="A longer line is an error.")
-@option(CorpusOptions, "max_document_bytes", type=int, help="A larger document is an error.")
+@corpus_options
 @option(
     CreateOptions,
     "check_disk",

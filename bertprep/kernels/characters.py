@@ -106,3 +106,21 @@ def strip(pages, text, start, end):
             break
         end = at
     return start, end
+
+
+@njit()
+def map_characters(pages, text, start, end, word):
+    """Writes the mapped characters of `text[start:end]` into `word`; returns their size in bytes.
+
+    Stops where `word` is full, which is more than a word that is no [UNK] can have.
+    """
+    page_of, _, lengths, mapped = pages
+    size = 0
+    while start < end and size + 16 <= word.size:
+        code_point, length = decode(text, start)
+        start += length
+        page, cell = page_of[code_point >> 8], code_point & 255
+        for i in range(lengths[page, cell]):
+            word[size + i] = (mapped[page, cell, i >> 3] >> np.uint64(8 * (i & 7))) & np.uint64(255)
+        size += np.int64(lengths[page, cell])
+    return size

@@ -24,6 +24,7 @@ from bertprep.kernels.characters import (
     SPACE,
     class_of,
     decode,
+    map_characters,
     num_characters,
     scan_chunk,
     scan_word,
@@ -63,27 +64,9 @@ _CASE = np.uint64(0x2020202020202020)
 
 
 @njit()
-def _map_characters(pages, text, start, end, word):
-    """Writes the mapped characters of `text[start:end]` into `word`; returns their size in bytes.
-
-    Stops where `word` is full, which is more than a word that is no [UNK] can have.
-    """
-    page_of, _, lengths, mapped = pages
-    size = 0
-    while start < end and size + 16 <= word.size:
-        code_point, length = decode(text, start)
-        start += length
-        page, cell = page_of[code_point >> 8], code_point & 255
-        for i in range(lengths[page, cell]):
-            word[size + i] = (mapped[page, cell, i >> 3] >> np.uint64(8 * (i & 7))) & np.uint64(255)
-        size += np.int64(lengths[page, cell])
-    return size
-
-
-@njit()
 def _resolve(trie, pages, text, start, end, word, row, tokens, count):
     """Appends the tokens of a word that the memo lacks, and keeps them in its `row`."""
-    mapped = _map_characters(pages, text, start, end, word)
+    mapped = map_characters(pages, text, start, end, word)
     stop = match_pieces(trie, word, mapped, tokens, count) if mapped else count
     size = end - start
     # A key of zero bytes past a word's first eight could be taken for the end of a shorter one.

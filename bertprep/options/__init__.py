@@ -17,6 +17,7 @@ from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
 from bertprep.options.places import Place, is_url, place, plain_name, shown_url
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
+from bertprep.options.vocab import VocabOptions
 
 __all__ = [
     "FORMATS",
@@ -32,6 +33,7 @@ __all__ = [
     "TokenizerOptions",
     "TrainingOptions",
     "UpdateOptions",
+    "VocabOptions",
     "available_cores",
     "is_url",
     "place",

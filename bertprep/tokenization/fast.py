@@ -40,20 +40,13 @@ from bertprep.tokenization.characters import CharacterTable
 from bertprep.tokenization.lookups import make_kept, make_memo, make_trie, to_offsets
 from bertprep.tokenization.plain import FullTokenizer
 from bertprep.tokenization.segmenters import WordMarker
+from bertprep.tokenization.text import Text, TextBuffer
 from bertprep.vocab import Vocabulary
-
-Text = bytes | bytearray | memoryview | np.ndarray
 
 _CACHED_CHUNK_BYTES = 64
 
-_NOT_TEXT_ADVICE = (
-    "Mend the line, convert the file (iconv -f ITS-ENCODING -t UTF-8), or pass --encoding-errors "
-    "replace or skip"
-)
-_LONG_LINE_ADVICE = "Split it into sentences, or pass --max-line-chars"
 
-
-class FastTokenizer:
+class FastTokenizer(TextBuffer):
     """The ids of `FullTokenizer`, for whole blocks of documents.
 
     A line is a sentence; a line that `str.strip()` leaves empty ends a document. Not for two
@@ -83,16 +76,13 @@ class FastTokenizer:
         seed: int = 0,
     ) -> None:
         longest = options.max_input_chars_per_word
-        self.mended_lines = 0
-        self._corpus = corpus
+        self._options = options
+        super().__init__(corpus)
         self._limits = np.array([corpus.max_line_chars, seed & (2**63 - 1)], np.int64)
         self._characters = CharacterTable(options)
         self._trie = make_trie(vocabulary, longest)
         self._memo = make_memo()
         self._word = np.empty(4 * longest + 32, np.uint8)
-        self._end = 0
-        self._options = options
-        self._allocate(0)
         self._plain = FullTokenizer(vocabulary, options)
         self._kept = make_kept(options.never_split, vocabulary) if options.never_split else None
         name = options.word_segmenter
@@ -176,42 +166,8 @@ class FastTokenizer:
         # Half a surrogate pair has no UTF-8: let through here, it is found with the other errors.
         return self.tokenize_text("\n".join(lines).encode("utf-8", "surrogatepass")).documents
 
-    def _take(self, text: Text) -> list[int]:
-        """Fills the text buffer; returns the lines that were left out."""
-        given = np.frombuffer(text, np.uint8)
-        self._fill(given)
-        if self._text_bytes.find(b"\r", 0, given.size) >= 0:
-            self._fill(np.frombuffer(given.tobytes().replace(b"\r", b""), np.uint8))
-        if self._corpus.encoding_errors == "strict":
-            position = self._text_bytes.find(b"\0", 0, self._end)
-            if position >= 0:
-                line = self._text_bytes.count(b"\n", 0, position)
-                raise TextError("NUL byte", position, line, _NOT_TEXT_ADVICE)
-            return []
-        skip = self._corpus.encoding_errors == "skip"
-        mended, faulty = _mend(bytes(self._text_bytes[: self._end]), skip)
-        self.mended_lines += len(faulty)
-        if faulty:
-            self._fill(np.frombuffer(mended, np.uint8))
-        return faulty if skip else []
-
-    def _fill(self, text: np.ndarray) -> None:
-        """Copies a block into the text buffer and ends its last document."""
-        self._end = text.size + 2
-        self._reserve(self._end)
-        self._text[: text.size] = text
-        self._text[text.size : self._end + PADDING] = ord("\n")
-
-    def _reserve(self, size: int) -> None:
-        """Makes the buffers large enough for a text of `size` bytes."""
-        if size + PADDING > self._text.size:
-            # Room for blocks that are a little larger. Pages that nobody writes to cost nothing.
-            self._allocate(size + (size >> 3))
-
     def _allocate(self, size: int) -> None:
-        # A bytearray, for its fast search; the kernel sees it as an array.
-        self._text_bytes = bytearray(size + PADDING)
-        self._text = np.frombuffer(self._text_bytes, np.uint8)
+        super()._allocate(size)
         self._tokens = np.empty(size + PADDING, np.uint32)
         # A sentence takes two bytes at least, a document three.
         self._sentences = np.empty(size // 2 + 2, np.int64)
@@ -265,33 +221,6 @@ class FastTokenizer:
 
     def _error(self, progress: np.ndarray, left_out: list[int]) -> TextError:
         """What the kernel would not go on with."""
-        position = int(progress[DETAIL] if progress[REASON] == INVALID else progress[LINE_START])
-        line = self._text_bytes.count(b"\n", 0, position)
-        for number in left_out:
-            line += number <= line
         if progress[REASON] == INVALID:
-            problem = f"not UTF-8 (byte 0x{self._text[position]:02x})"
-            return TextError(problem, position, line, _NOT_TEXT_ADVICE)
-        characters = np.count_nonzero(self._text[position : progress[POSITION]] & 0xC0 != 0x80)
-        problem = f"line is {characters:,} characters, the limit is {self._limits[0]:,}"
-        return TextError(problem, position, line, _LONG_LINE_ADVICE)
-
-
-def _mend(text: bytes, skip: bool) -> tuple[bytes, list[int]]:
-    """Replaces or leaves out what is not UTF-8; returns the text and the lines it was found in."""
-    try:
-        text.decode()
-        if b"\0" not in text:
-            return text, []
-    except UnicodeDecodeError:
-        pass
-    kept, faulty = [], []
-    for number, line in enumerate(text.split(b"\n")):
-        mended = line.decode("utf-8", "replace").encode()
-        # The tokenizer drops NUL as it does U+FFFD: no need to put one for the other.
-        if mended != line or b"\0" in line:
-            faulty.append(number)
-            if skip:
-                continue
-        kept.append(mended)
-    return b"\n".join(kept), faulty
+            return self._not_utf8(int(progress[DETAIL]), left_out)
+        return self._long_line(int(progress[LINE_START]), int(progress[POSITION]), left_out)
