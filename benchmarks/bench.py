@@ -26,6 +26,7 @@ SECTIONS = {
     "create": "creation",
     "stages": "stage_profile",
     "tokenize": "tokenizer_rates",
+    "formats": "formats",
     "inspect": "inspection",
     "pretrain": "training",
     "memory": "memory",

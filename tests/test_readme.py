@@ -1,5 +1,6 @@
 """The README's commands are run, and its output is theirs."""
 
+import json
 import re
 from pathlib import Path
 
@@ -29,11 +30,15 @@ def test_commands_print_what_the_readme_shows(
         target = ROOT / "sample_corpus" / ("vocab.txt" if name == "vocab.txt" else ".")
         (tmp_path / name).symlink_to(target)
     (tmp_path / "broken.txt").write_bytes(b"One.\nTwo.\n\nThree \xff four.\n")
+    documents = (ROOT / "sample_corpus" / "english-a.txt").read_text().strip("\n").split("\n\n")
+    values = [{"id": k, "meta": {"body": document}} for k, document in enumerate(documents)]
+    lines = "".join(f"{json.dumps(value)}\n" for value in values)
+    (tmp_path / "articles.jsonl").write_text(lines)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     blocks = console_blocks()
     assert {c.split()[1] for c, _ in blocks} == {"create", "inspect", "pretrain"}
-    assert len(blocks) == 7
+    assert len(blocks) == 9
     for command, expected in blocks:
         arguments = command.replace("/tmp/", "").split()[1:]
         result = CliRunner().invoke(main, arguments)

@@ -3,7 +3,7 @@
 The border of x is the first line start at or after x, so that every core gets a part of the file.
 orjson reads a line; what it refuses, and Python's own `json` does not (NaN, bytes that are not
 UTF-8, half a surrogate pair), is read by that: the tokenizer then says which line is no text.
-Cost: 1 to 2 ns a byte and 1 us a document. Memory: four times a block, and the largest line.
+Cost: 3 ns a byte where a document has 3 KB. Memory: four times a block, and the largest line.
 """
 
 import json

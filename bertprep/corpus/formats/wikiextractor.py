@@ -3,7 +3,7 @@
 The line behind `<doc ...>` is the title, which its JSON lines do not have in their text either: it
 is left out, and `&lt;`, `&gt;` and `&amp;` become what they stand for, in both forms. The border of
 x is the end of the first `</doc>` line that begins at or after the first line start after x.
-Cost: 3 ns a byte. Memory: four times a block, and the largest document.
+Cost: 5 ns a byte. Memory: four times a block, and the largest document.
 
 Source: attardi/wikiextractor, wikiextractor/extract.py, `Extractor.extract`.
 """
