@@ -34,6 +34,7 @@ from bertprep.output import (
     shard_names,
 )
 from bertprep.storage import (
+    FIRST_TRIES,
     apart,
     list_sizes,
     put_bytes,
@@ -106,7 +107,7 @@ class RemoteFolder(OutputFolder):
 
     def begin(self, plan: Plan, *, overwrite: bool) -> str:
         """Writes the plan at the URL and here, or finds it written; as OutputFolder does."""
-        found = apart(_look_around, self._url)
+        found = apart(_look_around, self._url, FIRST_TRIES)
         manifest = parse_document(inside(self._name, MANIFEST_NAME), found.manifest, "plan")
         old = parse_document(inside(self._name, PLAN_NAME), found.plan, "partitions")
         old = old or (manifest and manifest["plan"])
@@ -212,8 +213,8 @@ def _has_all(manifest: dict[str, Any], sizes: dict[str, int]) -> bool:
 # What follows runs in a process of its own: see `storage.apart`.
 
 
-def _look_around(url: str) -> _Found:
-    sizes = list_sizes(url)
+def _look_around(url: str, tries: int | None = None) -> _Found:
+    sizes = list_sizes(url, tries)
     sizes |= {f"eval/{name}": size for name, size in list_sizes(inside(url, "eval")).items()}
     documents = {
         name: read_whole(inside(url, name)) if name in sizes else None

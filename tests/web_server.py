@@ -7,6 +7,7 @@ A fault is asked for each GET, by its number among those of its file: 500 and th
 with that status; "cut" sends half of what it promised; "gone" removes the file from then on.
 """
 
+import functools
 import hashlib
 import threading
 from collections import Counter
@@ -68,6 +69,11 @@ class WebServer:
         self._thread.join()
 
 
+@functools.lru_cache(64)
+def _tag(data: bytes) -> str:
+    return f'"{hashlib.md5(data).hexdigest()}"'
+
+
 class _Handler(BaseHTTPRequestHandler):
     web: WebServer
     protocol_version = "HTTP/1.1"
@@ -102,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        tag = f'"{hashlib.md5(data).hexdigest()}"'
+        tag = _tag(data)
         if span and web.has_ranges:
             first, _, last = span.removeprefix("bytes=").partition("-")
             start, end = int(first), min(int(last) + 1, len(data)) if last else len(data)

@@ -12,10 +12,12 @@ event loop in a thread, which a fork would leave behind in the middle of whateve
 from bertprep.storage.apart import apart
 from bertprep.storage.listing import find_files, list_sizes
 from bertprep.storage.reading import look, open_remote, read_remote
+from bertprep.storage.retries import FIRST_TRIES
 from bertprep.storage.systems import require_system
 from bertprep.storage.writing import put_bytes, put_file, read_whole, remove, size_of
 
 __all__ = [
+    "FIRST_TRIES",
     "apart",
     "find_files",
     "list_sizes",

@@ -58,7 +58,7 @@ def find_files(url: str) -> tuple[Literal["file", "folder", "glob"], list[str]]:
     return ("folder" if kind == "directory" else "glob"), names
 
 
-def list_sizes(url: str) -> dict[str, int]:
+def list_sizes(url: str, tries: int | None = None) -> dict[str, int]:
     """The files right in a folder: name -> bytes. Nothing where there is no such folder."""
     system, path = locate(url)
 
@@ -66,7 +66,7 @@ def list_sizes(url: str) -> dict[str, int]:
         return [info for info in system.ls(path, detail=True) if info["type"] == "file"]
 
     try:
-        found = attempt(url, "cannot be listed", list_here)
+        found = attempt(url, "cannot be listed", list_here, tries)
     except FileNotFoundError:
         return {}
     return {info["name"].rpartition("/")[2]: int(info["size"]) for info in found}

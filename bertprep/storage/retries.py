@@ -6,6 +6,7 @@ What would fail again all the same (not there, not allowed, not such a thing) is
 import os
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import TypeVar
 
 from bertprep.errors import BertprepError, MachineError
@@ -62,8 +63,8 @@ def in_words(error: BaseException, url: str) -> str:
     """What happened, in a few words, without what a signed URL must not show."""
     status = _status(error)
     if status is not None:
-        reason = str(getattr(error, "message", ""))
-        return f"{status} {reason}".strip()
+        reason = " ".join(str(getattr(error, "message", error)).split())
+        return f"{status} {reason[:300]}".replace(url, shown_url(url))
     text = " ".join(str(error).split()).replace(url, shown_url(url))
     kind = type(error).__name__
     if isinstance(error, OSError) and error.strerror and not error.errno:
@@ -79,8 +80,14 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _status(error: BaseException) -> int | None:
-    status = getattr(error, "status", None)
-    return status if isinstance(status, int) else None
+    """The HTTP status, wherever a store's library keeps it."""
+    response = getattr(error, "response", None)
+    parts = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+    known = (getattr(error, name, None) for name in ("status", "status_code", "code"))
+    for value in chain([parts.get("HTTPStatusCode")], known):
+        if isinstance(value, int) and 400 <= value < 600:
+            return value
+    return None
 
 
 def _is_hopeless(error: BaseException) -> bool:
