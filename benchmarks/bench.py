@@ -26,6 +26,7 @@ SECTIONS = {
     "create": "creation",
     "stages": "stage_profile",
     "tokenize": "tokenizer_rates",
+    "sentences": "sentences",
     "inspect": "inspection",
     "pretrain": "training",
     "memory": "memory",
