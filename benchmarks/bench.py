@@ -27,6 +27,7 @@ SECTIONS = {
     "stages": "stage_profile",
     "tokenize": "tokenizer_rates",
     "formats": "formats",
+    "sentences": "sentences",
     "inspect": "inspection",
     "pretrain": "training",
     "memory": "memory",

@@ -25,6 +25,13 @@ _PACKAGES = (
     "tensorflow-text",
     "tokenizers",
     "blingfire",
+    "sentencex",
+    "icu4py",
+    "nltk",
+    "pysbd",
+    "sentence-splitter",
+    "spacy",
+    "syntok",
 )
 
 

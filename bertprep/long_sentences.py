@@ -1,4 +1,4 @@
-"""Tokenized documents -> the same tokens in sentences of at most N: `--max-sentence-tokens`.
+"""Tokenized documents -> the same tokens in shorter sentences: `--max-sentence-tokens`.
 
 What is longer than a sequence is cut away later, token by token, and lost. Here such a sentence
 becomes parts of about the same size instead, each a sentence of its own to all that follows.
@@ -22,8 +22,8 @@ def cut_long_sentences(
 ) -> tuple[TokenizedDocuments, int]:
     """Cuts sentences into parts of at most `most` tokens.
 
-    A part begins with a word, never inside one, unless that word alone is longer; behind a mark
-    where one is near an even cut, by a quarter of the part.
+    A part ends behind a mark where one is near an even cut, by a quarter of the part, and never
+    inside a word: a word of more than `most` tokens is a part of its own, the only longer ones.
 
     Args:
         most: tokens of a sentence, at least 1.
@@ -32,8 +32,7 @@ def cut_long_sentences(
     Returns:
         The documents, and how many sentences were cut.
     """
-    num_long = int(np.count_nonzero(np.diff(documents.sentence_offsets) > most))
-    if not num_long:
+    if not np.any(np.diff(documents.sentence_offsets) > most):
         return documents, 0
     parts = np.empty(documents.num_sentences + 1, np.int64)
     ends = np.empty(0, np.int64)
@@ -42,7 +41,7 @@ def cut_long_sentences(
     offsets = np.zeros(parts[-1] + 1, np.int64)
     cut_sentences(*arguments, offsets[1:])
     cut = TokenizedDocuments(documents.tokens, offsets, parts[documents.document_offsets])
-    return cut, num_long
+    return cut, int(np.count_nonzero(np.diff(parts) > 1))
 
 
 @lru_cache(1)

@@ -325,7 +325,8 @@ for number, flags in enumerate((
     ["--num-partitions", "3", "--num-shards", "6", "--quirks", "fix", "--eval-fraction", "0.4",
      "--compression", "gzip", "--feature-names", "v2", "--max-seq-length", "512"],
     ["--num-partitions", "70", "--no-lowercase", "--no-whole-word-mask"],
-    ["--num-partitions", "1", "--dupe-factor", "10"],  # a shard of several blocks
+    # A shard of several blocks.
+    ["--num-partitions", "1", "--dupe-factor", "10", "--max-sentence-tokens", "30"],
 )):
     main(["create", corpus, "--vocab", corpus + "/vocab.txt", "--output", f"{output}/{number}",
           "--dupe-factor", "1", "--workers", "3", "--quiet", *flags], standalone_mode=False)

@@ -1,6 +1,7 @@
 """Sentences of too many tokens become parts: all tokens in order, no word broken."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -55,14 +56,15 @@ def lengths(documents: TokenizedDocuments) -> list[int]:
         ([WORD] * 6 + [COMMA] + [WORD] * 9, 10, [7, 9]),
         ([WORD] * 8 + [DANDA] + [WORD] * 7, 10, [9, 7]),
         ([WORD, COMMA] + [WORD] * 14, 10, [8, 8]),
-        # Unless one word is longer than all.
-        ([WORD] + [MORE] * 9 + [WORD], 4, [4, 4, 3]),
+        # A word that is longer is a part of its own.
+        ([WORD, WORD] + [MORE] * 9 + [WORD], 4, [1, 10, 1]),
+        ([WORD] + [MORE] * 9, 4, [10]),
     ],
 )
 def test_where_sentences_are_cut(sentence: list[int], most: int, expected: list[int]) -> None:
     documents, num_cut = cut_long_sentences(tokenized([sentence]), most, VOCABULARY)
     assert lengths(documents) == expected
-    assert num_cut == (len(sentence) > most)
+    assert num_cut == (len(expected) > 1)
 
 
 SENTENCE = st.lists(st.sampled_from([WORD, WORD, MORE, COMMA]), min_size=1, max_size=40)
@@ -75,22 +77,22 @@ def test_parts_hold_all_tokens_and_whole_words(documents: list[list[list[int]]],
     after, num_cut = cut_long_sentences(before, most, VOCABULARY)
     assert after.tokens is before.tokens
     assert after.num_documents == before.num_documents
-    assert max(lengths(after)) <= most
     assert min(lengths(after)) >= 1
-    assert num_cut == sum(length > most for length in lengths(before))
-    # All borders of before are borders of after, of documents too; sentences that fit are whole.
+    # All borders of before are borders of after, of documents too.
     borders = after.sentence_offsets.tolist()
-    assert set(before.sentence_offsets.tolist()) <= set(borders)
     starts = before.sentence_offsets[before.document_offsets]
     assert starts.tolist() == after.sentence_offsets[after.document_offsets].tolist()
-    for start, end in zip(before.sentence_offsets, before.sentence_offsets[1:], strict=False):
+    assert set(before.sentence_offsets.tolist()) <= set(borders)
+    num_longer = 0
+    for start, end in pairwise(before.sentence_offsets.tolist()):
         inside = [border for border in borders if start < border < end]
-        assert bool(inside) == (end - start > most)
-        for border in inside:
-            if before.tokens[border] & CONTINUES_WORD:
-                # Only where one word fills the part before it.
-                assert border - most >= start
-                assert (before.tokens[border - most + 1 : border] & CONTINUES_WORD).all()
+        assert end - start > most or not inside
+        assert not any(before.continues_word[border] for border in inside)
+        for first, last in pairwise([start, *inside, end]):
+            # Longer than all only where it is a single word.
+            assert last - first <= most or before.continues_word[first + 1 : last].all()
+        num_longer += bool(inside)
+    assert num_cut == num_longer
 
 
 def test_documents_without_long_sentences_are_handed_on() -> None:
@@ -101,7 +103,9 @@ def test_documents_without_long_sentences_are_handed_on() -> None:
 
 
 def test_ten_million_tokens_in_a_sentence() -> None:
-    documents, num_cut = cut_long_sentences(tokenized([[WORD] * 10_000_000]), 128, VOCABULARY)
+    tokens = np.full(10_000_000, WORD, np.uint32)
+    one = TokenizedDocuments(tokens, np.array([0, len(tokens)]), np.array([0, 1]))
+    documents, num_cut = cut_long_sentences(one, 128, VOCABULARY)
     assert num_cut == 1
     assert documents.num_sentences == 78_125
     assert set(lengths(documents)) == {128}

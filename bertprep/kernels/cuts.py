@@ -10,7 +10,7 @@ _ID = np.uint32(CONTINUES - 1)
 
 @njit()
 def _find_cut(tokens, pauses, start, target, limit):
-    """The place in (start, limit] to cut at, near `target`; limit where one word fills it all.
+    """The place in (start, limit] to cut at, near `target`; -1 where one word fills it all.
 
     Behind a mark of `pauses` that is at most a quarter of the way from the target, else at the
     nearest word; of two as near, the earlier.
@@ -32,12 +32,14 @@ def _find_cut(tokens, pauses, start, target, limit):
                 word = place
         if word >= 0 and distance >= slack:
             break
-    return word if word >= 0 else limit
+    return word
 
 
 @njit()
 def cut_sentences(tokens, offsets, pauses, most, parts, ends):
     """Cuts each sentence of more than `most` tokens into parts of about the same size.
+
+    A word of more than `most` tokens is a part of its own.
 
     Args:
         tokens: uint32[num_tokens]. CONTINUES_WORD in the top bit.
@@ -55,7 +57,14 @@ def cut_sentences(tokens, offsets, pauses, most, parts, ends):
             size = end - start
             num_parts = (size + most - 1) // most
             target = start + (size + num_parts - 1) // num_parts
-            start = _find_cut(tokens, pauses, start, target, start + most)
+            place = _find_cut(tokens, pauses, start, target, start + most)
+            if place < 0:
+                place = start + most + 1
+                while place < end and tokens[place] & CONTINUES:
+                    place += 1
+                if place == end:
+                    break
+            start = place
             if ends.size:
                 ends[count] = start
             count += 1

@@ -136,7 +136,8 @@ class CorpusOptions:
         max_document_bytes: a larger document is an error.
         split_sentences: ISO 639 code of the language by whose rules a line is split into
             sentences ("EN", "en-US" and "en_GB" are "en"); None takes a line for a sentence.
-        max_sentence_tokens: a sentence of more tokens is cut into parts; None cuts none.
+        max_sentence_tokens: a sentence of more tokens is cut into parts between words; None cuts
+            none.
     """
 
     format: str = "auto"
