@@ -27,6 +27,7 @@ SECTIONS = {
     "stages": "stage_profile",
     "tokenize": "tokenizer_rates",
     "inspect": "inspection",
+    "vocab": "vocabulary",
     "pretrain": "training",
     "memory": "memory",
     "start": "start",
