@@ -29,6 +29,7 @@ SECTIONS = {
     "formats": "formats",
     "sentences": "sentences",
     "inspect": "inspection",
+    "vocab": "vocabulary",
     "pretrain": "training",
     "memory": "memory",
     "start": "start",
