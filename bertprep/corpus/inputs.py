@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertprep.corpus.names import choose_files
+from bertprep.corpus.names import choose_files, some_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 
@@ -85,7 +85,9 @@ def find_inputs(
         "link to a folder or to nothing, not followed (name the folder itself)": unfollowed,
         "empty file": empty,
     }
-    return Inputs(files, tuple(f"{_some(names)}: {note}" for note, names in notes.items() if names))
+    return Inputs(
+        files, tuple(f"{some_of(names)}: {note}" for note, names in notes.items() if names)
+    )
 
 
 def estimate_text_bytes(files: Sequence[InputFile]) -> int:
@@ -227,9 +229,3 @@ def _spool_stdin(spool: Path) -> InputFile:
     except OSError as error:
         raise BertprepError(f"{spool}: stdin cannot be copied here ({error.strerror})") from error
     return _look_at(STDIN, os.fspath(spool))
-
-
-def _some(names: list[str]) -> str:
-    """Join the first names; a folder named twice must not fill the screen."""
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
