@@ -48,10 +48,11 @@ def create(sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 9_000)
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: object, output: str = "out") -> Result:
+    def run(*arguments: object, output: str = "out", stdin: bytes | None = None) -> Result:
         vocab = sample_corpus / "vocab.txt"
         flags = ["--vocab", vocab, "--output", output, "--dupe-factor", 2, "--random-seed", 5]
-        return CliRunner().invoke(main, list(map(str, ["create", *arguments, *flags])))
+        command = [str(part) for part in ("create", *arguments, *flags)]
+        return CliRunner().invoke(main, command, input=stdin)
 
     return run
 
@@ -69,9 +70,9 @@ def test_every_format_gives_the_same_records(create: Create, documents: Document
     Path("expected.txt").write_bytes(as_text(documents))
     assert create("expected.txt", *FLAGS, output="expected").exit_code == 0
     for number, (kind, (name, store)) in enumerate(STORED.items()):
-        for suffix, compress in COMPRESS.items():
+        for suffix in ("", [*COMPRESS][number % len(COMPRESS)]):
             path = Path(f"{number}-{name}{suffix}")
-            path.write_bytes(compress(store(documents)))
+            path.write_bytes(COMPRESS[suffix](store(documents)))
             flags = ("--format", "wikiextractor") if kind == "wikiextractor, json" else ()
             result = create(path, *FLAGS, *flags, "--overwrite")
             assert result.exit_code == 0, result.output
@@ -100,6 +101,16 @@ def test_a_run_on_parquet_goes_on_where_it_stopped(create: Create, documents: Do
     result = create("a.parquet", *FLAGS)
     assert result.exit_code == 0, result.output
     assert shards("out") == expected
+
+
+def test_stdin_may_be_any_format(create: Create, documents: Documents) -> None:
+    Path("expected.txt").write_bytes(as_text(documents))
+    create("expected.txt", *FLAGS, output="expected")
+    path = write_parquet(Path("a.parquet"), ["\n".join(lines) for lines in documents])
+    for data in (path.read_bytes(), COMPRESS[".gz"](as_json_lines(documents))):
+        result = create("-", *FLAGS, "--overwrite", stdin=data)
+        assert result.exit_code == 0, result.output
+        assert shards("out") == shards("expected")
 
 
 def test_formats_can_be_mixed_and_are_told(create: Create, documents: Documents) -> None:
@@ -273,8 +284,8 @@ def test_documents_come_back_wherever_the_file_is_cut(
             assert documents_of(blocks) == expected_of(documents)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(documents=DOCUMENTS, target=SIZES, block=SIZES, rows=st.integers(1, 4))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(documents=DOCUMENTS, target=st.integers(100, 3000), block=SIZES, rows=st.integers(1, 4))
 def test_rows_come_back_wherever_the_file_is_cut(
     scratch: Path, documents: Documents, target: int, block: int, rows: int
 ) -> None:

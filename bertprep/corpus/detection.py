@@ -13,7 +13,7 @@ from typing import Any
 
 from bertprep.corpus.canonical import BOM
 from bertprep.corpus.inputs import refuse_wide_text
-from bertprep.corpus.names import named_format, suffix_of
+from bertprep.corpus.names import named_format, some_of, suffix_of
 from bertprep.corpus.streams import read_bytes, read_text
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
@@ -55,7 +55,7 @@ def find_formats(
             names.setdefault(file.format, []).append(file.path)
     if options.format != "auto" or not names or names.keys() == {"text"}:
         return found, None
-    told = (f"{kind}: {_some(paths)}" for kind, paths in names.items())
+    told = (f"{kind}: {some_of(paths)}" for kind, paths in names.items())
     return found, f"Found {'; '.join(told)}"
 
 
@@ -67,7 +67,9 @@ def _with_format(file: InputFile, options: CorpusOptions) -> InputFile:
     if not file.size:
         return file
     format = options.format
-    if format in ("text", "paragraphs"):
+    is_packed_json = format == "jsonl" and file.compression != "none"
+    if format in ("text", "paragraphs") or is_packed_json:
+        # Nothing to look for, and unpacking the first block of many files takes its time.
         return replace(file, format=format)
     head = _head(file)
     refuse_wide_text(file.path, head)
@@ -105,7 +107,7 @@ def _detect(file: InputFile, start: bytes, options: CorpusOptions) -> str:
 def _detect_objects(
     file: InputFile, start: bytes, options: CorpusOptions, *, is_json_name: bool
 ) -> str:
-    if b"\n" not in start and len(start) + len(BOM) < file.size:
+    if b"\n" not in start:
         start = _head(file, _LONG_HEAD_BYTES).removeprefix(BOM).lstrip()
     lines = start.split(b"\n")
     if len(lines) > 1:
@@ -114,7 +116,7 @@ def _detect_objects(
     values = [_parse(line) for line in lines[:_LINES_LOOKED_AT] if line.strip()]
     are_objects = [isinstance(value, dict) for value in values]
     if not are_objects[0]:
-        is_long = len(lines) == 1 and len(start) >= _HEAD_BYTES
+        is_long = b"\n" not in start and len(start) > _HEAD_BYTES // 2
         if is_long and _OBJECT_BEGINS.match(start):
             return "jsonl"
         if is_json_name:
@@ -174,8 +176,3 @@ def _tail(file: InputFile) -> bytes:
     if file.compression != "none":
         return b""
     return b"".join(read_bytes(file, max(0, file.size - 4), file.size, 4))
-
-
-def _some(paths: list[str]) -> str:
-    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
-    return ", ".join(paths[:3]) + more

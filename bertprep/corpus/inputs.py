@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bertprep.corpus.names import choose_files
+from bertprep.corpus.names import choose_files, some_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import Place, is_url, plain_name, shown_url
@@ -102,7 +102,9 @@ def find_inputs(
         "empty file": empty,
         "called a web page by its server, and read as text": remote.web_pages,
     }
-    return Inputs(files, tuple(f"{_some(names)}: {note}" for note, names in notes.items() if names))
+    return Inputs(
+        files, tuple(f"{some_of(names)}: {note}" for note, names in notes.items() if names)
+    )
 
 
 def _find_remote(
@@ -258,9 +260,3 @@ def _spool_stdin(spool: Path) -> InputFile:
     except OSError as error:
         raise BertprepError(f"{spool}: stdin cannot be copied here ({error.strerror})") from error
     return _look_at(STDIN, os.fspath(spool))
-
-
-def _some(names: list[str]) -> str:
-    """Join the first names; a folder named twice must not fill the screen."""
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -35,6 +35,12 @@ def named_format(path: str) -> str | None:
     return _FORMATS.get(suffix_of(path))
 
 
+def some_of(names: Sequence[str]) -> str:
+    """Join the first names; a folder named twice must not fill the screen."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
 def choose_files(folder: str, paths: Sequence[str], format: str) -> list[str]:
     """Take the files of one format from those of a folder.
 

@@ -76,15 +76,18 @@ def _text_of(line: bytes, path: str) -> Any:
         _NoTextError: there is none.
     """
     try:
-        value = orjson.loads(line)[path]
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        line = line.removeprefix(BOM)
+        if not line.strip():
+            return None
+        document = _parse(line)
+    try:
+        value = document[path]
         if type(value) is str:
             return value
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        pass  # the way below is slow, and finds out why
-    line = line.removeprefix(BOM)
-    if not line.strip():
-        return None
-    value = find_field(_parse(line), path)
+    except (KeyError, TypeError):
+        value = find_field(document, path)
     is_text = value is None or isinstance(value, str)
     if not is_text and isinstance(value, list):
         is_text = all(item is None or isinstance(item, str) for item in value)
