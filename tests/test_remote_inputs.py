@@ -31,7 +31,7 @@ from bertprep import create as create_module
 from bertprep import stages
 from bertprep.cli import main
 from bertprep.corpus import Inputs, find_inputs, plan_splits, read_blocks
-from bertprep.corpus.streams import open_seekable
+from bertprep.corpus.streams import open_seekable, refuse_changed
 from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions, place, shown_url
@@ -289,6 +289,17 @@ def test_a_seekable_file_reads_as_a_local_one(place_: str, tmp_path: Path) -> No
                 stream.seek(position)
                 assert stream.read(size) == plain.read(size)
                 assert stream.tell() == plain.tell()
+
+
+def test_a_seekable_file_that_has_changed_is_refused_at_the_end() -> None:
+    with WebServer({"a.txt": TEXT}) as server:
+        file = find(server.url("a.txt")).files[0]
+        with open_seekable(file) as stream:
+            assert stream.read(100) == TEXT[:100]
+        refuse_changed(file)
+        server.files["a.txt"] = TEXT[::-1]
+        with pytest.raises(BertprepError, match="it has changed"):
+            refuse_changed(file)
 
 
 def test_a_seekable_file_needs_ranges() -> None:

@@ -71,12 +71,24 @@ def read_remote(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Ite
         for at in range(0, len(data), piece_bytes):
             yield data[at : at + piece_bytes]
     if end > start:
-        with _vanishing(file, end):
-            attempt(file.url, "cannot be looked at", lambda: _require_unchanged(file))
+        require_unchanged(file)
+
+
+def require_unchanged(file: RemoteFile) -> None:
+    """Looks at a file again, when it has been read: `read_remote` does so by itself.
+
+    Raises:
+        BertprepError: it is another one than was found.
+        MachineError: it is not there any more, or the store does not answer.
+    """
+    with _vanishing(file, file.size):
+        attempt(file.url, "cannot be looked at", lambda: _require_unchanged(file))
 
 
 def open_remote(file: RemoteFile) -> BinaryIO:
     """A file object that seeks: each read is a range, small ones go through a buffer.
+
+    Whoever is through with it calls `require_unchanged`.
 
     Raises:
         UsageError: the server knows no ranges.
