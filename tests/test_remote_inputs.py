@@ -8,29 +8,36 @@ import gzip
 import lzma
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import psutil
 import pytest
 import zstandard
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 from web_server import Fault, WebServer
 
 from bertprep import create as create_module
 from bertprep import stages
 from bertprep.cli import main
 from bertprep.corpus import Inputs, find_inputs, plan_splits, read_blocks
-from bertprep.corpus.streams import open_seekable
+from bertprep.corpus.streams import open_seekable, refuse_changed
 from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions, place, shown_url
 from bertprep.storage import apart, reading, retries
 
+ROOT = Path(__file__).parents[1]
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "none": bytes,
     "gzip": gzip.compress,
@@ -284,6 +291,17 @@ def test_a_seekable_file_reads_as_a_local_one(place_: str, tmp_path: Path) -> No
                 assert stream.tell() == plain.tell()
 
 
+def test_a_seekable_file_that_has_changed_is_refused_at_the_end() -> None:
+    with WebServer({"a.txt": TEXT}) as server:
+        file = find(server.url("a.txt")).files[0]
+        with open_seekable(file) as stream:
+            assert stream.read(100) == TEXT[:100]
+        refuse_changed(file)
+        server.files["a.txt"] = TEXT[::-1]
+        with pytest.raises(BertprepError, match="it has changed"):
+            refuse_changed(file)
+
+
 def test_a_seekable_file_needs_ranges() -> None:
     with WebServer({"a.txt": TEXT}, has_ranges=False) as server:
         file = find(server.url("a.txt")).files[0]
@@ -362,6 +380,56 @@ def test_a_file_that_changes_half_way_is_an_error(new: bytes, has_ranges: bool) 
     assert not isinstance(caught.value, MachineError)
 
 
+class StoreError(Exception):
+    """As of a store's library: S3's keeps its status in a dict, others in an attribute."""
+
+    def __init__(self, status: int, attribute: str) -> None:
+        super().__init__("as the store\nsays")
+        is_amazon = attribute == "response"
+        value = {"ResponseMetadata": {"HTTPStatusCode": status}} if is_amazon else status
+        setattr(self, attribute, value)
+
+
+@pytest.mark.parametrize("attribute", ["response", "status", "status_code", "code"])
+@pytest.mark.parametrize(("status", "tries"), [(403, 1), (400, 1), (429, 8), (500, 8), (503, 8)])
+def test_a_status_tells_whether_to_try_again(status: int, tries: int, attribute: str) -> None:
+    calls = count()
+
+    def fail() -> None:
+        next(calls)
+        raise StoreError(status, attribute)
+
+    with pytest.raises(MachineError, match=rf"^s3://b/a: cannot be read \({status} as the store "):
+        retries.attempt("s3://b/a", "cannot be read", fail)
+    assert next(calls) == tries
+    with pytest.raises(FileNotFoundError):
+        retries.attempt("s3://b/a", "cannot be read", partial(raise_, StoreError(404, attribute)))
+
+
+def raise_(error: Exception) -> None:
+    raise error
+
+
+def test_a_message_does_not_show_the_signature_that_an_error_repeats() -> None:
+    url = "https://host/a.txt?sig=secret"
+    with pytest.raises(MachineError) as caught:
+        retries.attempt(url, "cannot be read", partial(raise_, ValueError(f"no {url}")))
+    assert str(caught.value) == (
+        "https://host/a.txt: cannot be read (ValueError: no https://host/a.txt)"
+    )
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**8), st.integers(1, 10**7))
+def test_spans_cover_the_range_in_pieces_that_are_not_too_large(
+    start: int, size: int, first: int
+) -> None:
+    first = min(max(first, size // 1_000 + 1), reading.PIECE_BYTES)
+    spans = list(reading._spans(start, start + size, first))
+    assert [begin for begin, _ in spans] == [start, *(end for _, end in spans)][: len(spans)]
+    assert (spans[-1][1] if spans else start) == start + size
+    assert all(0 < end - begin <= reading.PIECE_BYTES for begin, end in spans)
+
+
 # Apart
 
 
@@ -377,6 +445,37 @@ def test_a_call_apart_brings_results_and_errors_back() -> None:
         apart(divmod, 1, 0)
     with pytest.raises(MachineError, match=r"ended by itself \(3\)"):
         apart(os._exit, 3)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+)
+def test_a_run_that_is_stopped_while_a_server_is_silent_leaves_nobody_behind(
+    number: int, status: int, sample_corpus: Path, tmp_path: Path
+) -> None:
+    waiting, go_on = threading.Event(), threading.Event()
+
+    def fault(_: str, __: int) -> Fault:
+        waiting.set()
+        go_on.wait(60)
+        return None
+
+    with WebServer({"a.txt": TEXT}, fault=fault) as server:
+        words = [server.url("a.txt"), "--vocab", str(sample_corpus / "vocab.txt")]
+        words += ["--output", str(tmp_path / "out")]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bertprep", "create", *words], stderr=subprocess.PIPE, cwd=ROOT
+        )
+        assert waiting.wait(30)
+        children = psutil.Process(process.pid).children()
+        assert len(children) == 1
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == status
+        assert stderr.count(b"\n") == (0 if number == signal.SIGKILL else 1)
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert not alive
+        go_on.set()
 
 
 # The whole command
@@ -503,5 +602,5 @@ assert not {"fsspec", "aiohttp", "asyncio"} & sys.modules.keys()
 """
     arguments = [sample_corpus / "scripts.txt", "--vocab", sample_corpus / "vocab.txt"]
     arguments += ["--output", tmp_path / "out"]
-    subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=True)
+    subprocess.run([sys.executable, "-c", program, *map(str, arguments)], check=True, cwd=ROOT)
     assert (tmp_path / "out/manifest.json").exists()

@@ -14,7 +14,7 @@ import zstandard
 from bertprep.corpus.inputs import compression_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, MachineError
-from bertprep.storage import open_remote, read_remote
+from bertprep.storage import open_remote, read_remote, require_unchanged
 
 READ_BYTES = 1 << 20
 #: Small, since a decoder hands out all that its input holds, a thousand times its size at worst.
@@ -43,7 +43,9 @@ def read_bytes(file: InputFile, start: int, end: int, piece_bytes: int) -> Itera
 
 
 def open_seekable(file: InputFile) -> BinaryIO:
-    """Open the file as it is stored, for formats whose reader seeks.
+    """Open the file as it is stored, for formats whose reader seeks; then `refuse_changed`.
+
+    A process that will fork workers has remote files opened in one of its own (`storage.apart`).
 
     Raises:
         UsageError: it is on a web server that knows no byte ranges.
@@ -55,6 +57,12 @@ def open_seekable(file: InputFile) -> BinaryIO:
         return open(file.location, "rb")
     except OSError as error:
         raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
+
+
+def refuse_changed(file: InputFile) -> None:
+    """Raise if a remote file is not the one any more that was found."""
+    if file.remote is not None:
+        require_unchanged(file.remote)
 
 
 def read_text(file: InputFile) -> Iterator[bytes]:

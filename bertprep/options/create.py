@@ -225,7 +225,7 @@ class CreateOptions:
     """All of `bertprep create`.
 
     Attributes:
-        inputs: files, globs, folders; "-" is stdin.
+        inputs: files, globs, folders, URLs of these; "-" is stdin.
         vocab: the vocabulary file.
         output: the folder of the shards; a URL as a str.
         num_shards: files to write; None follows the partitions.

@@ -11,7 +11,7 @@ event loop in a thread, which a fork would leave behind in the middle of whateve
 
 from bertprep.storage.apart import apart
 from bertprep.storage.listing import find_files, list_sizes
-from bertprep.storage.reading import look, open_remote, read_remote
+from bertprep.storage.reading import look, open_remote, read_remote, require_unchanged
 from bertprep.storage.retries import FIRST_TRIES
 from bertprep.storage.systems import require_system
 from bertprep.storage.writing import put_bytes, put_file, read_whole, remove, size_of
@@ -29,5 +29,6 @@ __all__ = [
     "read_whole",
     "remove",
     "require_system",
+    "require_unchanged",
     "size_of",
 ]

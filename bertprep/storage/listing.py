@@ -9,7 +9,7 @@ from typing import Any, Literal
 from bertprep.errors import UsageError
 from bertprep.options import shown_url
 from bertprep.storage.retries import FIRST_TRIES, attempt
-from bertprep.storage.systems import is_web, locate
+from bertprep.storage.systems import is_web, look_anew
 
 _CANNOT_LIST = (
     "a web server lists no files: name each file by its own URL, or copy them here and name the "
@@ -28,7 +28,7 @@ def find_files(url: str) -> tuple[Literal["file", "folder", "glob"], list[str]]:
         if url.endswith("/") or "*" in url:
             raise UsageError(f"{shown_url(url)}: {_CANNOT_LIST}")
         return "file", [url]
-    system, path = locate(url)
+    system, path = look_anew(url)
     kind = _kind(url)
     if kind == "file":
         return "file", [url]
@@ -60,7 +60,7 @@ def find_files(url: str) -> tuple[Literal["file", "folder", "glob"], list[str]]:
 
 def list_sizes(url: str, tries: int | None = None) -> dict[str, int]:
     """The files right in a folder: name -> bytes. Nothing where there is no such folder."""
-    system, path = locate(url)
+    system, path = look_anew(url)
 
     def list_here() -> list[dict[str, Any]]:
         return [info for info in system.ls(path, detail=True) if info["type"] == "file"]
@@ -73,7 +73,7 @@ def list_sizes(url: str, tries: int | None = None) -> dict[str, int]:
 
 
 def _kind(url: str) -> str | None:
-    system, path = locate(url)
+    system, path = look_anew(url)
     try:
         info = attempt(url, "cannot be looked at", lambda: system.info(path), FIRST_TRIES)
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 
 Ranges of megabytes over one connection that is kept, the next one under way while a piece is in
 use. A web server that knows no ranges is read from the start, once. At the end the file is looked
-at again: what changed meanwhile is an error, not a mixture. Memory: two pieces.
+at again: what changed meanwhile is an error, not a mixture. Memory: three pieces.
 """
 
 import io
@@ -16,7 +16,7 @@ from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import shown_url
 from bertprep.storage.retries import FIRST_TRIES, attempt
-from bertprep.storage.systems import is_web, locate
+from bertprep.storage.systems import is_web, locate, look_anew
 
 #: What one request is for, at most: at 50 ms each, a gigabit needs 6 MB under way.
 PIECE_BYTES = 8 << 20
@@ -71,12 +71,24 @@ def read_remote(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Ite
         for at in range(0, len(data), piece_bytes):
             yield data[at : at + piece_bytes]
     if end > start:
-        with _vanishing(file, end):
-            attempt(file.url, "cannot be looked at", lambda: _require_unchanged(file))
+        require_unchanged(file)
+
+
+def require_unchanged(file: RemoteFile) -> None:
+    """Looks at a file again, when it has been read: `read_remote` does so by itself.
+
+    Raises:
+        BertprepError: it is another one than was found.
+        MachineError: it is not there any more, or the store does not answer.
+    """
+    with _vanishing(file, file.size):
+        attempt(file.url, "cannot be looked at", lambda: _require_unchanged(file))
 
 
 def open_remote(file: RemoteFile) -> BinaryIO:
     """A file object that seeks: each read is a range, small ones go through a buffer.
+
+    Whoever is through with it calls `require_unchanged`.
 
     Raises:
         UsageError: the server knows no ranges.
@@ -220,7 +232,7 @@ def _stream(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Iterato
 
 
 def _info(url: str) -> dict[str, Any]:
-    system, path = locate(url)
+    system, path = look_anew(url)
     info: dict[str, Any] = system.info(path)
     return info
 

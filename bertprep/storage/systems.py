@@ -69,14 +69,18 @@ def locate(url: str) -> tuple[Any, str]:
     return _systems[key], _systems[key]._strip_protocol(url)
 
 
+def look_anew(url: str) -> tuple[Any, str]:
+    """As `locate`, for a look: without what was listed before, since files change."""
+    system, path = locate(url)
+    system.invalidate_cache()
+    return system, path
+
+
 def _open_system(url: str) -> Any:
     from fsspec.core import url_to_fs
 
-    # No listings are kept: a file that changes must be seen to.
-    options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
-    if is_web(url):
-        options |= _web_options(scheme_of(url))
-    return url_to_fs(url, **options)[0]
+    options = _web_options(scheme_of(url)) if is_web(url) else {}
+    return url_to_fs(url, skip_instance_cache=True, **options)[0]
 
 
 def _web_options(scheme: str) -> dict[str, Any]:

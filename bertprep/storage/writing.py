@@ -10,7 +10,7 @@ from pathlib import Path
 from bertprep.errors import MachineError
 from bertprep.options import shown_url
 from bertprep.storage.retries import attempt
-from bertprep.storage.systems import locate
+from bertprep.storage.systems import locate, look_anew
 
 
 def put_file(source: Path, url: str) -> int:
@@ -43,7 +43,7 @@ def read_whole(url: str) -> bytes | None:
 
 def size_of(url: str) -> int | None:
     """Bytes of a file; None where there is none."""
-    system, path = locate(url)
+    system, path = look_anew(url)
     try:
         return int(attempt(url, "cannot be looked at", lambda: system.info(path))["size"])
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def remove(url: str) -> None:
 
 
 def _put(url: str, put: Callable[[], object], size: int) -> None:
-    system, path = locate(url)
+    system, path = look_anew(url)
 
     def once() -> None:
         try:
@@ -71,6 +71,7 @@ def _put(url: str, put: Callable[[], object], size: int) -> None:
                 raise
             system.makedirs(system._parent(path), exist_ok=True)
             put()
+        system.invalidate_cache()
         arrived = system.info(path)["size"]
         if arrived != size:
             raise ConnectionError(f"{arrived:,} of {size:,} bytes have arrived")
