@@ -29,11 +29,14 @@ def test_commands_print_what_the_readme_shows(
         target = ROOT / "sample_corpus" / ("vocab.txt" if name == "vocab.txt" else ".")
         (tmp_path / name).symlink_to(target)
     (tmp_path / "broken.txt").write_bytes(b"One.\nTwo.\n\nThree \xff four.\n")
+    documents = (ROOT / "sample_corpus" / "english-a.txt").read_text().strip().split("\n\n")
+    articles = [document.replace("\n", " ") for document in documents]
+    (tmp_path / "articles.txt").write_text("\n\n".join(articles) + "\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     blocks = console_blocks()
     assert {c.split()[1] for c, _ in blocks} == {"create", "inspect", "pretrain"}
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for command, expected in blocks:
         arguments = command.replace("/tmp/", "").split()[1:]
         result = CliRunner().invoke(main, arguments)
