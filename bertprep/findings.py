@@ -60,7 +60,7 @@ class Summary:
             ("random next", _share(counts["random_next"], counts["instances"])),
             ("masked", _share(counts["masks"], placed + 3 * counts["instances"])),
             ("largest partition", f"{counts['largest_partition_tokens']:,} tokens"),
-            ("written", f"{_shards(self.num_shards)}, {in_bytes(self.bytes)} of records"),
+            ("written", f"{_many(self.num_shards, 'shard')}, {in_bytes(self.bytes)} of records"),
             ("time", f"{self.seconds:,.1f} s"),
         ]
         if "words" in counts:
@@ -73,9 +73,13 @@ class Summary:
             rows.insert(1, ("held out", f"{counts['eval_documents']:,}"))
         behind = [name for name, _ in rows].index("sentences") + 1
         if "cut_sentences" in counts:
-            rows.insert(behind, ("cut", f"{counts['cut_sentences']:,} sentences, into parts"))
+            rows.insert(
+                behind, ("cut", f"{_many(counts['cut_sentences'], 'sentence')}, into parts")
+            )
         if "split_lines" in counts:
-            rows.insert(behind, ("split", f"{counts['split_lines']:,} lines, into sentences"))
+            rows.insert(
+                behind, ("split", f"{_many(counts['split_lines'], 'line')}, into sentences")
+            )
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -149,7 +153,7 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
         warnings.append(f"{_documents(skipped)} could not be read: left out (--on-error skip)")
     unsplit = sum(result.unsplit_lines for result in tokenized)
     if unsplit:
-        warnings.append(f"{unsplit:,} lines stay whole: sentencex could not split them")
+        warnings.append(f"{_many(unsplit, 'line')} left whole, since sentencex failed on them")
     if num_documents == 1:
         warnings.append(
             "the corpus is a single document, so every random next sentence comes from it too: "
@@ -233,8 +237,8 @@ def _documents(count: int) -> str:
     return "1 document" if count == 1 else f"{count or 'no'} documents"
 
 
-def _shards(count: int) -> str:
-    return f"{count:,} shard{'s' * (count != 1)}"
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _share(part: int, whole: int) -> str:

@@ -34,11 +34,13 @@ def test_commands_print_what_the_readme_shows(
     values = [{"id": k, "meta": {"body": document}} for k, document in enumerate(documents)]
     lines = "".join(f"{json.dumps(value)}\n" for value in values)
     (tmp_path / "articles.jsonl").write_text(lines)
+    articles = [document.replace("\n", " ") for document in documents]
+    (tmp_path / "articles.txt").write_text("\n\n".join(articles) + "\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     blocks = console_blocks()
     assert {c.split()[1] for c, _ in blocks} == {"create", "inspect", "pretrain"}
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     for command, expected in blocks:
         arguments = command.replace("/tmp/", "").split()[1:]
         result = CliRunner().invoke(main, arguments)
