@@ -39,8 +39,8 @@ def test_commands_print_what_the_readme_shows(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     blocks = console_blocks()
-    assert {c.split()[1] for c, _ in blocks} == {"create", "inspect", "pretrain"}
-    assert len(blocks) == 10
+    assert {c.split()[1] for c, _ in blocks} == {"create", "inspect", "pretrain", "vocab"}
+    assert len(blocks) == 11
     for command, expected in blocks:
         arguments = command.replace("/tmp/", "").split()[1:]
         result = CliRunner().invoke(main, arguments)
