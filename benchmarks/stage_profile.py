@@ -29,7 +29,7 @@ PLACES = (
     ("tokenize: around the kernel", "bertprep.stages.FastTokenizer.tokenize_text"),
     ("deal, pack, write blob", "bertprep.stages.join_documents"),
     ("deal, pack, write blob", "bertprep.stages.pack_partitions"),
-    ("deal, pack, write blob", "bertprep.stages.write_blob"),
+    ("deal, pack, write blob", "bertprep.engines.exchange.write_blob"),
     ("tokenize: the rest", "bertprep.create.tokenize_split"),
     ("read slices, unpack", "bertprep.stages.unpack_documents"),
     ("instances: fill_instances", "bertprep.kernels.instances.fill_instances"),
@@ -169,7 +169,7 @@ def _create(
         for name, place in _places() if stopwatch else ():
             assert stopwatch
             holder, attribute = _resolve(place)
-            is_generator = attribute == "read_blocks"
+            is_generator = attribute in ("read_blocks", "tokenize_split")
             around = stopwatch.around_each if is_generator else stopwatch.around
             new = around(name, getattr(holder, attribute))
             stack.enter_context(patch.object(holder, attribute, new))

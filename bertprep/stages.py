@@ -1,33 +1,30 @@
-"""What a worker does: a split of the corpus becomes a blob, a partition becomes shards.
+"""What a worker does: a split of the corpus becomes blobs, a partition of them becomes shards.
 
-The same two functions serve every engine. Each leaves a small result file behind what it wrote, so
-that a later run of the same plan takes the result for the work.
+The same two functions serve every engine, which carries the blobs from the one to the other. Behind
+its shards a partition leaves a small result file, so that a later run of the same plan takes the
+result for the work.
 """
 
 import ctypes
 import dataclasses
 import functools
 import json
+import zlib
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bertprep.corpus import Split, line_number, read_blocks
 from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary
-from bertprep.errors import BertprepError, TextError
+from bertprep.errors import BertprepError, MachineError, TextError
 from bertprep.files import write_whole
 from bertprep.instances import create_training_instances
+from bertprep.kernels.jit import one_compiles
 from bertprep.options import CreateOptions
 from bertprep.output import shard_name
-from bertprep.partitions import (
-    join_documents,
-    pack_partitions,
-    read_slice,
-    unpack_documents,
-    write_blob,
-)
+from bertprep.partitions import join_documents, pack_partitions, unpack_documents
 from bertprep.records import RecordLayout, RecordSerializer
 from bertprep.shards import ShardWriter, checksum
 from bertprep.tokenization import FastTokenizer
@@ -60,9 +57,9 @@ class Job:
 
 @dataclass(frozen=True)
 class TokenizedSplit:
-    """A split's blobs, by name, and what was counted on the way."""
+    """What was counted while a split became blobs."""
 
-    blobs: list[str]
+    num_blobs: int
     num_documents: int
     num_held_out: int
     num_one_sentence: int
@@ -100,26 +97,28 @@ def _layout(options: CreateOptions, sha256: str) -> RecordLayout:
     return RecordLayout.of(_vocabulary(options.vocab, sha256), options.instances, options.records)
 
 
-def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
-    """Tokenizes the documents of a split and deals them to partitions, in blobs."""
-    result_file = job.work / f"tokens-{split.ordinal:06d}.json"
-    if result_file.exists():
-        return TokenizedSplit(**json.loads(result_file.read_bytes()))
+def tokenize_split(job: Job, split: Split) -> Generator[list[np.ndarray], None, dict[str, int]]:
+    """Tokenizes the documents of a split and deals them to partitions.
+
+    Yields:
+        A blob: uint32[...] a partition.
+
+    Returns:
+        The fields of a TokenizedSplit.
+    """
     tokenizer = _tokenizer(job.options, job.vocabulary_sha256)
     mended_before = tokenizer.mended_lines
-    blobs: list[str] = []
-    num_documents = num_held_out = num_one_sentence = 0
+    num_blobs = num_documents = num_held_out = num_one_sentence = 0
     waiting: list[HashedDocuments] = []
     waiting_bytes = 0
 
-    def write_waiting() -> None:
-        nonlocal num_held_out
-        name = f"tokens-{split.ordinal:06d}-{len(blobs):06d}.blob"
+    def pack_waiting() -> list[np.ndarray]:
+        nonlocal num_blobs, num_held_out
         packed = pack_partitions(join_documents(waiting), job.partitions)
-        write_blob(job.work / name, packed)
         num_held_out += sum(int(part[0]) for part in packed[job.partitions.num_partitions :])
-        blobs.append(name)
+        num_blobs += 1
         waiting.clear()
+        return packed
 
     for block in read_blocks(split, job.options.corpus, BLOCK_BYTES):
         try:
@@ -134,39 +133,39 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         waiting.append(hashed)
         waiting_bytes += len(block.data)
         if waiting_bytes >= job.blob_bytes:
-            write_waiting()
+            yield pack_waiting()
             waiting_bytes = 0
     if waiting:
-        write_waiting()
-    result = TokenizedSplit(
-        blobs,
-        num_documents,
-        num_held_out,
-        num_one_sentence,
-        tokenizer.mended_lines - mended_before,
+        yield pack_waiting()
+    mended = tokenizer.mended_lines - mended_before
+    return dataclasses.asdict(
+        TokenizedSplit(num_blobs, num_documents, num_held_out, num_one_sentence, mended)
     )
-    _leave(job, result_file, result)
-    return result
 
 
-def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
+def find_built(job: Job, partition: int) -> BuiltPartition | None:
+    """What an earlier run, or attempt, has left of a partition; None if it is not whole."""
+    result_file = job.work / f"shards-{partition:06d}.json"
+    names = _shard_names(job, partition)
+    if not (result_file.exists() and all((job.folder / name).exists() for name in names)):
+        return None
+    values = json.loads(result_file.read_bytes())
+    return BuiltPartition([ShardSummary(**shard) for shard in values["shards"]], values["counts"])
+
+
+def build_partition(
+    job: Job, partition: int, parts: Iterable[np.ndarray], attempt: str = ""
+) -> BuiltPartition:
     """Makes the instances of a partition and writes its shards.
 
     Args:
-        task: the partition's number, and all blobs in the order of the corpus.
+        parts: the partition's slice of each blob, in the order of the corpus.
+        attempt: begins the names of temporary files, where two may be at the same partition.
     """
-    partition, blobs = task
-    result_file = job.work / f"shards-{partition:06d}.json"
+    if built := find_built(job, partition):
+        return built
     names = _shard_names(job, partition)
-    if result_file.exists() and all((job.folder / name).exists() for name in names):
-        values = json.loads(result_file.read_bytes())
-        return BuiltPartition(
-            [ShardSummary(**shard) for shard in values["shards"]], values["counts"]
-        )
-    num_partitions = job.partitions.num_all_partitions
-    documents = unpack_documents(
-        read_slice(job.work / blob, partition, num_partitions) for blob in blobs
-    )
+    documents = unpack_documents(parts)
     held_out = partition >= job.partitions.num_partitions
     options = job.options.instances
     if held_out:
@@ -182,7 +181,7 @@ def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
     shards = []
     for number, name in enumerate(names):
         serializer = RecordSerializer(instances, layout, number, len(names))
-        temporary = job.work / f"{name.replace('/', '-')}.tmp"
+        temporary = job.work / f"{attempt}{name.replace('/', '-')}.tmp"
         with ShardWriter(
             job.folder / name, temporary, job.options.records.compression, layout.slack
         ) as writer:
@@ -206,7 +205,9 @@ def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
         "masks": len(instances.masks),
     }
     result = BuiltPartition(shards, counts)
-    _leave(job, result_file, result)
+    data = json.dumps(dataclasses.asdict(result)).encode()
+    name = f"shards-{partition:06d}"
+    write_whole(job.work / f"{name}.json", job.work / f"{attempt}{name}.tmp", data)
     return result
 
 
@@ -218,11 +219,6 @@ def _shard_names(job: Job, partition: int) -> list[str]:
     first = partition * numbers.shards_per_partition
     indices = range(first, first + numbers.shards_per_partition)
     return [shard_name(index, numbers.num_shards) for index in indices]
-
-
-def _leave(job: Job, path: Path, result: Any) -> None:
-    data = json.dumps(dataclasses.asdict(result)).encode()
-    write_whole(path, path.with_suffix(".tmp"), data)
 
 
 def keep_freed_memory() -> None:
@@ -239,6 +235,26 @@ def keep_freed_memory() -> None:
     for parameter, value in ((_M_MMAP_THRESHOLD, 16 << 20), (_M_TRIM_THRESHOLD, 1 << 30)):
         mallopt(parameter, value)
     mallopt(_M_TOP_PAD, 16 << 20)
+
+
+def set_up_machine(job: Job, zlib_version: str) -> None:
+    """Readies a worker that no one has forked from a warm parent; one a machine compiles.
+
+    Args:
+        zlib_version: of the machine that the run was begun on.
+
+    Raises:
+        MachineError: this machine would compress to other bytes.
+    """
+    ours = zlib.ZLIB_RUNTIME_VERSION
+    if job.options.records.compression == "gzip" and ours != zlib_version:
+        raise MachineError(
+            f"zlib is {ours} here and {zlib_version} where the run was begun, and gzip's bytes "
+            "would differ: make them the same, or pass --compression none"
+        )
+    keep_freed_memory()
+    with one_compiles():
+        warm_up(job)
 
 
 def warm_up(job: Job) -> None:

@@ -80,13 +80,14 @@ def test_these_tests_make_many_splits_and_blobs(
     create: Create, sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blobs: list[int] = []
-    build = create_module._build
+    tokenize = create_module._tokenize
 
-    def count(engine: Any, job: Any, tokenized: list[TokenizedSplit], *rest: Any) -> Any:
-        blobs[:] = [len(split.blobs) for split in tokenized]
-        return build(engine, job, tokenized, *rest)
+    def count(*arguments: Any) -> list[TokenizedSplit]:
+        tokenized = tokenize(*arguments)
+        blobs[:] = [split.num_blobs for split in tokenized]
+        return tokenized
 
-    monkeypatch.setattr(create_module, "_build", count)
+    monkeypatch.setattr(create_module, "_tokenize", count)
     create()
     assert len(blobs) >= 8
     packed = tmp_path / "packed"

@@ -53,6 +53,7 @@ TENANTS = {
     "matplotlib": {"inspection", "pretrain"},
     "jinja2": {"inspection"},
     "tensorboard": set[str](),
+    "pyspark": {"engines"},
 }
 
 
@@ -208,3 +209,4 @@ main(["create", *sys.argv[1:], "--dupe-factor", "1", "--quiet"], standalone_mode
     assert (output / "manifest.json").exists()
     assert {"bertprep", "numba"} <= loaded
     assert loaded.isdisjoint({"tensorflow", "keras", "tf_keras", "jax", "torch", "google_crc32c"})
+    assert loaded.isdisjoint({"pyspark", "py4j"})

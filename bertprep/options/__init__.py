@@ -12,6 +12,7 @@ from bertprep.options.create import (
     TokenizerOptions,
     available_cores,
 )
+from bertprep.options.engine import EngineOptions
 from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
@@ -20,6 +21,7 @@ __all__ = [
     "LONGEST_SEQUENCE",
     "CorpusOptions",
     "CreateOptions",
+    "EngineOptions",
     "ExportOptions",
     "InspectOptions",
     "InstanceOptions",
