@@ -102,6 +102,7 @@ class Cluster:
         conf = {
             "spark.ui.enabled": "false",
             "spark.driver.memory": "600m",
+            "spark.scheduler.minRegisteredResourcesRatio": "1.0",  # begin with all executors
             "spark.executor.memory": f"{HEAP_BYTES >> 20}m",
             "spark.eventLog.enabled": "true",
             "spark.eventLog.rolling.enabled": "false",

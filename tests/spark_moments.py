@@ -75,7 +75,7 @@ def main() -> None:
     names: Any = create
     names.tokenize_split = spark_moments.tokenize_split
     names.build_partition = spark_moments.build_partition
-    names.BLOCK_BYTES = 12_000
+    names.BLOCK_BYTES = 6_000
     main(sys.argv[1:], prog_name="bertprep")
 
 

@@ -134,16 +134,6 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files)}
 
 
-def map_stage(run: Run) -> int:
-    """The id of the stage that wrote what was shuffled."""
-    return next(
-        event["Stage ID"]
-        for event in run.ends()
-        if event["Task Type"] == "ShuffleMapTask"
-        and event["Task End Reason"]["Reason"] == "Success"
-    )
-
-
 @pytest.mark.parametrize("cores", [1, 2])
 def test_bytes_are_those_of_the_local_engine(
     cluster: Cluster, corpus: Path, tmp_path: Path, cores: int
@@ -158,46 +148,45 @@ def test_bytes_are_those_of_the_local_engine(
 
 
 @pytest.mark.parametrize("step", ["map", "write"])
-@pytest.mark.parametrize("victim", ["executor", "daemon", "worker"])
-def test_what_is_killed_is_made_good(
-    cluster: Cluster, corpus: Path, tmp_path: Path, step: str, victim: str
+def test_a_killed_executor_is_made_good(
+    cluster: Cluster, corpus: Path, tmp_path: Path, step: str
 ) -> None:
     run = Run(cluster, corpus, tmp_path, f"{step} 3 wait")
-    kill(run.moment()[victim])
+    kill(run.moment()["executor"])
     status, stderr = run.end()
     assert status == 0, stderr
     assert contents(run.output) == contents(corpus / "local")
-    removed = [e for e in read_events(run.events) if e["Event"] == "SparkListenerExecutorRemoved"]
-    if victim == "executor":
-        assert len(removed) == 1
-        assert "ExecutorLostFailure" in run.reasons()
-    else:
-        assert removed == []
-        assert "ExceptionFailure" in run.reasons()
-        said = [event["Task End Reason"].get("Description", "") for event in run.ends()]
-        said += [event["Task End Reason"].get("Full Stack Trace", "") for event in run.ends()]
-        assert any("Python worker exited unexpectedly" in words for words in said)
-        assert "1 tasks have failed and are tried again" in stderr
-
-
-def test_lost_shuffle_files_are_made_again(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:
-    run = Run(cluster, corpus, tmp_path, "reduce 3 wait")
-    executor = run.moment()["executor"]
-    kill(executor)
-    assert run.end()[0] == 0
-    assert contents(run.output) == contents(corpus / "local")
+    assert "ExecutorLostFailure" in run.reasons()
     events = read_events(run.events)
-    (removed,) = (
-        number
-        for number, event in enumerate(events)
-        if event["Event"] == "SparkListenerExecutorRemoved"
-    )
-    again = [
-        event
-        for event in events[removed:]
-        if event["Event"] == "SparkListenerTaskEnd" and event["Task Type"] == "ShuffleMapTask"
-    ]
-    assert len(again) >= 1
+    names = [event["Event"] for event in events]
+    assert names.count("SparkListenerExecutorRemoved") == 1
+    if step == "write":  # its shuffle files are lost, and made again
+        after = events[names.index("SparkListenerExecutorRemoved") :]
+        assert any(event.get("Task Type") == "ShuffleMapTask" for event in after)
+
+
+@pytest.mark.parametrize(
+    ("step", "victims"),
+    [("map", ["worker"]), ("write", ["daemon", "worker"])],
+    ids=["worker", "daemon"],
+)
+def test_killed_python_is_made_good(
+    cluster: Cluster, corpus: Path, tmp_path: Path, step: str, victims: list[str]
+) -> None:
+    run = Run(cluster, corpus, tmp_path, f"{step} 3 wait", **{"spark.cores.max": "1"})
+    found = run.moment()
+    for victim in victims:  # a worker ends its task without its daemon, if it is not killed too
+        kill(found[victim])
+    status, stderr = run.end()
+    assert status == 0, stderr
+    assert contents(run.output) == contents(corpus / "local")
+    assert "ExceptionFailure" in run.reasons()
+    said = [event["Task End Reason"].get("Full Stack Trace", "") for event in run.ends()]
+    assert any("Python worker exited unexpectedly" in words for words in said)
+    assert "Spark: 1 task has failed, and will be tried again" in stderr
+    attempts = [json.loads(path.read_text()) for path in tmp_path.glob("marker-*")]
+    assert len({tuple(ids[name] for name in victims) for ids in attempts}) == 2
+    assert len({ids["executor"] for ids in attempts}) == 1
 
 
 def test_another_run_goes_on_when_the_driver_has_died(

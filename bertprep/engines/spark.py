@@ -201,7 +201,8 @@ class SparkEngine:
                 done = completed
             if failures > failed:
                 failed = failures
-                self._tell(f"Spark: {failed} tasks have failed and are tried again")
+                count = "1 task has" if failed == 1 else f"{failed} tasks have"
+                self._tell(f"Spark: {count} failed, and will be tried again")
             if active or completed:
                 begin = float("inf")
             elif time.monotonic() - begin > _PATIENCE_SECONDS:
