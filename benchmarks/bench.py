@@ -29,6 +29,7 @@ SECTIONS = {
     "inspect": "inspection",
     "pretrain": "training",
     "memory": "memory",
+    "spark": "spark_engine",
     "start": "start",
 }
 

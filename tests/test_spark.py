@@ -26,7 +26,8 @@ from spark_cluster import HEAP_BYTES, TESTS, Cluster, create, missing, read_even
 from bertprep.cli import main
 
 pytestmark = pytest.mark.skipif(
-    bool(missing()) and "BERTPREP_TEST_SPARK" not in os.environ, reason=missing() or "all is there"
+    "BERTPREP_TEST_SPARK" not in os.environ,
+    reason="starts a Spark cluster, which needs Java and minutes: make test-spark",
 )
 
 FLAGS = ("--num-partitions", 6, "--eval-fraction", 0.1, "--dupe-factor", 2)
@@ -36,6 +37,7 @@ WAIT = 120.0  # seconds, on a machine that does other things
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    assert not missing(), missing()
     with Cluster(tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
