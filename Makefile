@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= /tmp/bertprep-demo
 DEMO_RUN ?= $(DEMO)-run
 
-.PHONY: demo test check bench golden interop install clean
+.PHONY: demo test test-spark check bench bench-spark golden interop install clean
 
 install: $(VENV)/.installed
 
@@ -32,6 +32,12 @@ demo: install
 test: install
 	$(BIN)/python -m pytest -n auto --maxprocesses=4
 
+# `create` on a cluster that the tests start and stop themselves, on 127.0.0.1: needs Java 17. What
+# `make test` skips where there is none fails here.
+test-spark: install
+	$(BIN)/python -m pip install --quiet --editable '.[dev,spark]'
+	BERTPREP_TEST_SPARK=1 $(BIN)/python -m pytest tests/test_spark.py tests/test_spark_tasks.py
+
 # All that a contributor must remember before a commit.
 check: install
 	$(BIN)/ruff format --check .
@@ -44,6 +50,11 @@ check: install
 bench: install
 	$(BIN)/python -m pip install --quiet --editable '.[bench,interop]'
 	$(BIN)/python benchmarks/bench.py
+
+# `create` on a cluster of two one-core workers beside the local engine with two.
+bench-spark: install
+	$(BIN)/python -m pip install --quiet --editable '.[bench,spark]'
+	$(BIN)/python benchmarks/bench.py spark
 
 # Makes the goldens anew with the reference's own scripts, and prints the difference.
 golden: install

@@ -32,6 +32,7 @@ SECTIONS = {
     "vocab": "vocabulary",
     "pretrain": "training",
     "memory": "memory",
+    "spark": "spark_engine",
     "start": "start",
 }
 

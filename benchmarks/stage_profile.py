@@ -24,22 +24,22 @@ from report import Report, megabytes, table
 
 # What is timed, and where its callers look it up. In the order of the data.
 PLACES = (
-    ("read and split", "bertprep.stages.read_blocks"),
+    ("read and split", "bertprep.stages.tokenizing.read_blocks"),
     ("tokenize: kernel", "bertprep.kernels.wordpiece.tokenize"),
-    ("tokenize: around the kernel", "bertprep.stages.FastTokenizer.tokenize_text"),
-    ("deal, pack, write blob", "bertprep.stages.join_documents"),
-    ("deal, pack, write blob", "bertprep.stages.pack_partitions"),
-    ("deal, pack, write blob", "bertprep.stages.write_blob"),
+    ("tokenize: around the kernel", "bertprep.stages.job.FastTokenizer.tokenize_text"),
+    ("deal, pack, write blob", "bertprep.stages.tokenizing.join_documents"),
+    ("deal, pack, write blob", "bertprep.stages.tokenizing.pack_partitions"),
+    ("deal, pack, write blob", "bertprep.engines.exchange.write_blob"),
     ("tokenize: the rest", "bertprep.create.tokenize_split"),
-    ("read slices, unpack", "bertprep.stages.unpack_documents"),
+    ("read slices, unpack", "bertprep.stages.building.unpack_documents"),
     ("instances: fill_instances", "bertprep.kernels.instances.fill_instances"),
     ("instances: shuffle", "bertprep.kernels.mt19937.shuffle_order"),
-    ("instances: around the kernels", "bertprep.stages.create_training_instances"),
-    ("serialize", "bertprep.stages.RecordSerializer.__init__"),
-    ("serialize", "bertprep.stages.RecordSerializer.fill"),
-    ("shard: open, buffers", "bertprep.stages.ShardWriter.__init__"),
-    ("shard: wait for a buffer", "bertprep.stages.ShardWriter.write"),
-    ("shard: wait for the writer's end", "bertprep.stages.ShardWriter.__exit__"),
+    ("instances: around the kernels", "bertprep.stages.building.create_training_instances"),
+    ("serialize", "bertprep.stages.building.RecordSerializer.__init__"),
+    ("serialize", "bertprep.stages.building.RecordSerializer.fill"),
+    ("shard: open, buffers", "bertprep.stages.building.ShardWriter.__init__"),
+    ("shard: wait for a buffer", "bertprep.stages.building.ShardWriter.write"),
+    ("shard: wait for the writer's end", "bertprep.stages.building.ShardWriter.__exit__"),
     ("build: counts and the rest", "bertprep.create.build_partition"),
     ("writer: CRC32C of the shard", "bertprep.shards.checksum"),
     ("writer: write", "bertprep.shards._write_all"),
@@ -169,7 +169,7 @@ def _create(
         for name, place in _places() if stopwatch else ():
             assert stopwatch
             holder, attribute = _resolve(place)
-            is_generator = attribute == "read_blocks"
+            is_generator = attribute in ("read_blocks", "tokenize_split")
             around = stopwatch.around_each if is_generator else stopwatch.around
             new = around(name, getattr(holder, attribute))
             stack.enter_context(patch.object(holder, attribute, new))

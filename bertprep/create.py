@@ -2,13 +2,17 @@
 
     files -> splits -> blobs of tokenized documents -> partitions of instances -> shards, manifest
 
+Where the tasks run, and how blobs come from the one stage to the other, is the engine's matter.
 Memory: a worker holds a block of text with its tokens, or a partition with its instances.
 """
 
+import contextlib
+import dataclasses
 import functools
+import os
 import time
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+import zlib
+from collections.abc import Mapping
 
 from bertprep.corpus import (
     Split,
@@ -17,17 +21,18 @@ from bertprep.corpus import (
     find_inputs,
     plan_splits,
 )
-from bertprep.data import InputFile, PartitionPlan
+from bertprep.data import InputFile
+from bertprep.engines.exchange import LocalExchange
 from bertprep.engines.local import LocalEngine
+from bertprep.engines.tasks import Engine, Task
 from bertprep.findings import (
     Summary,
-    count_lines,
+    count_text,
     require_space,
     require_text,
     require_tokenizer,
     review_documents,
     review_records,
-    sentence_counts,
 )
 from bertprep.manifest import Plan, make_manifest, make_plan
 from bertprep.options import CreateOptions, available_cores
@@ -39,17 +44,16 @@ from bertprep.stages import (
     BLOCK_BYTES,
     BuiltPartition,
     Job,
-    TokenizedSplit,
+    TextCounts,
     build_partition,
+    find_built,
     keep_freed_memory,
+    set_up_machine,
     tokenize_split,
     warm_up,
 )
 from bertprep.uploads import open_output
 from bertprep.vocab import Vocabulary
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 #: A corpus of more blobs than this gets larger ones: each build task reads from all of them.
 _MOST_BLOBS = 4096
@@ -91,15 +95,15 @@ def create(options: CreateOptions) -> Summary:
         job = Job(
             options, partitions, vocabulary.sha256, blob_bytes, folder.path, folder.work, folder.url
         )
-        warm_up(job)
-        on_retry = functools.partial(_tell_retry, options)
-        with LocalEngine(options.workers or available_cores(), on_retry=on_retry) as engine:
-            tokenized = _tokenize(engine, job, plan_splits(files, blob_bytes, options.corpus))
-            _warn(options, *review_documents(job, tokenized))
-            built = _build(engine, job, tokenized, text_bytes)
-        manifest = _manifest(plan, partitions, built)
-        manifest["counts"] |= sentence_counts(options.corpus, tokenized)
-        manifest["counts"] |= count_lines(tokenized)
+        if options.execution.engine == "spark":
+            job, files = _seen_from_anywhere(job, files)
+        built = find_built(job)
+        with _engine(job) as engine:
+            splits = plan_splits(files, blob_bytes, options.corpus)
+            found = _tokenize(engine, job, splits, built)
+            _warn(options, *review_documents(job, found))
+            _build(engine, job, built, text_bytes)
+        manifest = _manifest(plan, job, built, found)
         _warn(options, *review_records(manifest["counts"], built))
         folder.finish(vocabulary.data, manifest)
         return _summary(state, manifest, begin)
@@ -121,43 +125,70 @@ def _find_files(options: CreateOptions, folder: OutputFolder) -> tuple[InputFile
     return files
 
 
-def _tokenize(engine: LocalEngine, job: Job, splits: list[Split]) -> list[TokenizedSplit]:
-    """Stage 1: every split becomes a blob. Returns the results in the order of the corpus."""
-    tasks = [(f"split {split.ordinal} ({split.file.path})", split) for split in splits]
-    sizes = {name: split.end - split.start for name, split in tasks}
-    results: dict[str, TokenizedSplit] = {}
-    with progress("tokenize", sum(sizes.values()), quiet=job.options.quiet) as bar:
-        for name, result in _run(engine, tokenize_split, job, tasks):
-            results[name] = result
-            bar.advance(sizes[name])
-    return [results[name] for name, _ in tasks]
+def _seen_from_anywhere(
+    job: Job, files: tuple[InputFile, ...]
+) -> tuple[Job, tuple[InputFile, ...]]:
+    """Absolute paths, which mean the same to a process in another folder of another machine.
+
+    A file keeps the name that it was given by, in the plan and in messages.
+    """
+    options = dataclasses.replace(job.options, vocab=job.options.vocab.absolute())
+    job = dataclasses.replace(
+        job, options=options, folder=job.folder.absolute(), work=job.work.absolute()
+    )
+    spools = [os.path.abspath(file.location) for file in files]
+    return job, tuple(
+        dataclasses.replace(file, spool=spool) for file, spool in zip(files, spools, strict=True)
+    )
 
 
-def _build(
-    engine: LocalEngine, job: Job, tokenized: list[TokenizedSplit], text_bytes: int
-) -> list[BuiltPartition]:
-    """Stage 2: every partition becomes its shards. Returns the results by partition."""
-    blobs = [blob for result in tokenized for blob in result.blobs]
-    tasks = [(f"partition {p}", (p, blobs)) for p in range(job.partitions.num_all_partitions)]
-    results: dict[str, BuiltPartition] = {}
+def _engine(job: Job) -> contextlib.AbstractContextManager[Engine]:
+    options, num_keys = job.options, job.partitions.num_all_partitions
+    if options.execution.engine == "spark":
+        from bertprep.engines.spark import SparkEngine  # an extra
+
+        set_up = functools.partial(set_up_machine, job, zlib.ZLIB_RUNTIME_VERSION)
+        tell = functools.partial(_warn, options)
+        return SparkEngine(options.execution, job.work, num_keys, set_up, tell)
+    warm_up(job)
+    on_retry = functools.partial(_tell_retry, options)
+    workers = LocalEngine(options.workers or available_cores(), on_retry=on_retry)
+    return LocalExchange(workers, job.work, num_keys, keep_freed_memory)
+
+
+def _tokenize(
+    engine: Engine, job: Job, splits: list[Split], built: Mapping[int, BuiltPartition]
+) -> TextCounts:
+    """Stage 1: every split becomes blobs, of partitions that are not built yet."""
+    tasks = [
+        Task(f"split {split.ordinal} ({split.file.path})", split, split.end - split.start)
+        for split in splits
+    ]
+    keys = [p for p in range(job.partitions.num_all_partitions) if p not in built]
+    with progress("tokenize", sum(t.size for t in tasks), quiet=job.options.quiet) as bar:
+        counts = engine.map(functools.partial(tokenize_split, job), tasks, keys, bar.advance)
+    return TextCounts.sum(TextCounts(**each) for each in counts)
+
+
+def _build(engine: Engine, job: Job, built: dict[int, BuiltPartition], text_bytes: int) -> None:
+    """Stage 2: every partition becomes its shards; `built` takes those that were not there."""
+    num_partitions = job.partitions.num_all_partitions
+    size = text_bytes / num_partitions
+    tasks = [Task(f"partition {p}", p, size) for p in range(num_partitions) if p not in built]
     with progress("build", text_bytes, quiet=job.options.quiet) as bar:
-        for name, result in _run(engine, build_partition, job, tasks):
-            results[name] = result
-            bar.advance(text_bytes / len(tasks))
-    return [results[name] for name, _ in tasks]
+        bar.advance(size * len(built))
+        results = engine.reduce(functools.partial(build_partition, job), tasks, bar.advance)
+    built |= {task.value: result for task, result in zip(tasks, results, strict=True)}
 
 
-def _run(
-    engine: LocalEngine, stage: Callable[[Job, T], R], job: Job, tasks: list[tuple[str, T]]
-) -> Iterator[tuple[str, R]]:
-    return engine.run(functools.partial(stage, job), tasks, setup=keep_freed_memory)
-
-
-def _manifest(plan: Plan, partitions: PartitionPlan, built: list[BuiltPartition]) -> Plan:
-    kept, held_out = built[: partitions.num_partitions], built[partitions.num_partitions :]
-    counts = {name: sum(result.counts[name] for result in built) for name in built[0].counts}
+def _manifest(plan: Plan, job: Job, built: Mapping[int, BuiltPartition], found: TextCounts) -> Plan:
+    results = [built[p] for p in range(job.partitions.num_all_partitions)]
+    num_kept = job.partitions.num_partitions
+    kept, held_out = results[:num_kept], results[num_kept:]
+    counts = {name: sum(result.counts[name] for result in results) for name in results[0].counts}
     counts["eval_documents"] = sum(result.counts["documents"] for result in held_out)
-    counts["largest_partition_tokens"] = max(result.counts["tokens"] for result in built)
+    counts["largest_partition_tokens"] = max(result.counts["tokens"] for result in results)
+    counts |= count_text(job.options, found)
     shards = [shard for result in kept for shard in result.shards]
     eval_shards = [shard for result in held_out for shard in result.shards]
     return make_manifest(plan, shards, eval_shards, counts)

@@ -4,16 +4,16 @@ What cannot be meant is raised; what may be meant, and costs days when it is not
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.files import in_bytes
-from bertprep.options import CorpusOptions, CreateOptions, Place, TokenizerOptions
+from bertprep.options import CreateOptions, Place, TokenizerOptions
 from bertprep.options.segmenters import segmenter_versions
-from bertprep.stages import BuiltPartition, Job, TokenizedSplit
+from bertprep.stages import BuiltPartition, Job, TextCounts
 from bertprep.tokenization.plain import require_pieces
 from bertprep.vocab import Vocabulary
 
@@ -97,11 +97,16 @@ def require_tokenizer(options: TokenizerOptions, vocabulary: Vocabulary) -> None
         segmenter_versions(options.word_segmenter)
 
 
-def count_lines(tokenized: Sequence[TokenizedSplit]) -> dict[str, int]:
-    """The manifest's counts of lines for a word segmenter; none where there was none."""
-    names = ("segmented_lines", "unaligned_lines")
-    counts = {name: sum(getattr(result, name) for result in tokenized) for name in names}
-    return counts if counts["segmented_lines"] else {}
+def count_text(options: CreateOptions, found: TextCounts) -> dict[str, int]:
+    """The manifest's counts of what was done to the text, where that was asked for."""
+    names = []
+    if options.corpus.split_sentences:
+        names += ["split_lines", "unsplit_lines"]
+    if options.corpus.max_sentence_tokens:
+        names += ["cut_sentences"]
+    if found.segmented_lines:
+        names += ["segmented_lines", "unaligned_lines"]
+    return {name: getattr(found, name) for name in names}
 
 
 def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None:
@@ -123,17 +128,16 @@ def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None
         )
 
 
-def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]:
+def review_documents(job: Job, found: TextCounts) -> list[str]:
     """Warnings of the tokenized documents; raises BertprepError where they are too few."""
     options = job.options
-    num_documents = sum(result.num_documents for result in tokenized)
-    skipped = sum(result.skipped_documents for result in tokenized)
+    num_documents, skipped = found.documents, found.skipped_documents
     if not num_documents:
         cause = "all lines are blank or without a token"
         if skipped:
             cause = f"{_documents(skipped)} could not be read, and the others have no token"
         raise BertprepError(f"{_named(options)}: no documents, since {cause}: name other files")
-    held_out = sum(result.num_held_out for result in tokenized)
+    held_out = found.held_out
     if job.partitions.num_eval_partitions and held_out < 2:
         raise BertprepError(
             f"--eval-fraction {options.eval_fraction} holds out {_documents(held_out)} of "
@@ -145,21 +149,19 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
             "pass a smaller share, or none"
         )
     warnings = []
-    mended = sum(result.mended_lines for result in tokenized)
-    if mended:
+    if mended := found.mended_lines:
         done = "replaced" if options.corpus.encoding_errors == "replace" else "left out"
         warnings.append(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
     if skipped:
         warnings.append(f"{_documents(skipped)} could not be read: left out (--on-error skip)")
-    unsplit = sum(result.unsplit_lines for result in tokenized)
-    if unsplit:
+    if unsplit := found.unsplit_lines:
         warnings.append(f"{_many(unsplit, 'line')} left whole, since sentencex failed on them")
     if num_documents == 1:
         warnings.append(
             "the corpus is a single document, so every random next sentence comes from it too: "
             "put an empty line between documents"
         )
-    elif all(result.num_one_sentence == result.num_documents for result in tokenized):
+    elif found.one_sentence == num_documents:
         warnings.append(
             "every document has one sentence, so no instance has a true next sentence: an empty "
             "line belongs between documents, not between sentences"
@@ -167,21 +169,10 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
     return warnings
 
 
-def sentence_counts(corpus: CorpusOptions, tokenized: Sequence[TokenizedSplit]) -> dict[str, int]:
-    """What the manifest counts of sentences that were split or cut, where that was asked for."""
-    counts = {}
-    if corpus.split_sentences:
-        counts["split_lines"] = sum(result.split_lines for result in tokenized)
-        counts["unsplit_lines"] = sum(result.unsplit_lines for result in tokenized)
-    if corpus.max_sentence_tokens:
-        counts["cut_sentences"] = sum(result.cut_sentences for result in tokenized)
-    return counts
-
-
-def review_records(counts: dict[str, int], built: Sequence[BuiltPartition]) -> list[str]:
+def review_records(counts: dict[str, int], built: Mapping[int, BuiltPartition]) -> list[str]:
     """Warnings of the finished records."""
     warnings = []
-    empty = [number for number, result in enumerate(built) if not result.counts["documents"]]
+    empty = sorted(p for p, result in built.items() if not result.counts["documents"])
     if empty:
         warnings.append(
             f"{len(empty)} of {len(built)} partitions have no documents, and empty shards "

@@ -23,9 +23,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bertprep import create, shards, stages
+from bertprep import create, shards
 from bertprep.cli import main
 from bertprep.engines.local import LocalEngine
+from bertprep.stages import tokenizing
 
 MOMENT, NAME, NTH, ACTION, MARKER = sys.argv[1:6]
 PARENT = os.getpid()
@@ -135,10 +136,10 @@ os.replace = watch_replace(os.replace)
 os.fsync = watch_fsync(os.fsync)
 os.write = before(os.write, "write", lambda descriptor, _: path_of(descriptor))
 os.unlink = before(os.unlink, "unlink", lambda path: os.fspath(path))
-stages.read_blocks = watch_blocks(stages.read_blocks)
+tokenizing.read_blocks = watch_blocks(tokenizing.read_blocks)
 LocalEngine.close = watch_close(LocalEngine.close)
 create._build = before(create._build, "build", lambda *_: "")
 # As in test_determinism.py: many blocks, splits, blobs and writes of a small corpus.
-stages.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
 
 main(sys.argv[6:], prog_name="bertprep")

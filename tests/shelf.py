@@ -117,8 +117,9 @@ if __name__ == "__main__":
                 os.kill(os.getpid(), signal.SIGKILL)
 
     Shelf.fault = staticmethod(kill)  # type: ignore[method-assign]
-    from bertprep import create, shards, stages
+    from bertprep import create, shards
     from bertprep.cli import main
+    from bertprep.stages import tokenizing
 
-    stages.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+    tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
     main(sys.argv[4:], prog_name="bertprep")

@@ -21,17 +21,19 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from bertprep import __version__, progress, stages
+from bertprep import __version__, progress
 from bertprep import create as create_module
 from bertprep.cli import main
 from bertprep.errors import MachineError
 from bertprep.options import (
     CorpusOptions,
     CreateOptions,
+    EngineOptions,
     InstanceOptions,
     RecordOptions,
     TokenizerOptions,
 )
+from bertprep.stages import tokenizing
 
 ROOT = Path(__file__).parents[1]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -140,7 +142,7 @@ def test_bad_text_is_named_by_file_and_line(text: bytes, message: str, compressi
 def test_the_line_is_right_in_later_splits_and_blocks(
     monkeypatch: pytest.MonkeyPatch, compression: str
 ) -> None:
-    monkeypatch.setattr(stages, "BLOCK_BYTES", 4_000)
+    monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
     lines = Path("long.txt").read_bytes().split(b"\n")
     lines[len(lines) - 30] += b"\xc3("
@@ -664,6 +666,7 @@ PARTS = {
     "instances": InstanceOptions,
     "corpus": CorpusOptions,
     "records": RecordOptions,
+    "execution": EngineOptions,
 }
 
 
@@ -694,7 +697,7 @@ def test_every_option_has_a_flag_with_its_default_and_help() -> None:
         assert flag.help
         shown = flag.get_help_record(context)
         assert shown
-        if default not in (None, False):
+        if default not in (None, False, ()):
             word = flag.opts[0].removeprefix("--") if default is True else str(default)
             assert f"[default: {word}]" in shown[1]
 

@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from bertprep import create as create_module
-from bertprep import shards, stages
+from bertprep import shards
 from bertprep.cli import main
+from bertprep.stages import tokenizing
 
 TESTS = Path(__file__).parent
 DEADLINE = 5.0  # seconds: no worker outlives its killed parent by more
@@ -115,7 +116,7 @@ def arguments(corpus: Path, output: Path) -> list[str]:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sizes of crash_driver.py."""
-    monkeypatch.setattr(stages, "BLOCK_BYTES", 4_000)
+    monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
 

@@ -20,12 +20,13 @@ from click.testing import CliRunner
 from tfrecords import read_features
 
 from bertprep import create as create_module
-from bertprep import shards, stages
+from bertprep import shards
 from bertprep.cli import main
 from bertprep.data import PartitionPlan
+from bertprep.engines.exchange import LocalExchange
 from bertprep.options import CorpusOptions, TokenizerOptions
 from bertprep.partitions import deal
-from bertprep.stages import TokenizedSplit
+from bertprep.stages import tokenizing
 from bertprep.tokenization import FastTokenizer, FullTokenizer
 from bertprep.vocab import Vocabulary
 
@@ -44,7 +45,7 @@ Create = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 4 KB, splits and blobs of 12 KB, writes of 64 KB; workers inherit them."""
-    monkeypatch.setattr(stages, "BLOCK_BYTES", 4_000)
+    monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
 
@@ -79,21 +80,23 @@ def records_only(folder: Path) -> dict[str, bytes]:
 def test_these_tests_make_many_splits_and_blobs(
     create: Create, sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blobs: list[int] = []
-    build = create_module._build
+    splits_and_blobs = []
+    map_stage = LocalExchange.map
 
-    def count(engine: Any, job: Any, tokenized: list[TokenizedSplit], *rest: Any) -> Any:
-        blobs[:] = [len(split.blobs) for split in tokenized]
-        return build(engine, job, tokenized, *rest)
+    def count(self: LocalExchange, *arguments: Any) -> list[dict[str, Any]]:
+        counts = map_stage(self, *arguments)
+        splits_and_blobs.append((len(counts), len(self._blobs)))
+        return counts
 
-    monkeypatch.setattr(create_module, "_build", count)
+    monkeypatch.setattr(LocalExchange, "map", count)
     create()
-    assert len(blobs) >= 8
     packed = tmp_path / "packed"
     packed.write_bytes(gzip.compress((sample_corpus / "english-a.txt").read_bytes()))
     create(inputs=[packed])
-    assert len(blobs) == 1
-    assert blobs[0] >= 4
+    (splits, _), (packed_splits, packed_blobs) = splits_and_blobs
+    assert splits >= 8
+    assert packed_splits == 1
+    assert packed_blobs >= 4
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_bytes_do_not_depend_on_the_size_of_splits_and_blobs(
     expected = contents(create("--num-partitions", 6))
     for split_bytes, block_bytes in ((1_500, 300), (40_000, 9_000), (8 << 20, 8 << 20)):
         monkeypatch.setattr(create_module, "BLOCK_BYTES", split_bytes)
-        monkeypatch.setattr(stages, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(tokenizing, "BLOCK_BYTES", block_bytes)
         assert contents(create("--num-partitions", 6)) == expected
 
 

@@ -61,6 +61,7 @@ TENANTS = {
     "matplotlib": {"inspection", "pretrain"},
     "jinja2": {"inspection"},
     "tensorboard": set[str](),
+    "pyspark": {"engines"},
 }
 
 
@@ -218,3 +219,4 @@ main(["create", *sys.argv[1:], "--dupe-factor", "1", "--quiet"], standalone_mode
     assert loaded.isdisjoint(
         {"tensorflow", "keras", "tf_keras", "jax", "torch", "google_crc32c", "sentencex"}
     )
+    assert loaded.isdisjoint({"pyspark", "py4j"})

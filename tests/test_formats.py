@@ -21,8 +21,8 @@ from stored import (
 )
 
 from bertprep import create as create_module
-from bertprep import stages
 from bertprep.cli import main
+from bertprep.stages import tokenizing
 
 Create = Callable[..., Result]
 
@@ -44,7 +44,7 @@ def documents(sample_corpus: Path) -> Documents:
 @pytest.fixture
 def create(sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
     """Runs the command with small blocks, splits and blobs, so that there are many."""
-    monkeypatch.setattr(stages, "BLOCK_BYTES", 3_000)
+    monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 3_000)
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 9_000)
     monkeypatch.chdir(tmp_path)
 

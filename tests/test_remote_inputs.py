@@ -28,13 +28,13 @@ from hypothesis import strategies as st
 from web_server import Fault, WebServer
 
 from bertprep import create as create_module
-from bertprep import stages
 from bertprep.cli import main
 from bertprep.corpus import Inputs, find_inputs, plan_splits, read_blocks
 from bertprep.corpus.streams import open_seekable, refuse_changed
 from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions, place, shown_url
+from bertprep.stages import tokenizing
 from bertprep.storage import apart, reading, retries
 
 ROOT = Path(__file__).parents[1]
@@ -484,7 +484,7 @@ def test_a_run_that_is_stopped_while_a_server_is_silent_leaves_nobody_behind(
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many blocks, splits and blobs of a small corpus."""
-    monkeypatch.setattr(stages, "BLOCK_BYTES", 4_000)
+    monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
 
 

@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 from shelf import Shelf
 
 from bertprep import create as create_module
-from bertprep import shards, stages
+from bertprep import shards
 from bertprep.cli import main
+from bertprep.stages import tokenizing
 from bertprep.storage import retries
 
 TESTS = Path(__file__).parent
@@ -27,7 +28,7 @@ RUN = "shelf://bucket/run"
 @pytest.fixture(autouse=True)
 def small_and_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store of its own, the sizes of shelf.py, no waits, and work folders that can be seen."""
-    monkeypatch.setattr(stages, "BLOCK_BYTES", 4_000)
+    monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
     monkeypatch.setattr(retries, "WAITS", (0.0,) * 3)

@@ -12,11 +12,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bertprep import sentences, stages
+from bertprep import sentences
 from bertprep.cli import main
 from bertprep.errors import UsageError
 from bertprep.options import CorpusOptions
 from bertprep.sentences import LANGUAGES, SentenceBlock, SentenceSplitter, splitter_identity
+from bertprep.stages import tokenizing
 
 #: What is hard: marks, quotes, initials, blanks of all kinds, bytes that are no text.
 PARTS = (
@@ -254,7 +255,7 @@ def create(
 ) -> Callable[..., Result]:
     """Runs the command in an empty folder, on blocks of 4 KB."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(stages, "BLOCK_BYTES", 4_000)
+    monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
 
     def run(*arguments: object) -> Result:
         flags = ["--vocab", sample_corpus / "vocab.txt", "--dupe-factor", 2]

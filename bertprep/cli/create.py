@@ -17,6 +17,7 @@ from bertprep.cli.flags import (
 from bertprep.options import (
     CorpusOptions,
     CreateOptions,
+    EngineOptions,
     InstanceOptions,
     RecordOptions,
     TokenizerOptions,
@@ -92,6 +93,37 @@ def _instance_options(command: F) -> F:
     return command
 
 
+def _engine_options(command: F) -> F:
+    of = EngineOptions
+    for flag in reversed(
+        (
+            option(
+                of,
+                "engine",
+                type=click.Choice(["local", "spark"]),
+                help="Processes of this machine, or a Spark cluster; changes no byte.",
+            ),
+            option(
+                of,
+                "spark_master",
+                metavar="URL",
+                show_default="as spark-submit says",
+                help="Of the cluster: spark://HOST:7077, yarn, k8s://..., local[2].",
+            ),
+            option(
+                of,
+                "spark_conf",
+                metavar="KEY=VALUE",
+                multiple=True,
+                show_default=False,
+                help="A setting of Spark; can be given again.",
+            ),
+        )
+    ):
+        command = flag(command)
+    return command
+
+
 @click.command(cls=Command, short_help="Make tf_examples.tfrecord shards from a raw corpus.")
 @click.argument("inputs", nargs=-1, required=True, metavar="CORPUS...")
 @click.option(
@@ -135,6 +167,7 @@ def _instance_options(command: F) -> F:
     show_default="all cores",
     help="Processes.",
 )
+@_engine_options
 @option(RecordOptions, "compression", type=click.Choice(["none", "gzip"]), help="Of the shards.")
 @option(
     RecordOptions,
@@ -205,6 +238,7 @@ def create(**values: Any) -> None:
         "instances": split_options(values, InstanceOptions),
         "corpus": split_options(values, CorpusOptions),
         "records": split_options(values, RecordOptions),
+        "execution": split_options(values, EngineOptions),
     }
     options = CreateOptions(**values, **parts)
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"

@@ -6,17 +6,21 @@ else in the user's cache folder; where neither can be written it is a private te
 """
 
 import atexit
+import fcntl
 import functools
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite import binding
 
 
 def _sources_digest() -> str:
@@ -70,3 +74,25 @@ def njit() -> Callable[[Callable[..., Any]], Any]:
 
 #: A piece of a kernel, put into its callers.
 inlined = functools.partial(numba.njit, nogil=True, inline="always")
+
+
+@contextmanager
+def one_compiles() -> Iterator[None]:
+    """Lets one process compile for all of its kind of machine; the others wait, then only load.
+
+    Processes that write numba's cache at the same time lose each other's work, or worse
+    (numba#4807, numba#10128). Where a mark says that all is compiled nobody waits.
+    """
+    features = binding.get_host_cpu_features().flatten()
+    kind = (numba.__version__, sys.version, binding.get_host_cpu_name(), features)
+    digest = hashlib.sha256(repr(kind).encode()).hexdigest()[:16]
+    mark = Path(_FOLDER, f"compiled-{digest}")
+    if mark.exists():
+        yield
+        return
+    with open(Path(_FOLDER, "lock"), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if mark.exists():
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        yield
+        mark.touch()

@@ -13,6 +13,7 @@ from bertprep.options.create import (
     TokenizerOptions,
     available_cores,
 )
+from bertprep.options.engine import EngineOptions
 from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
 from bertprep.options.places import Place, is_url, place, plain_name, shown_url
@@ -24,6 +25,7 @@ __all__ = [
     "LONGEST_SEQUENCE",
     "CorpusOptions",
     "CreateOptions",
+    "EngineOptions",
     "ExportOptions",
     "InspectOptions",
     "InstanceOptions",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertprep.options.checks import require, require_share
+from bertprep.options.engine import EngineOptions
 from bertprep.options.places import Place, place
 from bertprep.options.segmenters import SEGMENTERS
 
@@ -253,6 +254,7 @@ class CreateOptions:
     instances: InstanceOptions = field(default_factory=InstanceOptions)
     corpus: CorpusOptions = field(default_factory=CorpusOptions)
     records: RecordOptions = field(default_factory=RecordOptions)
+    execution: EngineOptions = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:
         require(bool(self.inputs), "no input: name files, globs, folders, or - for stdin")
@@ -264,6 +266,11 @@ class CreateOptions:
         for name in ("num_shards", "num_partitions", "workers"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
+        require(
+            self.workers is None or self.execution.engine == "local",
+            "workers are processes of this machine; with --engine spark, say how many with "
+            "--spark-conf spark.cores.max=N or spark.executor.instances=N",
+        )
         require(
             0.0 <= self.eval_fraction < 1.0,
             f"eval_fraction must be 0 or more and below 1, got {self.eval_fraction}",

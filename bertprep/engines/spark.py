@@ -1,0 +1,277 @@
+"""The engine of a Spark cluster: tasks and blobs as an RDD, and Spark's own shuffle between them.
+
+    tasks -> RDD, one a partition -> (key, blob) -> partitionBy -> one task a key -> results
+
+Counts travel through the shuffle too, under a key of their own, so that asking for that key alone
+runs the map step and nothing else; the reduce step then finds what it has left. Lost executors,
+shuffle files and Python processes are Spark's to make good. Memory of the driver: results alone.
+"""
+
+import contextlib
+import os
+import pickle
+import re
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from bertprep.engines.executor import (
+    Errand,
+    as_error,
+    check_machine,
+    facts,
+    mark_of,
+    run_map,
+    run_reduce,
+)
+from bertprep.engines.tasks import Advance, MapStage, ReduceStage, Task
+from bertprep.errors import BertprepError, MachineError, UsageError
+from bertprep.options import EngineOptions
+
+try:
+    import pyspark
+    from pyspark import SparkConf, SparkContext, TaskContext
+    from pyspark.java_gateway import launch_gateway
+except ModuleNotFoundError as error:
+    raise UsageError(
+        f"--engine spark needs {error.name}: pip install 'bertprep[spark]', and Java 17 or newer"
+    ) from error
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_DEFAULTS = {"spark.app.name": "bertprep create", "spark.ui.showConsoleProgress": "false"}
+_POLL_SECONDS = 0.2
+_PATIENCE_SECONDS = 30.0
+_LOG_NAME = "spark.log"
+_LOST = re.compile(
+    r"Task (\d+) in stage \d+\.(\d+) failed (\d+) times.*?Lost task [^()]*\([^()]*\) "
+    r"\(([^()]*)\): (.*)"
+)
+
+
+class SparkEngine:
+    """One application of a cluster, from entering to leaving.
+
+    Args:
+        options: the master and Spark's settings; both may come from spark-submit instead.
+        folder: of the run, by a path that is the same storage on all machines.
+        num_keys: keys are numbered from 0.
+        setup: called in each Python process before its first task.
+        tell: called with what a person should know meanwhile.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        folder: Path,
+        num_keys: int,
+        setup: Callable[[], object],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._options, self._folder, self._setup = options, folder, setup
+        self._home, self._tell = num_keys, tell
+        self._run = uuid.uuid4().hex[:12]
+        self._shuffled: Any = None
+        self._steps = 0
+
+    def __enter__(self) -> "SparkEngine":
+        self._remove_leftovers()
+        mark_of(self._run, self._folder).touch()
+        try:
+            self._context = self._start()
+            self._look_at_machines()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    def map(
+        self, stage: MapStage[T], tasks: Sequence[Task[T]], keys: Collection[int], advance: Advance
+    ) -> list[dict[str, Any]]:
+        """As in `Engine`."""
+        function = partial(run_map, self._errand(stage), frozenset(keys), self._home)
+        given = self._context.parallelize(list(enumerate(tasks)), max(1, len(tasks)))
+        self._shuffled = given.mapPartitions(function).partitionBy(self._home + 1, int)
+        counts = self._follow(list, [self._home], tasks, advance, min)
+        return [found for _, (_, _, found) in sorted(counts, key=lambda pair: pair[1][0])]
+
+    def reduce(
+        self, stage: ReduceStage[R], tasks: Sequence[Task[int]], advance: Advance
+    ) -> list[R]:
+        """As in `Engine`."""
+        names = {task.value: task.name for task in tasks}
+        errand, keys = self._errand(stage), [task.value for task in tasks]
+        return self._follow(partial(_reduce, errand, names), keys, tasks, advance, max)
+
+    def _errand(self, stage: Callable[..., Any] | None) -> Errand:
+        return Errand(self._run, str(self._folder), facts(), pickle.dumps((self._setup, stage)))
+
+    def _start(self) -> SparkContext:
+        conf = SparkConf()
+        if self._options.spark_master:
+            conf.setMaster(self._options.spark_master)
+        for key, value in self._options.spark_settings.items():
+            conf.set(key, value)
+        for key, value in _DEFAULTS.items():
+            conf.setIfMissing(key, value)
+        # What Spark would take otherwise is a `python3`, and seldom this one.
+        python = conf.get("spark.pyspark.python", os.environ.get("PYSPARK_PYTHON"))
+        os.environ["PYSPARK_PYTHON"] = python or sys.executable
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            # spark-submit has started a Java of its own, which says what it wants where it wants.
+            with open(self._folder / _LOG_NAME, "ab") as log:
+                start: Any = launch_gateway  # without types
+                gateway = start(conf, {"stdout": log, "stderr": log})
+            return SparkContext(conf=conf, gateway=gateway)
+        except Exception as error:
+            raise self._not_started(error) from error
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, before)  # Spark puts its own in its place
+
+    def _not_started(self, error: Exception) -> BertprepError:
+        text = str(error)
+        if "MASTER_URL_NOT_SET" in text:
+            return UsageError(
+                "--engine spark: which cluster? Pass --spark-master URL, or run under spark-submit"
+            )
+        if "JAVA_GATEWAY_EXITED" in text:
+            words = (self._folder / _LOG_NAME).read_text(errors="replace").strip().splitlines()
+            said = f" ({words[-1]})" if words else ""
+            return MachineError(
+                f"Spark {pyspark.__version__} does not start{said}: it needs Java 17 or newer, "
+                "named by JAVA_HOME or on PATH"
+            )
+        return MachineError(f"Spark does not start: {_cause(text)}")
+
+    def _look_at_machines(self) -> None:
+        """Sends tasks to all cores that are there; those that come later are looked at then."""
+        num_tasks = max(1, self._context.defaultParallelism)
+        function = partial(check_machine, self._errand(None))
+        tasks = [Task("the first look at the cluster", n, 0.0) for n in range(num_tasks)]
+        self._shuffled = self._context.parallelize([str(n) for n in range(num_tasks)], num_tasks)
+        seen = self._follow(function, list(range(num_tasks)), tasks, lambda size: None, max)
+        for name in seen:
+            path = self._folder / name
+            if not path.exists():
+                raise MachineError(
+                    f"{path}: a machine has written this, and it is not seen here: name an "
+                    "--output on storage that all machines see"
+                )
+            path.unlink()
+
+    def _follow(
+        self,
+        function: Callable[[Any], Any],
+        partitions: list[int],
+        tasks: Sequence[Task[Any]],
+        advance: Advance,
+        which: Callable[[list[int]], int],
+    ) -> list[Any]:
+        """Runs a job in a thread of its own and tells how far its first or last stage is."""
+        self._steps += 1
+        group = f"{self._run}-{self._steps}"
+        outcome: list[Any] = []
+
+        def work() -> None:
+            try:
+                self._context.setJobGroup(group, tasks[0].name if tasks else "nothing")
+                outcome.append(self._context.runJob(self._shuffled, function, partitions))
+            except BaseException as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        size = sum(task.size for task in tasks)
+        done, failed, begin = 0, 0, time.monotonic()
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+            completed, active, failures = self._tasks_of(group, which)
+            if done < completed <= len(tasks):
+                advance(size * (completed - done) / len(tasks))
+                done = completed
+            if failures > failed:
+                failed = failures
+                count = "1 task has" if failed == 1 else f"{failed} tasks have"
+                self._tell(f"Spark: {count} failed, and will be tried again")
+            if active or completed:
+                begin = float("inf")
+            elif time.monotonic() - begin > _PATIENCE_SECONDS:
+                begin = float("inf")
+                self._tell("Spark has started no task yet: are there executors, with free cores?")
+        (found,) = outcome
+        if isinstance(found, Exception):
+            raise _in_words(found, tasks) from found
+        if isinstance(found, BaseException):
+            raise found
+        advance(size * (len(tasks) - done) / max(1, len(tasks)))
+        return list(found)
+
+    def _tasks_of(self, group: str, which: Callable[[list[int]], int]) -> tuple[int, int, int]:
+        """Completed, active and failed tasks of a stage, as Spark's status tracker has them."""
+        tracker = self._context.statusTracker()
+        jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+        stages = [stage for job in jobs if job for stage in job.stageIds]
+        info = tracker.getStageInfo(which(stages)) if stages else None
+        if info is None:
+            return 0, 0, 0
+        return info.numCompletedTasks, info.numActiveTasks, info.numFailedTasks
+
+    def _remove_leftovers(self) -> None:
+        """Removes what attempts have left that were killed, or that came too late."""
+        for pattern in ("*.tmp", "run-*"):
+            for path in self._folder.glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        context: SparkContext | None = getattr(self, "_context", None)
+        if context is not None:
+            with contextlib.suppress(Exception):  # it may have ended by itself
+                context.cancelAllJobs()
+            with contextlib.suppress(Exception):
+                context.stop()
+        self._remove_leftovers()
+
+
+def _reduce(errand: Errand, names: dict[int, str], pairs: Any) -> list[Any]:
+    context = TaskContext.get()
+    assert context is not None
+    attempt = f"run-{errand.run}-{context.taskAttemptId()}-"
+    return [run_reduce(errand, names, attempt, pairs, context.partitionId())]
+
+
+def _in_words(error: Exception, tasks: Sequence[Task[Any]]) -> BertprepError:
+    text = str(error)
+    lost = _LOST.search(text)
+    told = as_error(text, f"{lost[3]} times" if lost else "again and again")
+    if told:
+        return told
+    cause = _cause(text)
+    if lost:
+        # Of a second attempt at a stage the numbers are of the tasks that were missing.
+        is_first = lost[2] == "0" and int(lost[1]) < len(tasks)
+        name = tasks[int(lost[1])].name if is_first else "a task"
+        return MachineError(f"{name} failed {lost[3]} times: {cause} (on {lost[4]})")
+    return MachineError(f"Spark: {cause}")
+
+
+def _cause(text: str) -> str:
+    """The one line of Spark's many that says what happened."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    python = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Interrupt)\b: ", line)]
+    reasons = [line.partition("Reason: ")[2] for line in lines if "Reason: " in line]
+    return (reasons or python or [line for line in lines if not line.startswith("at ")] or ["?"])[0]

@@ -1,0 +1,41 @@
+"""Where the tasks of `bertprep create` run. No byte of a data set depends on it."""
+
+from dataclasses import dataclass
+
+from bertprep.options.checks import require
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """The engine, and what it is told.
+
+    Attributes:
+        engine: "local" is processes of this machine, "spark" a cluster.
+        spark_master: the cluster's URL; None where spark-submit or Spark's own files name it.
+        spark_conf: Spark's settings, each "key=value".
+    """
+
+    engine: str = "local"
+    spark_master: str | None = None
+    spark_conf: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(
+            self.engine in ("local", "spark"), f"engine must be local or spark, got {self.engine}"
+        )
+        require(
+            self.engine == "spark" or not (self.spark_master or self.spark_conf),
+            "spark_master and spark_conf are for the engine spark: pass --engine spark",
+        )
+        for setting in self.spark_conf:
+            key, equals, _ = setting.partition("=")
+            require(
+                bool(key.strip() and equals),
+                f"spark_conf must be key=value, as in spark.executor.memory=2g, got {setting}",
+            )
+
+    @property
+    def spark_settings(self) -> dict[str, str]:
+        """`spark_conf` by key; the last one of a key that is given twice."""
+        pairs = (setting.split("=", 1) for setting in self.spark_conf)
+        return {key.strip(): value for key, value in pairs}
