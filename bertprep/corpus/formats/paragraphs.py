@@ -3,7 +3,7 @@
 An empty line ends a document, or, with --document-break file, a paragraph of the one document that
 the file is. The lines of a paragraph are joined by a blank; nothing stands between two characters
 of Chinese or Japanese, which are written without blanks.
-Cost: 10 ns a byte. Memory: eight times a block, or the largest file with --document-break file.
+Cost: 10 ns a byte. Memory: nine times a block, or the largest file with --document-break file.
 """
 
 import re

@@ -39,7 +39,7 @@ def read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[Row
     """
     file = split.file
     for offset, data in read_ranges(split, block_bytes, partial(_grow_to_footer, file, options)):
-        documents, skipped, start = [], 0, 0
+        documents, skipped, start = bytearray(), 0, 0
         if offset == 0 and data.startswith(BOM):
             start = len(BOM)
         while start < len(data):
@@ -52,11 +52,9 @@ def read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[Row
                 if options.on_error == "stop":
                     raise BertprepError(_problem(file, offset + start))
                 skipped += 1
-            documents.append(lines_of(text))
+            documents += lines_of(text)
             start = footer.end() if footer else len(data)
-        yield RowBlock(
-            file, bytearray().join(documents), skipped, place=partial(_place, file, offset)
-        )
+        yield RowBlock(file, documents, skipped, place=partial(_place, file, offset))
 
 
 def _text_of(element: bytes, *, is_closed: bool) -> str | None:
