@@ -17,9 +17,10 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-# Records of the sample corpus, a look at one, a check of all, and a page about them; then a short
-# training run with its curves.
+# A vocabulary of the sample corpus. Records of it, a look at one, a check of all, and a page about
+# them; then a short training run with its curves.
 demo: install
+	$(BIN)/bertprep vocab sample_corpus --size 5000 --min-frequency 1 --output $(DEMO)-vocab.txt --overwrite
 	$(BIN)/bertprep create sample_corpus --vocab sample_corpus/vocab.txt --output $(DEMO) --eval-fraction 0.1 --overwrite
 	ls -l $(DEMO)
 	$(BIN)/bertprep inspect $(DEMO) --num 1
@@ -70,4 +71,4 @@ interop: install
 	$(BIN)/python tests/interop.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(DEMO_RUN) $(DEMO).html .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) $(DEMO_RUN) $(DEMO).html $(DEMO)-vocab.txt .mypy_cache .pytest_cache .ruff_cache

@@ -49,7 +49,8 @@ def measure(settings: Any, report: Any, work: Path) -> None:
 
     documents = settings.english.documents
     held_out = documents[:: round(1 / _HELD_OUT)]
-    others = [document for document in documents if document not in set(held_out)]
+    kept_back = set(held_out)
+    others = [document for document in documents if document not in kept_back]
     rest = Text("English", b"\n\n".join(others) + b"\n\n", settings.english.vocab, False)
     text = work / "english.txt"
     size = write_repeated(text, rest, min(settings.bytes, _TEXT_BYTES))

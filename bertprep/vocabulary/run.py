@@ -34,7 +34,7 @@ R = TypeVar("R")
 _SPLITS_A_WORKER = 4
 _LARGEST_SPLIT_BYTES = 512 << 20
 #: Text that fills a bucket, and the most buckets: the merge of one reads from all blobs.
-_BUCKET_BYTES, _MOST_BUCKETS = 64 << 20, 1024
+_BUCKET_BYTES, _MOST_BUCKETS = 16 << 20, 4096
 
 
 class Run:
