@@ -26,6 +26,7 @@ SECTIONS = {
     "create": "creation",
     "stages": "stage_profile",
     "tokenize": "tokenizer_rates",
+    "words": "word_segmenters",
     "inspect": "inspection",
     "pretrain": "training",
     "memory": "memory",

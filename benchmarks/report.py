@@ -25,6 +25,7 @@ _PACKAGES = (
     "tensorflow-text",
     "tokenizers",
     "blingfire",
+    *("rjieba", "jieba_next", "jieba", "budoux", "sudachipy", "fugashi"),
 )
 
 

@@ -47,6 +47,8 @@ TENANTS = {
     "click": {"cli"},
     "tqdm": {"progress"},
     "zstandard": {"corpus"},
+    "rjieba": {"tokenization"},
+    "sudachipy": {"tokenization"},
     "tensorflow": {"trainer"},
     "keras": {"trainer", "export"},
     "safetensors": {"trainer", "export"},
@@ -208,3 +210,4 @@ main(["create", *sys.argv[1:], "--dupe-factor", "1", "--quiet"], standalone_mode
     assert (output / "manifest.json").exists()
     assert {"bertprep", "numba"} <= loaded
     assert loaded.isdisjoint({"tensorflow", "keras", "tf_keras", "jax", "torch", "google_crc32c"})
+    assert loaded.isdisjoint({"rjieba", "sudachipy"})
