@@ -28,6 +28,7 @@ SECTIONS = {
     "tokenize": "tokenizer_rates",
     "formats": "formats",
     "sentences": "sentences",
+    "words": "word_segmenters",
     "inspect": "inspection",
     "vocab": "vocabulary",
     "pretrain": "training",

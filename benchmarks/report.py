@@ -32,6 +32,7 @@ _PACKAGES = (
     "sentence-splitter",
     "spacy",
     "syntok",
+    *("rjieba", "jieba_next", "jieba", "budoux", "sudachipy", "fugashi"),
 )
 
 

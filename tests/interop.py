@@ -176,13 +176,50 @@ def check_initialization(folder: Path) -> None:
             report(f"--init-from, {kind}, {name}", largest(ours[name], values.numpy()))
 
 
+def check_never_split(folder: Path) -> None:
+    """Tokens that are never split, between every kind of border that is one for both."""
+    kept = ("<user>", "IL-2", "C++", "中文", "[unused9]", "the")
+    data = (CORPUS / "vocab.txt").read_text("utf-8")
+    for number, token in enumerate(kept[:4], 1):
+        data = data.replace(f"[unused{number}]\n", f"{token}\n")
+    vocabulary = Vocabulary.parse(data.encode())
+    options = TokenizerOptions(never_split=kept)
+    run = make_run(
+        folder / "run", random_model(tiny_config(len(vocabulary.tokens))), vocabulary, options
+    )
+    export(ExportOptions(run, folder / "model"))
+    theirs = transformers.AutoTokenizer.from_pretrained(folder / "model")
+    ours = FullTokenizer(vocabulary, options)
+    lines = [
+        *(
+            "<user> said: (<user>), <user><user>!",
+            "a<user> <user>a <USER>",
+            "IL-2/IL-21, xIL-2 il-2",
+        ),
+        *("C++ C+++ c++", "学中文课，中文 中文", "the The there other", "[unused9] [unused9]a"),
+    ]
+    differing = [
+        line
+        for line in lines
+        if theirs(line, add_special_tokens=False)["input_ids"]
+        != ours.convert_tokens_to_ids(ours.tokenize(line))
+    ]
+    report(f"export, AutoTokenizer, never split: lines that differ {differing}", len(differing), 0)
+
+
 def main() -> int:
     warnings.simplefilter("error", UserWarning)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     print(f"transformers {transformers.__version__}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
-        for check in (check_export, check_tokenizer, check_vocabulary, check_initialization):
+        for check in (
+            check_export,
+            check_tokenizer,
+            check_never_split,
+            check_vocabulary,
+            check_initialization,
+        ):
             check(Path(folder) / check.__name__)
     print(f"{len(failures)} too large")
     return 1 if failures else 0

@@ -176,6 +176,22 @@ def test_a_cased_tokenizer_is_handed_on(sample_vocabulary: Vocabulary, tmp_path:
     assert exported.notes == ()
 
 
+def test_tokens_that_are_never_split_are_handed_on(
+    sample_vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    options = TokenizerOptions(never_split=("[unused7]", "的"))
+    _, config = tokenizer_config(tmp_path, sample_vocabulary, options)
+    added = config["added_tokens_decoder"]
+    assert isinstance(added, dict)
+    ids = {str(sample_vocabulary.ids[token]): token for token in options.never_split}
+    assert {number: entry["content"] for number, entry in added.items()} == ids
+    # Without the limit to whole words `[unused7]s` would be two pieces there, and five here.
+    whole = {entry["content"]: entry["single_word"] for entry in added.values()}
+    assert whole == {"[unused7]": True, "的": False}
+    _, other = tokenizer_config(tmp_path / "other", sample_vocabulary, TokenizerOptions())
+    assert "added_tokens_decoder" not in other
+
+
 def test_records_that_do_not_say_have_their_tokenizer_guessed_and_told(
     sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:

@@ -55,6 +55,8 @@ TENANTS = {
     "fsspec": {"storage"},
     "aiohttp": {"storage"},
     "sentencex": {"sentences"},
+    "rjieba": {"tokenization"},
+    "sudachipy": {"tokenization"},
     "tensorflow": {"trainer"},
     "keras": {"trainer", "export"},
     "safetensors": {"trainer", "export"},
@@ -220,3 +222,4 @@ main(["create", *sys.argv[1:], "--dupe-factor", "1", "--quiet"], standalone_mode
         {"tensorflow", "keras", "tf_keras", "jax", "torch", "google_crc32c", "sentencex"}
     )
     assert loaded.isdisjoint({"pyspark", "py4j"})
+    assert loaded.isdisjoint({"rjieba", "sudachipy"})

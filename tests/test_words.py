@@ -66,7 +66,10 @@ def test_a_segmenters_words_are_joined_in_text_without_blanks() -> None:
     assert joined("かな字", {0, 1}) == "かな +字"
 
 
-MARKERS = [("rjieba", "我们在北京大学学习中文。", [0, 2, 3, 7, 9, 11])]
+MARKERS = [
+    ("rjieba", "我们在北京大学学习中文。", [0, 2, 3, 7, 9, 11]),
+    ("sudachipy", "東京都の水はおいしい。", [0, 3, 4, 5, 6, 10]),
+]
 
 
 @pytest.mark.parametrize(("name", "line", "starts"), MARKERS)
@@ -96,6 +99,12 @@ def test_words_are_aligned_blanks_aside(line: str, words: list[str], starts: lis
     characters = {at for at, character in enumerate(line) if character != " "}
     assert found & characters == set(starts) & characters
     assert marker.unaligned_lines == (starts == [*range(len(line))])
+
+
+def test_a_line_that_is_too_long_for_a_segmenter_is_cut_by_characters() -> None:
+    marker = WordMarker("sudachipy")
+    assert len(marker.word_starts("東京" * 10_000)) == 20_000
+    assert marker.unaligned_lines == 1
 
 
 def test_an_unknown_or_missing_segmenter_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 Deliberate differences of a tokenizer in transformers, which the files cannot take away: a word of
 more than 100 characters is one [UNK] there, of more than `max_input_chars_per_word` (200) here;
-text that spells `[MASK]` is the mask there; a final sigma is lower-cased as any other.
+text that spells `[MASK]` is the mask there; a final sigma is lower-cased as any other; a token that
+is never split is not found there beside `_` or an ideograph, and is beside a symbol such as `€`.
 
 Source: `save_pretrained` of transformers' BertForPreTraining and BertTokenizer.
 """
@@ -16,6 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from bertprep.options import TokenizerOptions
+from bertprep.tokenization.properties import is_ideograph
 from bertprep.trainer.config import BertConfig
 from bertprep.trainer.layers import LAYER_NORM_EPSILON
 from bertprep.vocab import Vocabulary
@@ -66,7 +68,7 @@ def write_tokenizer(
     # Each line as bertprep reads it: transformers takes blanks and \r at its end for the piece's.
     text = "".join(f"{token}\n" for token in vocabulary.tokens)
     (folder / "vocab.txt").write_bytes(text.encode())
-    content = {
+    content: dict[str, Any] = {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": tokenizer.lowercase,
         "strip_accents": tokenizer.strip_accents,
@@ -74,7 +76,24 @@ def write_tokenizer(
         "model_max_length": max_length,
         **{f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")},
     }
+    if tokenizer.never_split:
+        content["added_tokens_decoder"] = {
+            str(vocabulary.ids[token]): _added(token) for token in tokenizer.never_split
+        }
     _write_json(folder / "tokenizer_config.json", content)
+
+
+def _added(token: str) -> dict[str, Any]:
+    """How transformers is told of a token that stays whole, where it does not go on as a word."""
+    return {
+        "content": token,
+        # Their words have ideographs in them, so that one of ideographs would never be found.
+        "single_word": not any(map(is_ideograph, token)),
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+        "special": False,
+    }
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -9,9 +9,7 @@ is loaded by the first `WordMarker`; its rate is the rate of tokenizing.
 
 import re
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
 
@@ -27,18 +25,21 @@ _ANOTHER = "\1"
 
 
 def _rjieba() -> Cut:
-    cut: Cut = import_module("rjieba").cut
+    import rjieba
+
+    cut: Cut = rjieba.cut
     return cut
 
 
 def _sudachipy() -> Cut:
-    tokenizer: Any = import_module("sudachipy").Dictionary().tokenizer()
-    too_long: type[Exception] = import_module("sudachipy.errors").SudachiError
+    import sudachipy
+
+    tokenizer = sudachipy.Dictionary().tokenizer()
 
     def cut(line: str) -> list[str]:
         try:
             return [word.surface() for word in tokenizer.tokenize(line)]
-        except too_long:  # more than 49,149 bytes
+        except sudachipy.errors.SudachiError:  # more than 49,149 bytes
             return []
 
     return cut
@@ -69,7 +70,11 @@ class WordMarker:
 
     def word_starts(self, line: str) -> list[int]:
         """Offsets of the characters at which words begin; of all where the words do not align."""
-        words = self._apart(line.replace("\0", _ANOTHER)).split("\0")
+        line = line.replace("\0", _ANOTHER)
+        if not _HAS_IDEOGRAPH(line):
+            return [0]
+        self.lines += 1
+        words = self._aligned(line, "\0".join(self._cut(line))).split("\0")
         return list(accumulate(map(len, words), initial=0))[:-1]
 
     def mark(self, text: bytes, marks: np.ndarray) -> None:
@@ -80,31 +85,36 @@ class WordMarker:
             marks: uint8[>= len(text)]. Out: 0 where a word begins, 1 elsewhere.
         """
         marks[: len(text)] = 1
+        text = text.replace(b"\0", _ANOTHER.encode())
         try:
-            lines = text.decode().replace("\0", _ANOTHER).split("\n")
+            lines = text.decode().split("\n")
         except UnicodeDecodeError:
             return
         # A string a line, since the words of a whole block would not stay in the cache.
-        apart = "\n".join(map(self._apart, lines)).encode()
+        parts, cut, join = [], self._cut, "\0".join
+        for line in lines:
+            if line.isascii() or not _HAS_IDEOGRAPH(line):
+                parts.append(line)
+            else:
+                parts.append(join(cut(line)))
+                self.lines += 1
+        apart = "\n".join(parts).encode()
+        if apart.translate(None, b"\0") != text:
+            apart = "\n".join(map(self._aligned, lines, parts)).encode()
         borders = np.flatnonzero(np.frombuffer(apart, np.uint8) == 0)
         borders -= np.arange(borders.size)
         marks[borders] = 0
         marks[0] = 0
 
-    def _apart(self, line: str) -> str:
-        """A line with NUL between its words."""
-        if line.isascii() or not _HAS_IDEOGRAPH(line):
-            return line
-        self.lines += 1
-        words = self._cut(line)
-        apart = "\0".join(words)
+    def _aligned(self, line: str, apart: str) -> str:
+        """A line with NUL between its words, of the words with NUL between them."""
         if apart.replace("\0", "") == line:
             return apart
-        aligned = _align(line, words)
-        if aligned is None:
+        words = _align(line, apart.split("\0"))
+        if words is None:
             self.unaligned_lines += 1
             return "\0".join(line)
-        return "\0".join(aligned)
+        return "\0".join(words)
 
 
 def _align(line: str, words: Sequence[str]) -> list[str] | None:
