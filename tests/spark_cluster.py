@@ -55,6 +55,7 @@ class Cluster:
             "SPARK_HOME": str(self._home),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(folder / "local"),
+            "TMPDIR": str(folder),
             "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
         }
         self.url = ""

@@ -16,18 +16,22 @@ import pytest
 from bertprep.engines import executor
 from bertprep.engines.executor import (
     Errand,
-    TaskError,
-    as_error,
     check_machine,
     facts,
     mark_of,
     run_map,
     run_reduce,
 )
+from bertprep.engines.spark_errors import TaskError, in_words
 from bertprep.engines.tasks import Task
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.kernels import jit
 from bertprep.options import CreateOptions, EngineOptions
+
+JAVA = "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.runJob.\n: "
+ABORTED = "org.apache.spark.SparkException: Job aborted due to stage failure: "
+FAILED = "Task 1 in stage 4.0 failed 4 times, most recent failure: Lost task 1.3 in stage 4.0 "
+WHERE = "(TID 9) (10.0.0.7 executor 1): "
 
 
 def send(task: int) -> Generator[list[np.ndarray], None, dict[str, Any]]:
@@ -94,10 +98,10 @@ def told(errand: Errand) -> BertprepError:
     """What the driver makes of the failure of a map task."""
     with pytest.raises(TaskError) as raised:
         list(run_map(errand, {0}, 9, iter([(0, Task("split 0 (a.txt)", 0, 1.0))])))
-    text = f"Job aborted\n  bertprep.engines.executor.TaskError: {raised.value}\n\tat java.lang\n"
-    error = as_error(text, "4 times")
-    assert error
-    return error
+    text = (
+        f"{JAVA}{ABORTED}{FAILED}{WHERE}\nbertprep.engines.spark_errors.TaskError: {raised.value}"
+    )
+    return in_words(RuntimeError(f"{text}\n\n\tat java.lang\n"), ["split 0 (a.txt)"])
 
 
 @pytest.mark.parametrize(
@@ -128,10 +132,6 @@ def test_other_errors_name_the_task_and_the_cause(errand: Callable[..., Errand])
     found = told(errand(partial(fail, ValueError("two\nlines"))))
     assert isinstance(found, MachineError)
     assert str(found).startswith("split 0 (a.txt) failed 4 times: ValueError: two lines (on ")
-
-
-def test_text_without_a_task_error_is_left_to_others() -> None:
-    assert as_error("ExecutorLostFailure (executor 1 exited)", "4 times") is None
 
 
 def test_a_machine_that_sees_another_folder_is_refused(errand: Callable[..., Errand]) -> None:
@@ -225,3 +225,40 @@ def test_json_of_an_error_is_one_line(errand: Callable[..., Errand]) -> None:
         )
     assert "\n" not in str(raised.value)
     assert json.loads(str(raised.value))["text"] == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            f"{JAVA}{ABORTED}{FAILED}{WHERE}ExecutorLostFailure (executor 1 exited caused by one "
+            "of the running tasks) Reason: Command exited with code 137\nDriver stacktrace:\n",
+            "partition 5 failed 4 times: Command exited with code 137 (on 10.0.0.7 executor 1)",
+        ),
+        (
+            f"{JAVA}{ABORTED}{FAILED}{WHERE}org.apache.spark.api.python.PythonException: "
+            'Traceback (most recent call last):\n  File "worker.py", line 1, in main\n'
+            "ModuleNotFoundError: No module named 'bertprep'\n\n\tat org.apache.spark.api\nDriver stacktrace:\n",
+            "partition 5 failed 4 times: ModuleNotFoundError: No module named 'bertprep' (on "
+            "10.0.0.7 executor 1)",
+        ),
+        (
+            f"{JAVA}{ABORTED}{FAILED.replace('4.0', '4.1')}{WHERE}java.io.IOException: Cannot run "
+            'program "./env/bin/python": error=2, No such file or directory\n\tat java.lang\n',
+            'a task failed 4 times: java.io.IOException: Cannot run program "./env/bin/python": '
+            "error=2, No such file or directory (on 10.0.0.7 executor 1)",
+        ),
+        (
+            f"{JAVA}org.apache.spark.SparkException: Job 3 cancelled because SparkContext was shut "
+            "down\n\tat org.apache",
+            "Spark: org.apache.spark.SparkException: Job 3 cancelled because SparkContext was shut "
+            "down",
+        ),
+        ("", "Spark: it does not say why"),
+    ],
+    ids=["lost", "Python", "a second attempt", "no task", "nothing"],
+)
+def test_what_spark_says_becomes_one_line(text: str, words: str) -> None:
+    error = in_words(RuntimeError(text), ["partition 2", "partition 5"])
+    assert isinstance(error, MachineError)
+    assert str(error) == words

@@ -1,20 +1,15 @@
 """What a task of Spark does in a process of another machine, before and after the stage's own part.
 
 It sees to it that the machine can do it: that it has this bertprep and sees the run's folder, and
-that kernels are compiled once there. Nothing of this page loads numba before that. What goes wrong
-travels home as one line of JSON in an exception's text, which is all that Spark hands on.
+that kernels are compiled once there. Nothing of this page loads numba before that.
 """
 
-import errno
-import json
 import os
 import pickle
 import socket
 import tempfile
-import traceback
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +17,9 @@ from typing import Any
 import numpy as np
 
 from bertprep import __version__
+from bertprep.engines.spark_errors import telling
 from bertprep.engines.tasks import Task
-from bertprep.errors import BertprepError, MachineError, UsageError
-
-#: Trying again does not help: full disk, quota, no permission, read-only file system.
-_HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
-
-
-class TaskError(Exception):
-    """A task's failure; the text is JSON, for `as_error`."""
+from bertprep.errors import MachineError
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ def mark_of(run: str, folder: str | Path) -> Path:
 
 def check_machine(errand: Errand, tasks: Iterable[str]) -> list[str]:
     """Sees whether a task can run here; leaves a file for the driver to see. Returns its name."""
-    with _telling("the first look at the cluster"):
+    with telling("the first look at the cluster"):
         _require_same(errand)
         names = [f"{mark_of(errand.run, errand.folder).stem}-{name}.seen" for name in tasks]
         for name in names:
@@ -79,7 +68,7 @@ def run_map(
 ) -> Iterator[tuple[int, tuple[int, int, Any]]]:
     """Yields (key, (task number, blob number, blob's bytes)), then the counts under key `home`."""
     for number, task in tasks:
-        with _telling(task.name):
+        with telling(task.name):
             blobs = _readied(errand)(task.value)
             count = 0
             while True:
@@ -99,29 +88,11 @@ def run_reduce(
     errand: Errand, names: dict[int, str], attempt: str, pairs: Iterable[tuple[int, Any]], key: int
 ) -> Any:
     """The stage's result for one key; `pairs` are in any order, the stage gets them in theirs."""
-    with _telling(names[key]):
+    with telling(names[key]):
         stage = _readied(errand)
         # Task and blob number: no two are equal, so that bytes are never compared.
         blobs = sorted(pair[1] for pair in pairs)
         return stage(key, (np.frombuffer(blob, np.uint32) for _, _, blob in blobs), attempt)
-
-
-def as_error(text: str, failures: str) -> BertprepError | None:
-    """The failure that a text of Spark's tells of; None if a task's own words are not in it.
-
-    Args:
-        text: an exception's, with the task's in it somewhere.
-        failures: how often the task failed, in words.
-    """
-    _, found, rest = text.partition(f"{TaskError.__name__}: ")
-    if not found:
-        return None
-    told = json.JSONDecoder().raw_decode(rest)[0]
-    if "cause" in told:
-        return MachineError(f"{told['name']} failed {failures}: {told['cause']}")
-    if "number" in told:
-        return MachineError(told["text"], told["number"])
-    return (UsageError if told["kind"] == "UsageError" else BertprepError)(told["text"])
 
 
 def _readied(errand: Errand) -> Any:
@@ -171,28 +142,3 @@ def _find_cache() -> None:
     # Compiled code is run: none from a folder that someone else has put there.
     if folder.is_dir() and status.st_uid == os.getuid() and not status.st_mode & 0o022:
         os.environ["NUMBA_CACHE_DIR"] = str(folder)
-
-
-@contextmanager
-def _telling(name: str) -> Iterator[None]:
-    """Turns what goes wrong into a TaskError."""
-    try:
-        yield
-    except BertprepError as error:
-        told: dict[str, Any] = {"kind": type(error).__name__, "text": str(error)}
-        if isinstance(error, MachineError):
-            told["number"] = error.number
-        raise TaskError(json.dumps(told)) from error
-    except OSError as error:
-        if error.errno not in _HOPELESS:
-            raise _told(name, error) from error
-        where = f"{error.filename}: " if error.filename else ""
-        text = f"{name}: {where}{error.strerror} on {socket.gethostname()}"
-        raise TaskError(json.dumps({"text": text, "number": error.errno})) from error
-    except Exception as error:
-        raise _told(name, error) from error
-
-
-def _told(name: str, error: Exception) -> TaskError:
-    words = " ".join("".join(traceback.format_exception_only(error)).split())
-    return TaskError(json.dumps({"name": name, "cause": f"{words} (on {socket.gethostname()})"}))

@@ -8,11 +8,8 @@ shuffle files and Python processes are Spark's to make good. Memory of the drive
 """
 
 import contextlib
-import os
 import pickle
-import re
-import signal
-import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -24,37 +21,23 @@ from typing import Any, TypeVar
 
 from bertprep.engines.executor import (
     Errand,
-    as_error,
     check_machine,
     facts,
     mark_of,
     run_map,
     run_reduce,
 )
+from bertprep.engines.spark_errors import in_words
+from bertprep.engines.spark_start import SparkContext, TaskContext, start_spark
 from bertprep.engines.tasks import Advance, MapStage, ReduceStage, Task
-from bertprep.errors import BertprepError, MachineError, UsageError
+from bertprep.errors import BertprepError, MachineError
 from bertprep.options import EngineOptions
-
-try:
-    import pyspark
-    from pyspark import SparkConf, SparkContext, TaskContext
-    from pyspark.java_gateway import launch_gateway
-except ModuleNotFoundError as error:
-    raise UsageError(
-        f"--engine spark needs {error.name}: pip install 'bertprep[spark]', and Java 17 or newer"
-    ) from error
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_DEFAULTS = {"spark.app.name": "bertprep create", "spark.ui.showConsoleProgress": "false"}
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 30.0
-_LOG_NAME = "spark.log"
-_LOST = re.compile(
-    r"Task (\d+) in stage \d+\.(\d+) failed (\d+) times.*?Lost task [^()]*\([^()]*\) "
-    r"\(([^()]*)\): (.*)"
-)
 
 
 class SparkEngine:
@@ -79,6 +62,8 @@ class SparkEngine:
         self._options, self._folder, self._setup = options, folder, setup
         self._home, self._tell = num_keys, tell
         self._run = uuid.uuid4().hex[:12]
+        # Not in the folder: Java holds it open, and such a file is not gone from NFS when removed.
+        self._log = Path(tempfile.gettempdir(), f"bertprep-spark-{self._run}.log")
         self._shuffled: Any = None
         self._steps = 0
 
@@ -86,7 +71,7 @@ class SparkEngine:
         self._remove_leftovers()
         mark_of(self._run, self._folder).touch()
         try:
-            self._context = self._start()
+            self._context = start_spark(self._options, self._log)
             self._look_at_machines()
         except BaseException as error:
             self.__exit__(type(error), error, None)
@@ -113,45 +98,6 @@ class SparkEngine:
 
     def _errand(self, stage: Callable[..., Any] | None) -> Errand:
         return Errand(self._run, str(self._folder), facts(), pickle.dumps((self._setup, stage)))
-
-    def _start(self) -> SparkContext:
-        conf = SparkConf()
-        if self._options.spark_master:
-            conf.setMaster(self._options.spark_master)
-        for key, value in self._options.spark_settings.items():
-            conf.set(key, value)
-        for key, value in _DEFAULTS.items():
-            conf.setIfMissing(key, value)
-        # What Spark would take otherwise is a `python3`, and seldom this one.
-        python = conf.get("spark.pyspark.python", os.environ.get("PYSPARK_PYTHON"))
-        os.environ["PYSPARK_PYTHON"] = python or sys.executable
-        before = signal.getsignal(signal.SIGINT)
-        try:
-            # spark-submit has started a Java of its own, which says what it wants where it wants.
-            with open(self._folder / _LOG_NAME, "ab") as log:
-                start: Any = launch_gateway  # without types
-                gateway = start(conf, {"stdout": log, "stderr": log})
-            return SparkContext(conf=conf, gateway=gateway)
-        except Exception as error:
-            raise self._not_started(error) from error
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, before)  # Spark puts its own in its place
-
-    def _not_started(self, error: Exception) -> BertprepError:
-        text = str(error)
-        if "MASTER_URL_NOT_SET" in text:
-            return UsageError(
-                "--engine spark: which cluster? Pass --spark-master URL, or run under spark-submit"
-            )
-        if "JAVA_GATEWAY_EXITED" in text:
-            words = (self._folder / _LOG_NAME).read_text(errors="replace").strip().splitlines()
-            said = f" ({words[-1]})" if words else ""
-            return MachineError(
-                f"Spark {pyspark.__version__} does not start{said}: it needs Java 17 or newer, "
-                "named by JAVA_HOME or on PATH"
-            )
-        return MachineError(f"Spark does not start: {_cause(text)}")
 
     def _look_at_machines(self) -> None:
         """Sends tasks to all cores that are there; those that come later are looked at then."""
@@ -210,7 +156,7 @@ class SparkEngine:
                 self._tell("Spark has started no task yet: are there executors, with free cores?")
         (found,) = outcome
         if isinstance(found, Exception):
-            raise _in_words(found, tasks) from found
+            raise in_words(found, [task.name for task in tasks]) from found
         if isinstance(found, BaseException):
             raise found
         advance(size * (len(tasks) - done) / max(1, len(tasks)))
@@ -245,6 +191,12 @@ class SparkEngine:
             with contextlib.suppress(Exception):
                 context.stop()
         self._remove_leftovers()
+        is_mistake = isinstance(error, BertprepError) and not isinstance(error, MachineError)
+        has_log = self._log.exists() and self._log.stat().st_size
+        if has_log and isinstance(error, Exception) and not is_mistake:
+            self._tell(f"Spark's own log of this run is {self._log}")
+        else:
+            self._log.unlink(missing_ok=True)
 
 
 def _reduce(errand: Errand, names: dict[int, str], pairs: Any) -> list[Any]:
@@ -252,26 +204,3 @@ def _reduce(errand: Errand, names: dict[int, str], pairs: Any) -> list[Any]:
     assert context is not None
     attempt = f"run-{errand.run}-{context.taskAttemptId()}-"
     return [run_reduce(errand, names, attempt, pairs, context.partitionId())]
-
-
-def _in_words(error: Exception, tasks: Sequence[Task[Any]]) -> BertprepError:
-    text = str(error)
-    lost = _LOST.search(text)
-    told = as_error(text, f"{lost[3]} times" if lost else "again and again")
-    if told:
-        return told
-    cause = _cause(text)
-    if lost:
-        # Of a second attempt at a stage the numbers are of the tasks that were missing.
-        is_first = lost[2] == "0" and int(lost[1]) < len(tasks)
-        name = tasks[int(lost[1])].name if is_first else "a task"
-        return MachineError(f"{name} failed {lost[3]} times: {cause} (on {lost[4]})")
-    return MachineError(f"Spark: {cause}")
-
-
-def _cause(text: str) -> str:
-    """The one line of Spark's many that says what happened."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    python = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Interrupt)\b: ", line)]
-    reasons = [line.partition("Reason: ")[2] for line in lines if "Reason: " in line]
-    return (reasons or python or [line for line in lines if not line.startswith("at ")] or ["?"])[0]
