@@ -6,8 +6,10 @@ Memory: a worker holds a block of text with its tokens, or a partition with its 
 """
 
 import functools
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from bertprep.corpus import Split, estimate_text_bytes, find_inputs, plan_splits
@@ -15,6 +17,7 @@ from bertprep.data import InputFile, PartitionPlan
 from bertprep.engines.local import LocalEngine
 from bertprep.findings import (
     Summary,
+    require_documents,
     require_space,
     require_text,
     review_documents,
@@ -24,6 +27,7 @@ from bertprep.manifest import Plan, make_manifest, make_plan
 from bertprep.options import CreateOptions, available_cores
 from bertprep.output import OutputFolder
 from bertprep.partitions import plan_partitions
+from bertprep.preflight import look_ahead as preflight_of
 from bertprep.progress import message, progress
 from bertprep.stages import (
     BLOCK_BYTES,
@@ -44,6 +48,14 @@ R = TypeVar("R")
 _MOST_BLOBS = 4096
 _LARGEST_BLOB_BYTES = 8 * BLOCK_BYTES
 
+#: What would become of the output folder, by its state.
+_PROSPECTS = {
+    "new": "would be made",
+    "other": "what another command made there would be removed, and this written",
+    "resumed": "an earlier run would be gone on with",
+    "complete": "is complete already, nothing would be done",
+}
+
 
 def create(options: CreateOptions) -> Summary:
     """Makes a data set, or goes on with one that was begun.
@@ -53,45 +65,76 @@ def create(options: CreateOptions) -> Summary:
     """
     begin = time.monotonic()
     vocabulary = Vocabulary.load(options.vocab)
-    _warn(options, vocabulary.casing_warning(options.tokenizer.lowercase))
     with OutputFolder(options.output) as folder:
-        files = _find_files(options, folder)
-        text_bytes = estimate_text_bytes(files)
-        partitions = plan_partitions(
-            text_bytes,
-            num_shards=options.num_shards,
-            num_partitions=options.num_partitions,
-            eval_fraction=options.eval_fraction,
-        )
-        plan = make_plan(options, vocabulary, files, partitions)
+        plan, job, files = _prepare(options, vocabulary, folder.work)
         state = folder.begin(plan, overwrite=options.overwrite)
         if state == "complete":
             return _summary(state, folder.read_manifest(), begin)
+        warm_up(job)
+        said: set[str] = set()
         if state == "resumed":
             _say(options, f"{options.output}: going on with what an earlier run has left here")
-        elif options.check_disk:
-            require_space(options, text_bytes, folder.path)
-        if partitions.num_eval_partitions:
+        else:
+            preflight = preflight_of(job, vocabulary, files)
+            said = preflight.said
+            _say(options, preflight.short_line())
+            _warn(options, *(finding.text for finding in preflight.findings))
+            if options.check_disk:
+                require_space(preflight.estimate.disk_bytes, folder.path)
+        if job.partitions.num_eval_partitions:
             folder.make_eval_folder()
 
-        blob_bytes = min(max(BLOCK_BYTES, text_bytes // _MOST_BLOBS), _LARGEST_BLOB_BYTES)
-        job = Job(options, partitions, vocabulary.sha256, blob_bytes, folder.path, folder.work)
-        warm_up(job)
         on_retry = functools.partial(_tell_retry, options)
         with LocalEngine(options.workers or available_cores(), on_retry=on_retry) as engine:
-            tokenized = _tokenize(engine, job, plan_splits(files, blob_bytes))
-            _warn(options, *review_documents(job, tokenized))
-            built = _build(engine, job, tokenized, text_bytes)
-        manifest = _manifest(plan, partitions, built)
-        _warn(options, *review_records(manifest["counts"], built))
+            tokenized = _tokenize(engine, job, plan_splits(files, job.blob_bytes))
+            _warn(options, *review_documents(job, tokenized, said))
+            built = _build(engine, job, tokenized, estimate_text_bytes(files))
+        manifest = _manifest(plan, job.partitions, built)
+        _warn(options, *review_records(manifest["counts"], built, said))
         folder.finish(vocabulary.data, manifest)
         return _summary(state, manifest, begin)
 
 
-def _find_files(options: CreateOptions, folder: OutputFolder) -> tuple[InputFile, ...]:
-    inputs = find_inputs(
-        options.inputs, vocab=options.vocab, output=options.output, spool=folder.work / "stdin"
+def look_ahead(options: CreateOptions) -> str:
+    """What `create` would do, as a page for a person; nothing is written.
+
+    Raises:
+        BertprepError: what can be known to be wrong before the work.
+    """
+    vocabulary = Vocabulary.load(options.vocab)
+    # stdin is copied, since its size has to be known; to a folder that goes away.
+    with tempfile.TemporaryDirectory(prefix="bertprep-") as spool:
+        plan, job, files = _prepare(options, vocabulary, Path(spool))
+        state = OutputFolder(options.output).foresee(plan, overwrite=options.overwrite)
+        warm_up(job)
+        preflight = preflight_of(job, vocabulary, files)
+        if preflight.sample.is_whole:
+            require_documents(options, preflight.sample.documents.num_documents)
+        if options.check_disk and state in ("new", "other"):
+            require_space(preflight.estimate.disk_bytes, options.output)
+        return preflight.full_page(f"{options.output}: {_PROSPECTS[state]}")
+
+
+def _prepare(
+    options: CreateOptions, vocabulary: Vocabulary, work: Path
+) -> tuple[Plan, Job, tuple[InputFile, ...]]:
+    """All that is known before the text is read."""
+    files = _find_files(options, work / "stdin")
+    text_bytes = estimate_text_bytes(files)
+    partitions = plan_partitions(
+        text_bytes,
+        num_shards=options.num_shards,
+        num_partitions=options.num_partitions,
+        eval_fraction=options.eval_fraction,
     )
+    plan = make_plan(options, vocabulary, files, partitions)
+    blob_bytes = min(max(BLOCK_BYTES, text_bytes // _MOST_BLOBS), _LARGEST_BLOB_BYTES)
+    job = Job(options, partitions, vocabulary.sha256, blob_bytes, options.output, work)
+    return plan, job, files
+
+
+def _find_files(options: CreateOptions, spool: Path) -> tuple[InputFile, ...]:
+    inputs = find_inputs(options.inputs, vocab=options.vocab, output=options.output, spool=spool)
     _warn(options, *inputs.warnings)
     require_text(options, inputs.files)
     return inputs.files

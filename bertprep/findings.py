@@ -4,7 +4,7 @@ What cannot be meant is raised; what may be meant, and costs days when it is not
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,6 @@ from bertprep.errors import BertprepError
 from bertprep.files import in_bytes
 from bertprep.options import CreateOptions
 from bertprep.stages import BuiltPartition, Job, TokenizedSplit
-
-#: For the estimate: tokens a byte of text, and the share of a sequence that an instance takes on.
-_TOKENS_A_BYTE, _SHARE_USED = 0.25, 0.7
-_GZIP_SHARE = 0.33
 
 _MANY_UNKNOWN = 0.01
 _MANY_CUT = 0.25
@@ -70,16 +66,15 @@ def require_text(options: CreateOptions, files: Sequence[InputFile]) -> None:
         raise BertprepError(f"{_named(options)}: there is no text, only empty files: name others")
 
 
-def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None:
-    """Raises BertprepError where an estimate of what will be written is more than is free."""
-    instances = options.instances
-    length, predictions = instances.max_seq_length, instances.predictions
-    num_tokens = text_bytes * _TOKENS_A_BYTE
-    num_instances = num_tokens * instances.dupe_factor / (length * _SHARE_USED)
-    record_bytes = 4 * length + 7 * predictions + 180
-    share = _GZIP_SHARE if options.records.compression == "gzip" else 1.0
-    wanted = int(num_instances * record_bytes * share + 4 * num_tokens)
-    free = shutil.disk_usage(folder).free
+def require_space(wanted: float, folder: Path) -> None:
+    """Raises BertprepError where what will be written is more than is free.
+
+    Args:
+        wanted: an estimate, in bytes.
+        folder: it, or one above it, is there.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if wanted > free:
         raise BertprepError(
             f"{folder}: about {in_bytes(wanted)} will be written and {in_bytes(free)} are free: "
@@ -87,15 +82,26 @@ def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None
         )
 
 
-def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]:
-    """Warnings of the tokenized documents; raises BertprepError where they are too few."""
-    options = job.options
-    num_documents = sum(result.num_documents for result in tokenized)
+def require_documents(options: CreateOptions, num_documents: int) -> None:
+    """Raises BertprepError where there are none."""
     if not num_documents:
         raise BertprepError(
             f"{_named(options)}: no documents, since all lines are blank or without a token: "
             "name other files"
         )
+
+
+def review_documents(
+    job: Job, tokenized: Sequence[TokenizedSplit], said: Set[str] = frozenset()
+) -> list[str]:
+    """Warnings of the tokenized documents; raises BertprepError where they are too few.
+
+    Args:
+        said: names of the preflight's findings, which are not said again.
+    """
+    options = job.options
+    num_documents = sum(result.num_documents for result in tokenized)
+    require_documents(options, num_documents)
     held_out = sum(result.num_held_out for result in tokenized)
     if job.partitions.num_eval_partitions and held_out < 2:
         raise BertprepError(
@@ -112,12 +118,13 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
     if mended:
         done = "replaced" if options.corpus.encoding_errors == "replace" else "left out"
         warnings.append(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
-    if num_documents == 1:
+    if num_documents == 1 and "single_document" not in said:
         warnings.append(
             "the corpus is a single document, so every random next sentence comes from it too: "
             "put an empty line between documents"
         )
-    elif all(result.num_one_sentence == result.num_documents for result in tokenized):
+    one_sentence = sum(result.num_one_sentence for result in tokenized)
+    if 1 < num_documents == one_sentence and "one_sentence" not in said:
         warnings.append(
             "every document has one sentence, so no instance has a true next sentence: an empty "
             "line belongs between documents, not between sentences"
@@ -125,8 +132,10 @@ def review_documents(job: Job, tokenized: Sequence[TokenizedSplit]) -> list[str]
     return warnings
 
 
-def review_records(counts: dict[str, int], built: Sequence[BuiltPartition]) -> list[str]:
-    """Warnings of the finished records."""
+def review_records(
+    counts: dict[str, int], built: Sequence[BuiltPartition], said: Set[str] = frozenset()
+) -> list[str]:
+    """Warnings of the finished records; `said` as for `review_documents`."""
     warnings = []
     empty = [number for number, result in enumerate(built) if not result.counts["documents"]]
     if empty:
@@ -135,14 +144,14 @@ def review_records(counts: dict[str, int], built: Sequence[BuiltPartition]) -> l
             f"(partition {empty[0]} for one): fewer partitions would do"
         )
     unknown = counts["unknown_tokens"] / max(1, counts["tokens"])
-    if unknown > _MANY_UNKNOWN:
+    if unknown > _MANY_UNKNOWN and "unknown" not in said:
         warnings.append(
             f"{unknown:.1%} of the tokens are [UNK]: does the vocabulary fit the language, and "
             "--lowercase its casing?"
         )
     cut = counts["truncated_tokens"]
     share = cut / max(1, cut + counts["instance_tokens"])
-    if share > _MANY_CUT:
+    if share > _MANY_CUT and "cut" not in said:
         warnings.append(
             f"{share:.0%} of the tokens were cut away to fit --max-seq-length: are the lines "
             "sentences, and not whole paragraphs?"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bertprep.corpus import Split, line_number, read_blocks
+from bertprep.corpus import Block, Split, line_number, read_blocks
 from bertprep.data import HashedDocuments, PartitionPlan, ShardSummary
 from bertprep.errors import BertprepError, TextError
 from bertprep.files import write_whole
@@ -100,6 +100,21 @@ def _layout(options: CreateOptions, sha256: str) -> RecordLayout:
     return RecordLayout.of(_vocabulary(options.vocab, sha256), options.instances, options.records)
 
 
+def record_layout(job: Job) -> RecordLayout:
+    """What every record of a run has in common."""
+    return _layout(job.options, job.vocabulary_sha256)
+
+
+def tokenize_block(job: Job, block: Block) -> HashedDocuments:
+    """Tokenizes a block; an error names the file and the line."""
+    try:
+        return _tokenizer(job.options, job.vocabulary_sha256).tokenize_text(block.data)
+    except TextError as error:
+        line = line_number(block, block.offset) + error.line
+        where = f"{block.file.path}:{line}"
+        raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
+
+
 def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
     """Tokenizes the documents of a split and deals them to partitions, in blobs."""
     result_file = job.work / f"tokens-{split.ordinal:06d}.json"
@@ -122,12 +137,7 @@ def tokenize_split(job: Job, split: Split) -> TokenizedSplit:
         waiting.clear()
 
     for block in read_blocks(split, job.options.corpus, BLOCK_BYTES):
-        try:
-            hashed = tokenizer.tokenize_text(block.data)
-        except TextError as error:
-            line = line_number(block, block.offset) + error.line
-            where = f"{block.file.path}:{line}"
-            raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
+        hashed = tokenize_block(job, block)
         documents = hashed.documents
         num_documents += documents.num_documents
         num_one_sentence += int(np.count_nonzero(np.diff(documents.document_offsets) == 1))
@@ -178,7 +188,7 @@ def build_partition(job: Job, task: tuple[int, list[str]]) -> BuiltPartition:
         )
     except BertprepError as error:
         raise BertprepError(f"partition {partition}: {error}") from error
-    layout = _layout(job.options, job.vocabulary_sha256)
+    layout = record_layout(job)
     shards = []
     for number, name in enumerate(names):
         serializer = RecordSerializer(instances, layout, number, len(names))
@@ -249,6 +259,6 @@ def warm_up(job: Job) -> None:
     instances = create_training_instances(
         documents, _vocabulary(job.options.vocab, job.vocabulary_sha256), job.options.instances
     )
-    layout = _layout(job.options, job.vocabulary_sha256)
+    layout = record_layout(job)
     buffer = np.zeros(2 * layout.slack, np.uint8)
     checksum(buffer, RecordSerializer(instances, layout).fill(buffer, 0))

@@ -21,7 +21,7 @@ FLOORS = {
         *("output", "datasets"),
     },
     3: {"engines", "stages", "trainer"},
-    4: {"create", "export", "findings", "inspection", "pretrain", "progress"},
+    4: {"create", "export", "findings", "inspection", "preflight", "pretrain", "progress"},
     5: {"cli"},
 }
 
@@ -33,6 +33,7 @@ NEIGHBOURS = {
     ("inspection", "progress"): "as create: progress imports nothing of ours",
     ("create", "progress"): "progress imports nothing of ours; it is up here because of tqdm",
     ("pretrain", "progress"): "as create",
+    ("create", "preflight"): "a look ahead, told to a person before the stages begin",
     ("create", "findings"): "the same stage's results, told to a person: create's second page",
 }
 
@@ -127,7 +128,7 @@ def test_only_commands_know_the_engine_and_only_create_the_stages() -> None:
     assert importers.pop("trainer") == {"cli", "export", "pretrain"}
     assert importers == {
         "engines": {"create", "inspection"},
-        "stages": {"create", "findings"},
+        "stages": {"create", "findings", "preflight"},
     }
 
 

@@ -159,6 +159,7 @@ class CreateOptions:
         workers: processes; None is all cores.
         check_disk: compare an estimate of the output with the free disk first.
         overwrite: remove what another run left in `output`.
+        dry_run: look ahead and write nothing.
         quiet: no progress, no warnings.
     """
 
@@ -171,6 +172,7 @@ class CreateOptions:
     workers: int | None = None
     check_disk: bool = True
     overwrite: bool = False
+    dry_run: bool = False
     quiet: bool = False
     tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
     instances: InstanceOptions = field(default_factory=InstanceOptions)

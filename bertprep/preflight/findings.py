@@ -1,0 +1,328 @@
+"""A sample and its evidence -> what a person should know before weeks of work: one line each.
+
+A finding has a name, so that what was said here is not said again of the finished records. Each
+says what was found, with a place in the text, and what to type. Limits are such that good text,
+whatever its language, has none of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bertprep.data import InputFile, TokenizedDocuments
+from bertprep.files import in_bytes
+from bertprep.partitions import PARTITION_BYTES
+from bertprep.preflight.estimate import Built
+from bertprep.preflight.evidence import Evidence, Script, Trace, loses_marks, strip_marks
+from bertprep.preflight.sample import LARGEST_BLOCK_BYTES, Sample, SampledBlock
+from bertprep.preflight.unknown import UnknownWords, find_unknown_words
+from bertprep.stages import Job
+from bertprep.vocab import Vocabulary
+
+#: Shares of documents, sentences, tokens, letters or lines from which on something is said.
+_MANY_ONE_SENTENCE = 0.8
+_MANY_ONE_TOKEN = 0.3
+_MANY_LONG = 0.05
+_MANY_CUT = 0.25
+_MANY_UNKNOWN = 0.01
+_MANY_MARKUP_LINES = 0.01
+_MANY_REPLACED_LINES = 0.001
+_MUCH_OF_A_SCRIPT = 0.05
+_MANY_CHANGED = 0.005
+_FEW_CAPITALS = 0.0005
+#: Characters for one that was misread; accents, quotes and dashes are more frequent.
+_CHARACTERS_A_MISREAD = 20_000
+#: Fewer examples than this may be chance, or a text about just that.
+_FEW = 3
+#: So few documents draw too many of their random next sentences from themselves.
+_FEW_DOCUMENTS = 10
+_LONG_DOCUMENT_BYTES = 100_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that may be meant, and costs days when it is not."""
+
+    name: str
+    text: str
+
+
+class Review:
+    """Looks at a sample for all that there is a finding for.
+
+    Args:
+        files: of the corpus.
+        built: the sample's records.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        vocabulary: Vocabulary,
+        files: Sequence[InputFile],
+        sample: Sample,
+        built: Built,
+    ) -> None:
+        self._options = job.options
+        self._vocabulary = vocabulary
+        self._files = files
+        self._sample = sample
+        self._built = built
+        self._evidence = Evidence(sample)
+
+    @property
+    def _documents(self) -> TokenizedDocuments:
+        return self._sample.documents
+
+    @cached_property
+    def unknown(self) -> UnknownWords:
+        """The words behind [UNK]."""
+        return find_unknown_words(self._sample, self._vocabulary, self._options.tokenizer)
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the text first, since the rest may follow from it."""
+        if not self._documents.num_documents:
+            return []
+        looks: dict[str, Callable[[], str | None]] = {
+            "misread": self._misread,
+            "replaced": self._replaced,
+            "markup": self._markup,
+            "giant_document": self._giant_document,
+            "single_document": self._few_documents,
+            "one_sentence": self._one_sentence,
+            "one_token": self._one_token,
+            "cut": self._cut,
+            "casing": self._casing,
+            "accents": self._accents,
+            "unknown": self._many_unknown,
+        }
+        said = [(name, look()) for name, look in looks.items()]
+        return [Finding(name, text) for name, text in said if text]
+
+    # What was read.
+
+    def _misread(self) -> str | None:
+        trace = self._evidence.misread()
+        if trace is None or trace.count < _FEW:
+            return None
+        if trace.count * _CHARACTERS_A_MISREAD < self._evidence.num_characters:
+            return None
+        return (
+            f'{trace.where} has "{trace.example}", as {self._lines(trace)}: UTF-8 that was read as '
+            "Windows-1252 and saved again. Undo it: iconv -f UTF-8 -t CP1252 FILE > FILE.utf8"
+        )
+
+    def _replaced(self) -> str | None:
+        trace = self._evidence.replaced()
+        if trace is None or self._rare(trace, _MANY_REPLACED_LINES):
+            return None
+        return (
+            f"{trace.where} has U+FFFD, as {self._lines(trace)}: it stands for letters that were "
+            "lost when the text was decoded. Convert it again from what it was: "
+            "iconv -f ITS-ENCODING -t UTF-8"
+        )
+
+    def _markup(self) -> str | None:
+        trace = self._evidence.markup()
+        if trace is None or self._rare(trace, _MANY_MARKUP_LINES):
+            return None
+        return (
+            f'{trace.where} has "{trace.example}", as {self._lines(trace)}: tags and entities of '
+            "HTML become tokens as any text. Take them out first"
+        )
+
+    def _rare(self, trace: Trace, share: float) -> bool:
+        return trace.count < _FEW or trace.lines < share * self._evidence.num_lines
+
+    def _lines(self, trace: Trace) -> str:
+        share = trace.lines / max(1, self._evidence.num_lines)
+        return f"{share:.1%} of the lines do"
+
+    # Documents and sentences.
+
+    def _giant_document(self) -> str | None:
+        sampled = max(self._sample.blocks, key=lambda sampled: sampled.num_bytes)
+        if sampled.num_bytes <= LARGEST_BLOCK_BYTES:
+            return None
+        return (
+            f"{sampled.where(0)}: the document that starts here has "
+            f"{in_bytes(sampled.num_bytes)}, and a partition, which is what random next sentences "
+            f"are drawn from, has about {in_bytes(PARTITION_BYTES)}. Are the empty lines between "
+            "documents missing? Put them in"
+        )
+
+    def _few_documents(self) -> str | None:
+        num_documents = self._documents.num_documents
+        paths = {sampled.block.file.path for sampled in self._sample.blocks}
+        if not self._sample.is_whole:
+            return None
+        if num_documents == 1:
+            return (
+                "the corpus is a single document, so every random next sentence comes from it "
+                "too: put an empty line between documents"
+            )
+        large = self._sample.num_bytes > _LONG_DOCUMENT_BYTES * num_documents
+        if num_documents != len(paths) or num_documents >= _FEW_DOCUMENTS or not large:
+            return None
+        sampled = self._sample.blocks[0]
+        return (
+            f"there is no empty line in the text, so that each of its {num_documents} files is one "
+            f"document ({sampled.block.file.path} with {in_bytes(sampled.num_bytes)} for one): put "
+            "an empty line between documents"
+        )
+
+    def _one_sentence(self) -> str | None:
+        counts = np.diff(self._documents.document_offsets)
+        share = np.count_nonzero(counts == 1) / len(counts)
+        if len(counts) == 1 or share < _MANY_ONE_SENTENCE:
+            return None
+        which = "every document has" if share == 1 else f"{share:.0%} of the documents have"
+        alone = "no instance has" if share == 1 else "their instances never have"
+        sampled, sentence = self._first_sentence_alone()
+        return (
+            f"{which} one sentence{self._where(sampled, sentence, ' (', ' for one)')}, so {alone} "
+            "a true next sentence: an empty line belongs between documents, not between sentences"
+        )
+
+    def _first_sentence_alone(self) -> tuple[SampledBlock, int]:
+        for sampled in self._sample.blocks:
+            alone = np.flatnonzero(np.diff(sampled.documents.document_offsets) == 1)
+            if len(alone):
+                return sampled, int(sampled.documents.document_offsets[alone[0]])
+        raise AssertionError("they were counted")
+
+    def _one_token(self) -> str | None:
+        sizes = np.diff(self._documents.sentence_offsets)
+        share = np.count_nonzero(sizes == 1) / len(sizes)
+        if share < _MANY_ONE_TOKEN or len(sizes) < 10:
+            return None
+        sampled, sentence = self._first_sentence(1)
+        return (
+            f"{share:.0%} of the lines are one token"
+            f"{self._where(sampled, sentence, ' (', ' for one)')}: a line is a sentence here. If "
+            "the words stand one a line, join those of a sentence"
+        )
+
+    def _cut(self) -> str | None:
+        sizes = np.diff(self._documents.sentence_offsets)
+        limit = self._options.instances.max_seq_length - 3
+        long_share, cut = np.count_nonzero(sizes > limit) / len(sizes), self._built.share_cut
+        if long_share < _MANY_LONG and cut < _MANY_CUT:
+            return None
+        sampled, sentence = self.longest_sentence()
+        longest = f"{sizes.max():,} tokens{self._where(sampled, sentence, ', ', '')}"
+        return (
+            f"{long_share:.0%} of the lines are longer than the {limit} tokens that an instance "
+            f"has room for (the longest: {longest}), and {cut:.0%} of the tokens will be cut away "
+            "to fit --max-seq-length: are the lines sentences, and not whole paragraphs? Split "
+            "them, or pass a larger --max-seq-length"
+        )
+
+    def longest_sentence(self) -> tuple[SampledBlock, int]:
+        """The block that it is in, and its number there."""
+        return self._first_sentence(int(np.diff(self._documents.sentence_offsets).max()))
+
+    def _first_sentence(self, num_tokens: int) -> tuple[SampledBlock, int]:
+        """The first sentence of that many tokens, as its block and its number there."""
+        for sampled in self._sample.blocks:
+            fitting = np.flatnonzero(np.diff(sampled.documents.sentence_offsets) == num_tokens)
+            if len(fitting):
+                return sampled, int(fitting[0])
+        raise AssertionError("they were counted")
+
+    def _where(self, sampled: SampledBlock, sentence: int, before: str, after: str) -> str:
+        if not len(sampled.sentence_lines):
+            return ""
+        return f"{before}{sampled.where(int(sampled.sentence_lines[sentence]))}{after}"
+
+    # The vocabulary.
+
+    def _casing(self) -> str | None:
+        capitals, cased = self._evidence.capitals
+        warning = self._vocabulary.casing_warning(self._options.tokenizer.lowercase)
+        if warning:
+            share = capitals / max(1, cased)
+            return f"{warning} (Of the letters of the text {share:.1%} are capitals.)"
+        if self._options.tokenizer.lowercase or capitals >= _FEW_CAPITALS * cased:
+            return None
+        # The vocabulary is cased, as the option says, or it has no letters with cases.
+        if not self._vocabulary.casing_warning(lowercase=True):
+            return None
+        return (
+            f"{capitals or 'none'} of the {cased:,} letters of the text are capitals, and "
+            "the vocabulary is cased: was the text lower-cased before? Use the text as it was, or "
+            "an uncased vocabulary"
+        )
+
+    def _accents(self) -> str | None:
+        if not self._options.tokenizer.strip_accents:
+            return None
+        letters = max(1, self._evidence.num_letters)
+        scripts = [
+            script
+            for script in self._evidence.scripts()
+            if script.letters >= _MUCH_OF_A_SCRIPT * letters
+            and script.changed >= _MANY_CHANGED * script.letters
+        ]
+        if not scripts:
+            return None
+        marked = sum(map(loses_marks, self._vocabulary.tokens))
+        scripts = [s for s in scripts if s.name != "Hangul" or marked or not self._has_jamo()]
+        if not scripts:
+            return None
+        script = max(scripts, key=lambda script: script.letters)
+        way_out = (
+            f"Pass --no-strip-accents: {marked:,} pieces of the vocabulary have them"
+            if marked
+            else "Pass --no-strip-accents, with a vocabulary that was made so"
+        )
+        return (
+            f"--strip-accents (on with --lowercase) takes marks off that {script.name} needs: "
+            f"{self._marks_lost(script)}. {way_out}"
+        )
+
+    def _has_jamo(self) -> bool:
+        """The vocabulary knows Hangul by the letters that its syllables fall apart into."""
+        return any("\u1100" <= c <= "\u11ff" for token in self._vocabulary.tokens for c in token)
+
+    def _marks_lost(self, script: Script) -> str:
+        """An example: `がく becomes かく (ja.txt:3)`."""
+        word, where = self._evidence.find_word(script.example)
+        at = word.index(script.example)
+        word = word[max(0, at - 4) : at + 5]
+        stripped = strip_marks(word)
+        # Letters of Hangul are drawn as the syllable that they are of, unless they stand apart.
+        shown = " ".join(stripped) if script.name == "Hangul" else stripped
+        return f'"{word}" becomes "{shown}" ({where})'
+
+    def _many_unknown(self) -> str | None:
+        share = self.share_unknown
+        if share <= _MANY_UNKNOWN:
+            return None
+        words = self.unknown
+        examples = some_counted(words.words)
+        missing = f"; the vocabulary has no {some_counted(words.characters)}" * bool(
+            words.characters
+        )
+        return (
+            f"{share:.1%} of the tokens are [UNK], such as {examples} ({words.where}){missing}: "
+            "does the vocabulary fit the language, and --lowercase its casing?"
+        )
+
+    @cached_property
+    def share_unknown(self) -> float:
+        """Share of the sample's tokens that are [UNK]."""
+        unknown = np.count_nonzero(self._documents.token_ids == self._vocabulary.unk_id)
+        return unknown / max(1, self._documents.num_tokens)
+
+
+def some_counted(items: Sequence[tuple[str, int]], most: int = 4) -> str:
+    """The first of some counted words: `ᚠᛇᚻ 12x, ᛒᛦᚦ 3x`."""
+    return ", ".join(f"{_shown(word)} {count:,}x" for word, count in items[:most])
+
+
+def _shown(word: str) -> str:
+    word = word if len(word) <= 20 else f"{word[:20]}..."
+    return word if word.isprintable() else ascii(word)[1:-1]
