@@ -29,8 +29,9 @@ _OTHER_WORK = 1.15
 #: Workers share memory and caches: two are 1.89 times as fast as one.
 _PARALLEL_SHARE = 0.95
 
-#: Memory of the parent, of a worker before it begins, and of its buffers of records.
-_PARENT_BYTES, _WORKER_BYTES = 110e6, 50e6
+#: Memory of the parent, and of a worker with its buffers for records and without its task. These
+#: and those below were fitted to the peak PSS of runs (benchmarks/README.md).
+_PARENT_BYTES, _WORKER_BYTES = 100e6, 70e6
 #: Of a block of text: the text twice, and what the tokenizer's buffers touch.
 _BYTES_A_TEXT_BYTE = 6
 #: A token is there in the blob's slices, joined, packed as varint; an instance; a mask.
@@ -193,15 +194,19 @@ def _memory(
     job: Job, sample: Sample, text_bytes: float, tokens: float, records: float, built: Built
 ) -> float:
     """Bytes of all processes at their peak, most of them in the workers' arrays."""
-    largest = max((sampled.num_bytes for sampled in sample.blocks), default=0)
-    block = min(text_bytes, max(BLOCK_BYTES, largest))
-    # A document is never divided, so that a large one makes its partition large.
-    partition = min(text_bytes, max(text_bytes / job.partitions.num_all_partitions, largest))
-    share = partition / max(1.0, text_bytes)
     masks = len(built.instances.masks) / max(1, len(built.instances))
-    building = share * (
-        _BYTES_A_TOKEN * tokens + (_BYTES_AN_INSTANCE + _BYTES_A_MASK * masks) * records
-    )
+    arrays = _BYTES_A_TOKEN * tokens + (_BYTES_AN_INSTANCE + _BYTES_A_MASK * masks) * records
+
+    def task_bytes(block: float, partition: float) -> float:
+        building = arrays * partition / max(1.0, text_bytes)
+        return max(_BYTES_A_TEXT_BYTE * block, building)
+
+    block = min(text_bytes, BLOCK_BYTES)
+    partition = text_bytes / job.partitions.num_all_partitions
+    usual = task_bytes(block, partition)
+    # A document is never divided: one makes its block and its partition large, for one worker.
+    largest = max((sampled.num_bytes for sampled in sample.blocks), default=0)
+    unusual = task_bytes(max(block, largest), max(partition, largest))
     tasks = max(job.partitions.num_all_partitions, -(-int(text_bytes) // job.blob_bytes), 1)
     busy = min(num_workers(job.options), tasks)
-    return _PARENT_BYTES + busy * (_WORKER_BYTES + max(_BYTES_A_TEXT_BYTE * block, building))
+    return _PARENT_BYTES + busy * (_WORKER_BYTES + usual) + unusual - usual

@@ -208,13 +208,15 @@ def _misread_parts(line: str) -> list[str]:
 
 
 def _reads_as_utf8(part: str) -> bool:
-    """Byte for byte, some characters of Windows-1252 are the UTF-8 of a letter or a mark."""
+    """The characters' bytes are the UTF-8 of a letter or a mark that texts have."""
     try:
         data = b"".join(_byte_of(character) for character in part)
         meant = data.decode()
     except UnicodeError:
         return False
-    return category(meant)[0] in "LPS" or meant == "\xa0"
+    # Between these are scripts that no text has by millions, but "à »" would be a letter of them.
+    common = meant < "\u0800" or meant >= "\u0900"
+    return common and (category(meant)[0] in "LMNPS" or meant in "\xa0\ufeff")
 
 
 def _byte_of(character: str) -> bytes:

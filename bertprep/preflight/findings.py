@@ -13,7 +13,6 @@ import numpy as np
 
 from bertprep.data import InputFile, TokenizedDocuments
 from bertprep.files import in_bytes
-from bertprep.partitions import PARTITION_BYTES
 from bertprep.preflight.estimate import Built
 from bertprep.preflight.evidence import Evidence, Script, Trace, loses_marks, strip_marks
 from bertprep.preflight.sample import LARGEST_BLOCK_BYTES, Sample, SampledBlock
@@ -111,7 +110,8 @@ class Review:
             return None
         return (
             f'{trace.where} has "{trace.example}", as {self._lines(trace)}: UTF-8 that was read as '
-            "Windows-1252 and saved again. Undo it: iconv -f UTF-8 -t CP1252 FILE > FILE.utf8"
+            "Windows-1252 or Latin-1 and saved again. Undo it: "
+            "iconv -f UTF-8 -t CP1252 (or LATIN1) FILE > FILE.utf8"
         )
 
     def _replaced(self) -> str | None:
@@ -148,9 +148,8 @@ class Review:
             return None
         return (
             f"{sampled.where(0)}: the document that starts here has "
-            f"{in_bytes(sampled.num_bytes)}, and a partition, which is what random next sentences "
-            f"are drawn from, has about {in_bytes(PARTITION_BYTES)}. Are the empty lines between "
-            "documents missing? Put them in"
+            f"{in_bytes(sampled.num_bytes)}, so that most random next sentences of its partition "
+            "come from it too. Are the empty lines between documents missing? Put them in"
         )
 
     def _few_documents(self) -> str | None:
