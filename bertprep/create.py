@@ -103,9 +103,11 @@ def look_ahead(options: CreateOptions) -> str:
     """
     vocabulary = Vocabulary.load(options.vocab)
     # stdin is copied, since its size has to be known; to a folder that goes away.
+    folder = OutputFolder(options.output)
+    folder.require_folder()
     with tempfile.TemporaryDirectory(prefix="bertprep-") as spool:
         plan, job, files = _prepare(options, vocabulary, Path(spool))
-        state = OutputFolder(options.output).foresee(plan, overwrite=options.overwrite)
+        state = folder.foresee(plan, overwrite=options.overwrite)
         warm_up(job)
         preflight = preflight_of(job, vocabulary, files)
         if preflight.sample.is_whole:

@@ -118,7 +118,7 @@ def review_documents(
     if mended:
         done = "replaced" if options.corpus.encoding_errors == "replace" else "left out"
         warnings.append(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
-    if num_documents == 1 and "single_document" not in said:
+    if num_documents == 1 and not said & {"single_document", "giant_document"}:
         warnings.append(
             "the corpus is a single document, so every random next sentence comes from it too: "
             "put an empty line between documents"

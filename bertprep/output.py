@@ -105,6 +105,14 @@ class OutputFolder:
                 os.close(descriptor)
             time.sleep(0.1)
 
+    def require_folder(self) -> None:
+        """Raises UsageError where something else has its name, or that of a folder above it."""
+        existing = next(
+            path for path in (self.path, *self.path.absolute().parents) if path.exists()
+        )
+        if not existing.is_dir():
+            raise UsageError(f"{self.path}: is not a folder; name another --output")
+
     def foresee(self, plan: Plan, *, overwrite: bool) -> str:
         """What `begin` would find; nothing is written, and no lock is needed.
 
@@ -114,9 +122,6 @@ class OutputFolder:
         Raises:
             UsageError: as `begin`.
         """
-        parent = next(path for path in (self.path, *self.path.parents) if path.exists())
-        if not parent.is_dir():
-            raise UsageError(f"{self.path}: is not a folder; name another --output")
         manifest, old = self._read_plans()
         if old is None:
             self._refuse_foreign(plan)

@@ -3,7 +3,7 @@
 import re
 
 LINE = re.compile(
-    r"[\d,]+ files? of text[^:\n]*: (about )?[\d,]+ documents? -> (about )?[\d,]+ records, "
+    r"[\d,]+ files? of \w+[^:\n]*: (about )?[\d,]+ documents? -> (about )?[\d,]+ records, "
     r"[\d.]+ [KMG]?B, in .+\n"
 )
 

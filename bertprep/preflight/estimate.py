@@ -15,6 +15,7 @@ from bertprep.corpus.density import measure_text_bytes
 from bertprep.data import InputFile, TrainingInstances
 from bertprep.instances import create_training_instances
 from bertprep.options import CreateOptions, available_cores
+from bertprep.partitions import deal
 from bertprep.preflight.sample import Sample
 from bertprep.records import RecordSerializer
 from bertprep.shards import BLOCK_BYTES as BUFFER_BYTES
@@ -25,7 +26,7 @@ from bertprep.vocab import Vocabulary
 #: More repetitions take longer and tell no more.
 _MOST_DUPES = 10
 #: What a run does beside the kernels that are timed here: reading, dealing, fsync (benchmarks/).
-_OTHER_WORK = 1.15
+_OTHER_WORK = 1.3
 #: Workers share memory and caches: two are 1.89 times as fast as one.
 _PARALLEL_SHARE = 0.95
 
@@ -132,8 +133,10 @@ def estimate(job: Job, files: Sequence[InputFile], sample: Sample, built: Built)
     options, documents = job.options, sample.documents
     text_bytes = sample.num_bytes if sample.is_whole else measure_text_bytes(files)
     scale = text_bytes / max(1, sample.num_bytes)
+    # Documents of which only the start was looked at are whole ones all the same.
+    whole_bytes = sum(sampled.num_bytes for sampled in sample.blocks)
     # Held-out documents are gone through once.
-    held_out = job.partitions.eval_fraction
+    held_out = _share_held_out(job, sample)
     dupes = (1 - held_out) * options.instances.dupe_factor + held_out
     more_records = scale * dupes / built.dupes
     records, record_bytes = (
@@ -146,7 +149,7 @@ def estimate(job: Job, files: Sequence[InputFile], sample: Sample, built: Built)
         is_exact=sample.is_whole,
         dupes=built.dupes,
         text_bytes=text_bytes,
-        documents=scale * documents.num_documents,
+        documents=text_bytes * documents.num_documents / max(1, whole_bytes),
         sentences=scale * documents.num_sentences,
         tokens=tokens,
         records=records,
@@ -156,6 +159,14 @@ def estimate(job: Job, files: Sequence[InputFile], sample: Sample, built: Built)
         memory_bytes=_memory(job, sample, text_bytes, tokens, records, built),
         seconds=_seconds(job, files, sample, text_bytes, more_records, built),
     )
+
+
+def _share_held_out(job: Job, sample: Sample) -> float:
+    """Share of the tokens in documents that are held out."""
+    documents = sample.documents
+    held_out = deal(sample.hashed.hashes, job.partitions) >= job.partitions.num_partitions
+    sizes = np.diff(documents.sentence_offsets[documents.document_offsets])
+    return float(sizes[held_out].sum() / max(1, documents.num_tokens))
 
 
 def num_workers(options: CreateOptions) -> int:

@@ -15,7 +15,7 @@ from bertprep.data import InputFile, TokenizedDocuments
 from bertprep.files import in_bytes
 from bertprep.preflight.estimate import Built
 from bertprep.preflight.evidence import Evidence, Script, Trace, loses_marks, strip_marks
-from bertprep.preflight.sample import LARGEST_BLOCK_BYTES, Sample, SampledBlock
+from bertprep.preflight.sample import Sample, SampledBlock
 from bertprep.preflight.unknown import UnknownWords, find_unknown_words
 from bertprep.stages import Job
 from bertprep.vocab import Vocabulary
@@ -109,9 +109,8 @@ class Review:
         if trace.count * _CHARACTERS_A_MISREAD < self._evidence.num_characters:
             return None
         return (
-            f'{trace.where} has "{trace.example}", as {self._lines(trace)}: UTF-8 that was read as '
-            "Windows-1252 or Latin-1 and saved again. Undo it: "
-            "iconv -f UTF-8 -t CP1252 (or LATIN1) FILE > FILE.utf8"
+            f"{self._found(trace)}: UTF-8 that was read as Windows-1252 or Latin-1 and saved "
+            "again. Undo it: iconv -f UTF-8 -t CP1252 (or LATIN1) FILE > FILE.utf8"
         )
 
     def _replaced(self) -> str | None:
@@ -119,7 +118,7 @@ class Review:
         if trace is None or self._rare(trace, _MANY_REPLACED_LINES):
             return None
         return (
-            f"{trace.where} has U+FFFD, as {self._lines(trace)}: it stands for letters that were "
+            f"{self._found(trace)}: it stands for letters that were "
             "lost when the text was decoded. Convert it again from what it was: "
             "iconv -f ITS-ENCODING -t UTF-8"
         )
@@ -129,47 +128,51 @@ class Review:
         if trace is None or self._rare(trace, _MANY_MARKUP_LINES):
             return None
         return (
-            f'{trace.where} has "{trace.example}", as {self._lines(trace)}: tags and entities of '
-            "HTML become tokens as any text. Take them out first"
+            f"{self._found(trace)}: tags and entities of HTML become tokens as any text. Take them "
+            "out first"
         )
 
     def _rare(self, trace: Trace, share: float) -> bool:
         return trace.count < _FEW or trace.lines < share * self._evidence.num_lines
 
-    def _lines(self, trace: Trace) -> str:
+    def _found(self, trace: Trace) -> str:
         share = trace.lines / max(1, self._evidence.num_lines)
-        return f"{share:.1%} of the lines do"
+        shown = "U+FFFD" if trace.example == "\ufffd" else f'"{printable(trace.example)}"'
+        return f"{trace.where} has {shown}, as {share:.1%} of the lines do"
 
     # Documents and sentences.
 
     def _giant_document(self) -> str | None:
         sampled = max(self._sample.blocks, key=lambda sampled: sampled.num_bytes)
-        if sampled.num_bytes <= LARGEST_BLOCK_BYTES:
+        if sampled.large_document is None:
             return None
+        line, size = sampled.large_document
         return (
-            f"{sampled.where(0)}: the document that starts here has "
-            f"{in_bytes(sampled.num_bytes)}, so that most random next sentences of its partition "
-            "come from it too. Are the empty lines between documents missing? Put them in"
+            f"{sampled.where(line)}: the document that starts here has {in_bytes(size)}, so that "
+            "most random next sentences of its partition come from it too. Are the empty lines "
+            "between documents missing? Put them in"
         )
 
     def _few_documents(self) -> str | None:
-        num_documents = self._documents.num_documents
-        paths = {sampled.block.file.path for sampled in self._sample.blocks}
-        if not self._sample.is_whole:
+        blocks = self._sample.blocks
+        if self._sample.is_whole and self._documents.num_documents == 1:
+            files = 1
+        elif all(map(_is_file, blocks)):
+            files = sum(file.size > 0 for file in self._files)
+        else:
             return None
-        if num_documents == 1:
+        if files == 1:
             return (
                 "the corpus is a single document, so every random next sentence comes from it "
                 "too: put an empty line between documents"
             )
-        large = self._sample.num_bytes > _LONG_DOCUMENT_BYTES * num_documents
-        if num_documents != len(paths) or num_documents >= _FEW_DOCUMENTS or not large:
+        large = sum(sampled.num_bytes for sampled in blocks) > _LONG_DOCUMENT_BYTES * len(blocks)
+        if files >= _FEW_DOCUMENTS or not large:
             return None
-        sampled = self._sample.blocks[0]
         return (
-            f"there is no empty line in the text, so that each of its {num_documents} files is one "
-            f"document ({sampled.block.file.path} with {in_bytes(sampled.num_bytes)} for one): put "
-            "an empty line between documents"
+            f"there is no empty line in the text, so that each of its {files} files is one "
+            f"document ({blocks[0].block.file.path} with {in_bytes(blocks[0].num_bytes)} for one): "
+            "put an empty line between documents"
         )
 
     def _one_sentence(self) -> str | None:
@@ -177,7 +180,9 @@ class Review:
         share = np.count_nonzero(counts == 1) / len(counts)
         if len(counts) == 1 or share < _MANY_ONE_SENTENCE:
             return None
-        which = "every document has" if share == 1 else f"{share:.0%} of the documents have"
+        which = (
+            "every document has" if share == 1 else f"{min(share, 0.99):.0%} of the documents have"
+        )
         alone = "no instance has" if share == 1 else "their instances never have"
         sampled, sentence = self._first_sentence_alone()
         return (
@@ -294,7 +299,7 @@ class Review:
         stripped = strip_marks(word)
         # Letters of Hangul are drawn as the syllable that they are of, unless they stand apart.
         shown = " ".join(stripped) if script.name == "Hangul" else stripped
-        return f'"{word}" becomes "{shown}" ({where})'
+        return f'"{printable(word)}" becomes "{printable(shown)}" ({where})'
 
     def _many_unknown(self) -> str | None:
         share = self.share_unknown
@@ -317,6 +322,12 @@ class Review:
         return unknown / max(1, self._documents.num_tokens)
 
 
+def _is_file(sampled: SampledBlock) -> bool:
+    """A block that is a document and a file at once."""
+    file, documents = sampled.block.file, sampled.documents.num_documents
+    return documents == 1 and file.compression == "none" and sampled.num_bytes == file.size
+
+
 def some_counted(items: Sequence[tuple[str, int]], most: int = 4) -> str:
     """The first of some counted words: `ᚠᛇᚻ 12x, ᛒᛦᚦ 3x`."""
     return ", ".join(f"{_shown(word)} {count:,}x" for word, count in items[:most])
@@ -324,4 +335,11 @@ def some_counted(items: Sequence[tuple[str, int]], most: int = 4) -> str:
 
 def _shown(word: str) -> str:
     word = word if len(word) <= 20 else f"{word[:20]}..."
-    return word if word.isprintable() else ascii(word)[1:-1]
+    return printable(word)
+
+
+def printable(text: str) -> str:
+    """A text with escapes for what has no look of its own."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

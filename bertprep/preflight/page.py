@@ -5,17 +5,15 @@ as rough as they are known. Widths are columns of a terminal, two for a wide cha
 """
 
 import shutil
-import textwrap
 import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 
-from bertprep.corpus import estimate_text_bytes
 from bertprep.data import InputFile
 from bertprep.files import in_bytes
 from bertprep.preflight.estimate import Estimate, num_workers
-from bertprep.preflight.findings import Finding, Review, some_counted
+from bertprep.preflight.findings import Finding, Review, printable, some_counted
 from bertprep.preflight.sample import Sample, SampledBlock
 from bertprep.stages import Job
 from bertprep.vocab import Vocabulary
@@ -46,10 +44,11 @@ def in_time(seconds: float) -> str:
 def short_line(files: Sequence[InputFile], estimate: Estimate, job: Job) -> str:
     """The line before a run."""
     exact = estimate.is_exact
+    documents = _counted(about(estimate.documents, exact), "document")
     records = about(estimate.records, _records_are_exact(estimate, job))
     return (
-        f"{_input(files)}: {_counted(about(estimate.documents, exact), 'document')} -> {records} "
-        f"records, {in_bytes(estimate.shard_bytes)}, in {in_time(estimate.seconds)}"
+        f"{_input(files, estimate)}: {documents} -> {records} records, "
+        f"{in_bytes(estimate.shard_bytes)}, in {in_time(estimate.seconds)}"
     )
 
 
@@ -96,7 +95,7 @@ def _rows_of_text(
 ) -> list[tuple[str, str]]:
     exact, documents = estimate.is_exact, sample.documents
     looked_at = "all of it was read" if exact else f"{in_bytes(sample.num_bytes)} were read"
-    rows = [("input", f"{_input(files)}; {looked_at}")]
+    rows = [("input", f"{_input(files, estimate)}; {looked_at}")]
     if not documents.num_documents:
         return rows
     sentences = documents.num_sentences
@@ -104,7 +103,7 @@ def _rows_of_text(
     words = int(np.count_nonzero(~documents.continues_word))
     longest, number = review.longest_sentence()
     line_block, line = _longest_line(sample)
-    largest = max(sample.blocks, key=lambda sampled: sampled.num_bytes)
+    tokens, largest, first = _largest_document(sample)
     unknown = f"{review.share_unknown:.2%}"
     if review.share_unknown:
         unknown += f", such as {some_counted(review.unknown.words)} ({review.unknown.where})"
@@ -120,6 +119,7 @@ def _rows_of_text(
             f"{about(estimate.tokens, exact)}; {documents.num_tokens / sentences:.1f} a sentence, "
             f"{documents.num_tokens / max(1, words):.2f} a word",
         ),
+        ("largest document", f"{tokens:,} tokens{_at(largest, first)}"),
         ("longest sentence", f"{sizes.max():,} tokens{_at(longest, number)}"),
         (
             "longest line",
@@ -127,8 +127,6 @@ def _rows_of_text(
         ),
         ("[UNK]", unknown),
     ]
-    if largest.num_bytes > estimate.text_bytes / 2 and documents.num_documents == 1:
-        rows.append(("largest document", in_bytes(largest.num_bytes)))
     return rows
 
 
@@ -143,7 +141,10 @@ def _rows_of_records(job: Job, estimate: Estimate) -> list[tuple[str, str]]:
         ("partitions", f"{partitions.num_all_partitions:,}{more}; {of_text} of text each"),
         ("shards", f"{partitions.num_shards + held_out:,}"),
         ("records", about(estimate.records, _records_are_exact(estimate, job))),
-        ("size", f"{in_bytes(estimate.shard_bytes)}; on the way {in_bytes(estimate.disk_bytes)}"),
+        (
+            "size",
+            f"{in_bytes(estimate.shard_bytes)}, {in_bytes(estimate.disk_bytes)} while it works",
+        ),
         ("memory", f"about {in_bytes(round(estimate.memory_bytes, -7))} {with_workers}"),
         ("time", f"{in_time(estimate.seconds)} {with_workers}"),
     ]
@@ -158,13 +159,15 @@ def _records_are_exact(estimate: Estimate, job: Job) -> bool:
     )
 
 
-def _input(files: Sequence[InputFile]) -> str:
+def _input(files: Sequence[InputFile], estimate: Estimate) -> str:
     """`4 files of text (gzip), 181.2 KB`."""
     packed = sorted({file.compression for file in files} - {"none"})
     kinds = f" ({', '.join(packed)})" if packed else ""
     size = in_bytes(sum(file.size for file in files))
-    more = f" (about {in_bytes(estimate_text_bytes(files))} of text)" if packed else ""
-    return f"{_counted(f'{len(files):,}', 'file')} of text{kinds}, {size}{more}"
+    more = f" (about {in_bytes(estimate.text_bytes)} of text)" if packed else ""
+    formats = sorted({getattr(file, "format", "text") for file in files})
+    number = _counted(f"{len(files):,}", "file")
+    return f"{number} of {' and '.join(formats)}{kinds}, {size}{more}"
 
 
 def _counted(number: str, noun: str) -> str:
@@ -175,6 +178,17 @@ def _at(sampled: SampledBlock, sentence: int) -> str:
     if not len(sampled.sentence_lines):
         return ""
     return f" ({sampled.where(int(sampled.sentence_lines[sentence]))})"
+
+
+def _largest_document(sample: Sample) -> tuple[int, SampledBlock, int]:
+    """Its tokens, the block that it is in, and the number of its first sentence there."""
+    best = (0, sample.blocks[0], 0)
+    for sampled in sample.blocks:
+        first_sentences = sampled.documents.document_offsets
+        sizes = np.diff(sampled.documents.sentence_offsets[first_sentences])
+        if len(sizes) and sizes.max() > best[0]:
+            best = (int(sizes.max()), sampled, int(first_sentences[np.argmax(sizes)]))
+    return best
 
 
 def _longest_line(sample: Sample) -> tuple[SampledBlock, int]:
@@ -205,32 +219,31 @@ def _tokenized(
     ids = documents.token_ids[first:last]
     pieces = " ".join(vocabulary.tokens[i] for i in ids)
     text = " ".join(sampled.lines[line].split())
-    shown = [_fitting(_printable(part), width - 4) for part in (text, pieces)]
+    shown = [_fitting(printable(part), width - 4) for part in (text, pieces)]
     return [f"  {sampled.where(line)}", *(f"    {part}" for part in shown)]
 
 
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def _columns(text: str) -> int:
+    """How wide a terminal shows a text."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _fitting(text: str, width: int) -> str:
     """A text cut off where a terminal of this many columns ends."""
-    columns = 0
-    for number, character in enumerate(text):
-        columns += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if columns > width - 3 and len(text) > number + 2:
-            return f"{text[:number]}..."
-    return text
+    if _columns(text) <= width:
+        return text
+    while _columns(text) > width - 3:
+        text = text[: max(1, len(text) - max(1, (_columns(text) - width) // 2))]
+    return f"{text}..."
 
 
 def _hang(text: str, width: int, first: str, rest: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    """A text in lines of at most that width; only a word that is longer stands out."""
+    lines, line = [], first
+    for word in text.split():
+        blank = "" if line in (first, rest) else " "
+        if blank and _columns(line) + 1 + _columns(word) > width:
+            lines.append(line)
+            line, blank = rest, ""
+        line += blank + word
+    return [*lines, line]

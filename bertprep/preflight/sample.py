@@ -21,8 +21,11 @@ from bertprep.tokenization import BasicTokenizer
 
 PLACES = 128
 PLACE_BYTES = 1 << 14
-#: Of a larger document the start is looked at; that is more than most documents have.
+#: A document of more is a giant: few texts are longer than this, and novels are not.
 LARGEST_BLOCK_BYTES = 4 << 20
+#: Of a place where the documents are large their start is enough, and not too much of them is read.
+_MOST_BYTES_OF_A_PLACE = 4 * PLACE_BYTES
+_MOST_BYTES_READ = 64 << 20
 #: To count its lines a file is read from its start; further in than this, bytes must do.
 _MOST_BYTES_READ_BACK = 64 << 20
 
@@ -45,15 +48,32 @@ class SampledBlock:
 
     block: Block
     lines: list[str]
-    documents: TokenizedDocuments
+    hashed: HashedDocuments
     sentence_lines: np.ndarray
     num_bytes: int
+
+    @property
+    def documents(self) -> TokenizedDocuments:
+        return self.hashed.documents
+
+    @property
+    def large_document(self) -> tuple[int, int] | None:
+        """The line where the document starts that was cut off, and all its bytes."""
+        if self.num_bytes <= LARGEST_BLOCK_BYTES:
+            return None
+        # It is the block's last one, or reading would have stopped before.
+        blank = [number for number, line in enumerate(self.lines) if not line.strip()]
+        start = blank[-1] + 1 if blank else 0
+        return start, self.num_bytes - len(self._before(start))
+
+    def _before(self, line: int) -> bytes:
+        return "".join(f"{text}\n" for text in self.lines[:line]).encode("utf-8", "surrogateescape")
 
     def where(self, line: int) -> str:
         """File and line for a person, of a line counted from 0."""
         if self.block.first_line is None and self.block.offset > _MOST_BYTES_READ_BACK:
-            before = "\n".join(self.lines[:line]).encode("utf-8", "surrogateescape")
-            return f"{self.block.file.path}, byte {self.block.offset + len(before):,}"
+            offset = self.block.offset + len(self._before(line))
+            return f"{self.block.file.path}, byte {offset:,}"
         return f"{self.block.file.path}:{line_number(self.block, self.block.offset) + line}"
 
 
@@ -77,16 +97,18 @@ class Sample:
         return sum(len(sampled.block.data) for sampled in self.blocks)
 
     @cached_property
-    def documents(self) -> TokenizedDocuments:
+    def hashed(self) -> HashedDocuments:
         """All documents of the sample, one behind the other."""
-        parts = [sampled.documents for sampled in self.blocks] or [_NO_DOCUMENTS]
-        return join_documents(
-            [HashedDocuments(part, np.zeros(part.num_documents, np.uint64)) for part in parts]
-        ).documents
+        return join_documents([sampled.hashed for sampled in self.blocks] or [_NO_DOCUMENTS])
+
+    @property
+    def documents(self) -> TokenizedDocuments:
+        return self.hashed.documents
 
 
-_NO_DOCUMENTS = TokenizedDocuments(
-    np.zeros(0, np.uint32), np.zeros(1, np.int64), np.zeros(1, np.int64)
+_NO_DOCUMENTS = HashedDocuments(
+    TokenizedDocuments(np.zeros(0, np.uint32), np.zeros(1, np.int64), np.zeros(1, np.int64)),
+    np.zeros(0, np.uint64),
 )
 
 
@@ -100,52 +122,66 @@ def take_sample(job: Job, files: Sequence[InputFile]) -> Sample:
     basic = BasicTokenizer(options.tokenizer.lowercase, options.tokenizer.strip_accents)
     skip = options.corpus.encoding_errors == "skip"
     blocks: list[SampledBlock] = []
-    seconds: list[float] = []
     chosen = _Chosen(job, files)
     for block in chosen.blocks():
         num_bytes = len(block.data)
-        block = _cut_off(block)
-        begin = time.thread_time()
-        documents = tokenize_block(job, block).documents
-        seconds.append(time.thread_time() - begin)
+        block = _cut_off(block, chosen.most_bytes)
+        hashed = tokenize_block(job, block)
         text = block.data.replace(b"\r", b"").decode("utf-8", "surrogateescape")
         lines = text.removesuffix("\n").split("\n")
-        sentence_lines = _sentence_lines(lines, documents.num_sentences, basic, skip)
-        blocks.append(SampledBlock(block, lines, documents, sentence_lines, num_bytes))
-    # The first ones make tables of characters and fill the memo, which a long run does once.
-    later = slice(len(blocks) // 2, None)
-    later_bytes = sum(len(sampled.block.data) for sampled in blocks[later])
-    return Sample(blocks, chosen.is_whole, sum(seconds[later]) / max(1, later_bytes))
+        sentence_lines = _sentence_lines(lines, hashed.documents.num_sentences, basic, skip)
+        blocks.append(SampledBlock(block, lines, hashed, sentence_lines, num_bytes))
+    return Sample(blocks, chosen.is_whole, _time_tokenizing(job, blocks))
+
+
+def _time_tokenizing(job: Job, blocks: Sequence[SampledBlock]) -> float:
+    """Processor seconds a byte, with the tables and the memo warm, as in most of a long run."""
+    timed = blocks[len(blocks) // 2 :]
+    begin = time.thread_time()
+    for sampled in timed:
+        tokenize_block(job, sampled.block)
+    seconds = time.thread_time() - begin
+    return seconds / max(1, sum(len(sampled.block.data) for sampled in timed))
 
 
 class _Chosen:
-    """The blocks of the sample, and, when they have been read, whether they were all."""
+    """The blocks of the sample, and, when they have been read, whether they were all.
+
+    Attributes:
+        most_bytes: what is looked at of one block.
+        is_whole: nothing was left out.
+    """
 
     def __init__(self, job: Job, files: Sequence[InputFile]) -> None:
         self._options = job.options.corpus
         self._total = max(1, estimate_text_bytes(files))
         self._splits = plan_splits(files, max(self._total // PLACES, PLACE_BYTES))
-        self.is_whole = True
+        self.is_whole = self._total <= PLACES * PLACE_BYTES
+        self.most_bytes = LARGEST_BLOCK_BYTES if self.is_whole else _MOST_BYTES_OF_A_PLACE
 
     def blocks(self) -> Iterator[Block]:
-        whole = self._total <= PLACES * PLACE_BYTES
+        small = self.is_whole
         # The factor bounds what a small file may hold that was compressed a thousand times.
-        wanted = 2 * PLACES * PLACE_BYTES if whole else 0
+        wanted = 2 * PLACES * PLACE_BYTES if small else 0
+        most = wanted if small else 2 * PLACE_BYTES
         large_document = ("", 0)
+        num_read = 0
         position = 0
         for split in self._splits:
             end = position + self._size(split)
-            if not whole:
+            if not small:
                 wanted += PLACE_BYTES * (self._places_before(end) - self._places_before(position))
             position = end
             path, read_up_to = large_document
             if split.file.path == path and split.start < read_up_to:
                 continue  # All of it was read already, to find the end of its document.
-            if wanted <= 0:
+            if wanted <= 0 or num_read > _MOST_BYTES_READ:
                 self.is_whole = False
                 continue
             for block in read_blocks(split, self._options, PLACE_BYTES):
-                wanted -= len(block.data)
+                num_read += len(block.data)
+                # No more than what two places want, or one large document were all of the sample.
+                wanted -= min(len(block.data), most)
                 if len(block.data) > LARGEST_BLOCK_BYTES:
                     self.is_whole = False
                     large_document = (split.file.path, block.offset + len(block.data))
@@ -163,10 +199,10 @@ class _Chosen:
         return -(-position * PLACES // self._total)
 
 
-def _cut_off(block: Block) -> Block:
-    if len(block.data) <= LARGEST_BLOCK_BYTES:
+def _cut_off(block: Block, most_bytes: int) -> Block:
+    if len(block.data) <= most_bytes:
         return block
-    end = block.data.find(b"\n", LARGEST_BLOCK_BYTES) + 1
+    end = block.data.find(b"\n", most_bytes) + 1
     return replace(block, data=block.data[:end] if end else block.data)
 
 

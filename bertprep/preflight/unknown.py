@@ -3,6 +3,7 @@
 Only lines with an [UNK] are gone through, and not all of them: 0.1 s at most.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -46,7 +47,8 @@ def find_unknown_words(
     for sampled in sample.blocks:
         seen = 0
         for number in _lines_with(sampled, vocabulary.unk_id):
-            line = sampled.lines[number]
+            # As the tokenizer sees it, which drops U+FFFD.
+            line = re.sub("[\ud800-\udfff]", "\ufffd", sampled.lines[number])
             seen += len(line)
             for word in basic.tokenize(line):
                 if pieces.tokenize(word) == _UNKNOWN:
