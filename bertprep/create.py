@@ -27,6 +27,7 @@ from bertprep.manifest import Plan, make_manifest, make_plan
 from bertprep.options import CreateOptions, available_cores
 from bertprep.output import OutputFolder
 from bertprep.partitions import plan_partitions
+from bertprep.preflight import Preflight
 from bertprep.preflight import look_ahead as preflight_of
 from bertprep.progress import message, progress
 from bertprep.stages import (
@@ -75,7 +76,7 @@ def create(options: CreateOptions) -> Summary:
         if state == "resumed":
             _say(options, f"{options.output}: going on with what an earlier run has left here")
         else:
-            preflight = preflight_of(job, vocabulary, files)
+            preflight = _look(job, vocabulary, files)
             said = preflight.said
             _say(options, preflight.short_line())
             _warn(options, *(finding.text for finding in preflight.findings))
@@ -109,9 +110,7 @@ def look_ahead(options: CreateOptions) -> str:
         plan, job, files = _prepare(options, vocabulary, Path(spool))
         state = folder.foresee(plan, overwrite=options.overwrite)
         warm_up(job)
-        preflight = preflight_of(job, vocabulary, files)
-        if preflight.sample.is_whole:
-            require_documents(options, preflight.sample.documents.num_documents)
+        preflight = _look(job, vocabulary, files)
         if options.check_disk and state in ("new", "other"):
             require_space(preflight.estimate.disk_bytes, options.output)
         return preflight.full_page(f"{options.output}: {_PROSPECTS[state]}")
@@ -133,6 +132,13 @@ def _prepare(
     blob_bytes = min(max(BLOCK_BYTES, text_bytes // _MOST_BLOBS), _LARGEST_BLOB_BYTES)
     job = Job(options, partitions, vocabulary.sha256, blob_bytes, options.output, work)
     return plan, job, files
+
+
+def _look(job: Job, vocabulary: Vocabulary, files: tuple[InputFile, ...]) -> Preflight:
+    preflight = preflight_of(job, vocabulary, files)
+    if preflight.sample.is_whole:
+        require_documents(job.options, preflight.sample.documents.num_documents)
+    return preflight
 
 
 def _find_files(options: CreateOptions, spool: Path) -> tuple[InputFile, ...]:

@@ -171,10 +171,9 @@ class Evidence:
         """Those of MARKED_SCRIPTS that are there."""
         found: dict[str, list[tuple[str, int]]] = {}
         for character, count in self.characters.items():
-            if category(character)[0] in "LM" and not character.isascii():
-                script = MARKED_SCRIPTS.get(name(character, "").partition(" ")[0])
-                if script:
-                    found.setdefault(script, []).append((character, count))
+            script = marked_script(character)
+            if script:
+                found.setdefault(script, []).append((character, count))
         scripts = []
         for script, characters in found.items():
             changed = {c: n for c, n in characters if loses_marks(c)}
@@ -189,6 +188,13 @@ class Evidence:
         """Letters that are capitals, and all that have two cases."""
         cased = {c: n for c, n in self.characters.items() if c.lower() != c.upper()}
         return sum(n for c, n in cased.items() if c != c.lower()), sum(cased.values())
+
+
+def marked_script(character: str) -> str | None:
+    """The one of MARKED_SCRIPTS that a letter or a mark is of."""
+    if character.isascii() or category(character)[0] not in "LM":
+        return None
+    return MARKED_SCRIPTS.get(name(character, "").partition(" ")[0])
 
 
 def strip_marks(text: str) -> str:

@@ -7,30 +7,25 @@ whatever its language, has none of them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from bertprep.data import InputFile, TokenizedDocuments
 from bertprep.files import in_bytes
 from bertprep.preflight.estimate import Built
-from bertprep.preflight.evidence import Evidence, Script, Trace, loses_marks, strip_marks
+from bertprep.preflight.evidence import Evidence, Trace
+from bertprep.preflight.fit import Fit, printable
 from bertprep.preflight.sample import Sample, SampledBlock
-from bertprep.preflight.unknown import UnknownWords, find_unknown_words
 from bertprep.stages import Job
 from bertprep.vocab import Vocabulary
 
-#: Shares of documents, sentences, tokens, letters or lines from which on something is said.
+#: Shares of documents, lines or tokens from which on something is said.
 _MANY_ONE_SENTENCE = 0.8
 _MANY_ONE_TOKEN = 0.3
 _MANY_LONG = 0.05
 _MANY_CUT = 0.25
-_MANY_UNKNOWN = 0.01
 _MANY_MARKUP_LINES = 0.01
 _MANY_REPLACED_LINES = 0.001
-_MUCH_OF_A_SCRIPT = 0.05
-_MANY_CHANGED = 0.005
-_FEW_CAPITALS = 0.0005
 #: Characters for one that was misread; accents, quotes and dashes are more frequent.
 _CHARACTERS_A_MISREAD = 20_000
 #: Fewer examples than this may be chance, or a text about just that.
@@ -54,6 +49,9 @@ class Review:
     Args:
         files: of the corpus.
         built: the sample's records.
+
+    Attributes:
+        fit: of the vocabulary to the text.
     """
 
     def __init__(
@@ -65,20 +63,15 @@ class Review:
         built: Built,
     ) -> None:
         self._options = job.options
-        self._vocabulary = vocabulary
         self._files = files
         self._sample = sample
         self._built = built
         self._evidence = Evidence(sample)
+        self.fit = Fit(job.options, vocabulary, sample, self._evidence)
 
     @property
     def _documents(self) -> TokenizedDocuments:
         return self._sample.documents
-
-    @cached_property
-    def unknown(self) -> UnknownWords:
-        """The words behind [UNK]."""
-        return find_unknown_words(self._sample, self._vocabulary, self._options.tokenizer)
 
     def findings(self) -> list[Finding]:
         """What is wrong with the text first, since the rest may follow from it."""
@@ -93,9 +86,9 @@ class Review:
             "one_sentence": self._one_sentence,
             "one_token": self._one_token,
             "cut": self._cut,
-            "casing": self._casing,
-            "accents": self._accents,
-            "unknown": self._many_unknown,
+            "casing": self.fit.casing,
+            "accents": self.fit.accents,
+            "unknown": self.fit.many_unknown,
         }
         said = [(name, look()) for name, look in looks.items()]
         return [Finding(name, text) for name, text in said if text]
@@ -155,6 +148,8 @@ class Review:
 
     def _few_documents(self) -> str | None:
         blocks = self._sample.blocks
+        if any(sampled.large_document for sampled in blocks):
+            return None  # That says it all.
         if self._sample.is_whole and self._documents.num_documents == 1:
             files = 1
         elif all(map(_is_file, blocks)):
@@ -241,105 +236,8 @@ class Review:
             return ""
         return f"{before}{sampled.where(int(sampled.sentence_lines[sentence]))}{after}"
 
-    # The vocabulary.
-
-    def _casing(self) -> str | None:
-        capitals, cased = self._evidence.capitals
-        warning = self._vocabulary.casing_warning(self._options.tokenizer.lowercase)
-        if warning:
-            share = capitals / max(1, cased)
-            return f"{warning} (Of the letters of the text {share:.1%} are capitals.)"
-        if self._options.tokenizer.lowercase or capitals >= _FEW_CAPITALS * cased:
-            return None
-        # The vocabulary is cased, as the option says, or it has no letters with cases.
-        if not self._vocabulary.casing_warning(lowercase=True):
-            return None
-        return (
-            f"{capitals or 'none'} of the {cased:,} letters of the text are capitals, and "
-            "the vocabulary is cased: was the text lower-cased before? Use the text as it was, or "
-            "an uncased vocabulary"
-        )
-
-    def _accents(self) -> str | None:
-        if not self._options.tokenizer.strip_accents:
-            return None
-        letters = max(1, self._evidence.num_letters)
-        scripts = [
-            script
-            for script in self._evidence.scripts()
-            if script.letters >= _MUCH_OF_A_SCRIPT * letters
-            and script.changed >= _MANY_CHANGED * script.letters
-        ]
-        if not scripts:
-            return None
-        marked = sum(map(loses_marks, self._vocabulary.tokens))
-        scripts = [s for s in scripts if s.name != "Hangul" or marked or not self._has_jamo()]
-        if not scripts:
-            return None
-        script = max(scripts, key=lambda script: script.letters)
-        way_out = (
-            f"Pass --no-strip-accents: {marked:,} pieces of the vocabulary have them"
-            if marked
-            else "Pass --no-strip-accents, with a vocabulary that was made so"
-        )
-        return (
-            f"--strip-accents (on with --lowercase) takes marks off that {script.name} needs: "
-            f"{self._marks_lost(script)}. {way_out}"
-        )
-
-    def _has_jamo(self) -> bool:
-        """The vocabulary knows Hangul by the letters that its syllables fall apart into."""
-        return any("\u1100" <= c <= "\u11ff" for token in self._vocabulary.tokens for c in token)
-
-    def _marks_lost(self, script: Script) -> str:
-        """An example: `がく becomes かく (ja.txt:3)`."""
-        word, where = self._evidence.find_word(script.example)
-        at = word.index(script.example)
-        word = word[max(0, at - 4) : at + 5]
-        stripped = strip_marks(word)
-        # Letters of Hangul are drawn as the syllable that they are of, unless they stand apart.
-        shown = " ".join(stripped) if script.name == "Hangul" else stripped
-        return f'"{printable(word)}" becomes "{printable(shown)}" ({where})'
-
-    def _many_unknown(self) -> str | None:
-        share = self.share_unknown
-        if share <= _MANY_UNKNOWN:
-            return None
-        words = self.unknown
-        examples = some_counted(words.words)
-        missing = f"; the vocabulary has no {some_counted(words.characters)}" * bool(
-            words.characters
-        )
-        return (
-            f"{share:.1%} of the tokens are [UNK], such as {examples} ({words.where}){missing}: "
-            "does the vocabulary fit the language, and --lowercase its casing?"
-        )
-
-    @cached_property
-    def share_unknown(self) -> float:
-        """Share of the sample's tokens that are [UNK]."""
-        unknown = np.count_nonzero(self._documents.token_ids == self._vocabulary.unk_id)
-        return unknown / max(1, self._documents.num_tokens)
-
 
 def _is_file(sampled: SampledBlock) -> bool:
     """A block that is a document and a file at once."""
     file, documents = sampled.block.file, sampled.documents.num_documents
     return documents == 1 and file.compression == "none" and sampled.num_bytes == file.size
-
-
-def some_counted(items: Sequence[tuple[str, int]], most: int = 4) -> str:
-    """The first of some counted words: `ᚠᛇᚻ 12x, ᛒᛦᚦ 3x`."""
-    return ", ".join(f"{_shown(word)} {count:,}x" for word, count in items[:most])
-
-
-def _shown(word: str) -> str:
-    word = word if len(word) <= 20 else f"{word[:20]}..."
-    return printable(word)
-
-
-def printable(text: str) -> str:
-    """A text with escapes for what has no look of its own."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -13,7 +13,8 @@ import numpy as np
 from bertprep.data import InputFile
 from bertprep.files import in_bytes
 from bertprep.preflight.estimate import Estimate, num_workers
-from bertprep.preflight.findings import Finding, Review, printable, some_counted
+from bertprep.preflight.findings import Finding, Review
+from bertprep.preflight.fit import printable, some_counted
 from bertprep.preflight.sample import Sample, SampledBlock
 from bertprep.stages import Job
 from bertprep.vocab import Vocabulary
@@ -38,7 +39,9 @@ def in_time(seconds: float) -> str:
         return f"about {round(seconds, -1):.0f} s"
     if seconds < 95 * 60:
         return f"about {seconds / 60:.0f} min"
-    return f"about {seconds / 3600:.1f} hours"
+    if seconds < 48 * 3600:
+        return f"about {seconds / 3600:.1f} hours"
+    return f"about {seconds / 86400:.1f} days"
 
 
 def short_line(files: Sequence[InputFile], estimate: Estimate, job: Job) -> str:
@@ -104,9 +107,11 @@ def _rows_of_text(
     longest, number = review.longest_sentence()
     line_block, line = _longest_line(sample)
     tokens, largest, first = _largest_document(sample)
-    unknown = f"{review.share_unknown:.2%}"
-    if review.share_unknown:
-        unknown += f", such as {some_counted(review.unknown.words)} ({review.unknown.where})"
+    unknown = f"{review.fit.share_unknown:.2%}"
+    if review.fit.share_unknown and review.fit.unknown.words:
+        unknown += (
+            f", such as {some_counted(review.fit.unknown.words)} ({review.fit.unknown.where})"
+        )
     rows += [
         ("documents", about(estimate.documents, exact)),
         (
@@ -216,7 +221,7 @@ def _tokenized(
     line = int(sampled.sentence_lines[sentence])
     documents = sampled.documents
     first, last = documents.sentence_offsets[sentence : sentence + 2]
-    ids = documents.token_ids[first:last]
+    ids = documents.token_ids[first : min(last, first + width)]
     pieces = " ".join(vocabulary.tokens[i] for i in ids)
     text = " ".join(sampled.lines[line].split())
     shown = [_fitting(printable(part), width - 4) for part in (text, pieces)]
@@ -230,6 +235,7 @@ def _columns(text: str) -> int:
 
 def _fitting(text: str, width: int) -> str:
     """A text cut off where a terminal of this many columns ends."""
+    text = text[: width + 1]  # No character is narrower than a column.
     if _columns(text) <= width:
         return text
     while _columns(text) > width - 3:
