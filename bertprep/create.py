@@ -10,9 +10,11 @@ import contextlib
 import dataclasses
 import functools
 import os
+import tempfile
 import time
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from bertprep.corpus import (
     Split,
@@ -28,6 +30,7 @@ from bertprep.engines.tasks import Engine, Task
 from bertprep.findings import (
     Summary,
     count_text,
+    require_documents,
     require_space,
     require_text,
     require_tokenizer,
@@ -36,8 +39,9 @@ from bertprep.findings import (
 )
 from bertprep.manifest import Plan, make_manifest, make_plan
 from bertprep.options import CreateOptions, available_cores
-from bertprep.output import OutputFolder
 from bertprep.partitions import plan_partitions
+from bertprep.preflight import Preflight
+from bertprep.preflight import look_ahead as preflight_of
 from bertprep.progress import message, progress
 from bertprep.sentences import splitter_identity
 from bertprep.stages import (
@@ -55,6 +59,14 @@ from bertprep.stages import (
 from bertprep.uploads import open_output
 from bertprep.vocab import Vocabulary
 
+#: What would become of the output, by its state.
+_PROSPECTS = {
+    "new": "would be made",
+    "other": "what another command made there would be removed, and this written",
+    "resumed": "an earlier run would be gone on with",
+    "complete": "is complete already, nothing would be done",
+}
+
 #: A corpus of more blobs than this gets larger ones: each build task reads from all of them.
 _MOST_BLOBS = 4096
 _LARGEST_BLOB_BYTES = 8 * BLOCK_BYTES
@@ -68,53 +80,92 @@ def create(options: CreateOptions) -> Summary:
     """
     begin = time.monotonic()
     vocabulary = Vocabulary.load(options.vocab)
-    _warn(options, vocabulary.casing_warning(options.tokenizer.lowercase))
     require_tokenizer(options.tokenizer, vocabulary)
-    splitter = splitter_identity(options.corpus)
     with open_output(options.output, options.work_folder) as folder:
-        files = _find_files(options, folder)
-        text_bytes = estimate_text_bytes(files)
-        partitions = plan_partitions(
-            text_bytes,
-            num_shards=options.num_shards,
-            num_partitions=options.num_partitions,
-            eval_fraction=options.eval_fraction,
-        )
-        plan = make_plan(options, vocabulary, files, partitions) | splitter
+        job, files = _prepare(options, vocabulary, folder.path, folder.work)
+        job = dataclasses.replace(job, url=folder.url)
+        plan = _plan(job, vocabulary, files)
         state = folder.begin(plan, overwrite=options.overwrite)
         if state == "complete":
             return _summary(state, folder.read_manifest(), begin)
+        warm_up(job)
+        said: set[str] = set()
         if state == "resumed":
             _say(options, f"{options.output}: going on with what an earlier run has left here")
-        elif options.check_disk:
-            require_space(options, text_bytes, folder.path)
-        if partitions.num_eval_partitions:
+        else:
+            preflight = preflight_of(job, files)
+            said = preflight.said
+            _say(options, preflight.line)
+            _warn(options, *(finding.text for finding in preflight.findings))
+            _require_space(job, preflight)
+        if job.partitions.num_eval_partitions:
             folder.make_eval_folder()
 
-        blob_bytes = min(max(BLOCK_BYTES, text_bytes // _MOST_BLOBS), _LARGEST_BLOB_BYTES)
-        job = Job(
-            options, partitions, vocabulary.sha256, blob_bytes, folder.path, folder.work, folder.url
-        )
         if options.execution.engine == "spark":
             job, files = _seen_from_anywhere(job, files)
         built = find_built(job)
         with _engine(job) as engine:
-            splits = plan_splits(files, blob_bytes, options.corpus)
+            splits = plan_splits(files, job.blob_bytes, options.corpus)
             found = _tokenize(engine, job, splits, built)
-            _warn(options, *review_documents(job, found))
-            _build(engine, job, built, text_bytes)
+            _warn(options, *review_documents(job, found, said))
+            _build(engine, job, built, estimate_text_bytes(files))
         manifest = _manifest(plan, job, built, found)
-        _warn(options, *review_records(manifest["counts"], built))
+        _warn(options, *review_records(manifest["counts"], built, said))
         folder.finish(vocabulary.data, manifest)
         return _summary(state, manifest, begin)
 
 
-def _find_files(options: CreateOptions, folder: OutputFolder) -> tuple[InputFile, ...]:
+def look_ahead(options: CreateOptions) -> str:
+    """What `create` would do, as a page for a person; nothing is written.
+
+    Raises:
+        BertprepError: what can be known to be wrong before the work.
+    """
+    vocabulary = Vocabulary.load(options.vocab)
+    require_tokenizer(options.tokenizer, vocabulary)
+    folder = open_output(options.output, options.work_folder)
+    folder.require_folder()
+    # stdin is copied, since its size has to be known; to a folder that goes away.
+    with tempfile.TemporaryDirectory(prefix="bertprep-") as spool:
+        job, files = _prepare(options, vocabulary, folder.path, Path(spool))
+        plan = _plan(job, vocabulary, files)
+        state = folder.foresee(plan, overwrite=options.overwrite)
+        warm_up(job)
+        preflight = preflight_of(job, files, prospect=f"{options.output}: {_PROSPECTS[state]}")
+        if preflight.is_whole:
+            require_documents(options, preflight.counts)
+        if state in ("new", "other"):
+            _require_space(job, preflight)
+        return preflight.page
+
+
+def _prepare(
+    options: CreateOptions, vocabulary: Vocabulary, folder: Path, work: Path
+) -> tuple[Job, tuple[InputFile, ...]]:
+    """All that is known before the text is read."""
+    files = _find_files(options, work / "stdin")
+    text_bytes = estimate_text_bytes(files)
+    partitions = plan_partitions(
+        text_bytes,
+        num_shards=options.num_shards,
+        num_partitions=options.num_partitions,
+        eval_fraction=options.eval_fraction,
+    )
+    blob_bytes = min(max(BLOCK_BYTES, text_bytes // _MOST_BLOBS), _LARGEST_BLOB_BYTES)
+    return Job(options, partitions, vocabulary.sha256, blob_bytes, folder, work), files
+
+
+def _plan(job: Job, vocabulary: Vocabulary, files: tuple[InputFile, ...]) -> Plan:
+    options = job.options
+    return make_plan(options, vocabulary, files, job.partitions) | splitter_identity(options.corpus)
+
+
+def _find_files(options: CreateOptions, spool: Path) -> tuple[InputFile, ...]:
     inputs = find_inputs(
         options.inputs,
         vocab=options.vocab,
         output=options.output,
-        spool=folder.work / "stdin",
+        spool=spool,
         format=options.corpus.format,
     )
     _warn(options, *inputs.warnings)
@@ -123,6 +174,14 @@ def _find_files(options: CreateOptions, folder: OutputFolder) -> tuple[InputFile
     if told:
         _say(options, told)
     return files
+
+
+def _require_space(job: Job, preflight: Preflight) -> None:
+    if job.options.check_disk:
+        # What goes to a store is here until it is uploaded, shard by shard.
+        is_remote = isinstance(job.options.output, str)
+        wanted = preflight.blob_bytes if is_remote else preflight.disk_bytes
+        require_space(wanted, job.folder)
 
 
 def _seen_from_anywhere(
@@ -150,7 +209,6 @@ def _engine(job: Job) -> contextlib.AbstractContextManager[Engine]:
         set_up = functools.partial(set_up_machine, job, zlib.ZLIB_RUNTIME_VERSION)
         tell = functools.partial(_warn, options)
         return SparkEngine(options.execution, job.work, num_keys, set_up, tell)
-    warm_up(job)
     on_retry = functools.partial(_tell_retry, options)
     workers = LocalEngine(options.workers or available_cores(), on_retry=on_retry)
     return LocalExchange(workers, job.work, num_keys, keep_freed_memory)

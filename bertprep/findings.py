@@ -4,7 +4,7 @@ What cannot be meant is raised; what may be meant, and costs days when it is not
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,6 @@ from bertprep.options.segmenters import segmenter_versions
 from bertprep.stages import BuiltPartition, Job, TextCounts
 from bertprep.tokenization.plain import require_pieces
 from bertprep.vocab import Vocabulary
-
-#: For the estimate: tokens a byte of text, and the share of a sequence that an instance takes on.
-_TOKENS_A_BYTE, _SHARE_USED = 0.25, 0.7
-_GZIP_SHARE = 0.33
 
 _MANY_UNKNOWN = 0.01
 _MANY_CUT = 0.25
@@ -109,18 +105,15 @@ def count_text(options: CreateOptions, found: TextCounts) -> dict[str, int]:
     return {name: getattr(found, name) for name in names}
 
 
-def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None:
-    """Raises BertprepError where an estimate of what will be written is more than is free."""
-    instances = options.instances
-    length, predictions = instances.max_seq_length, instances.predictions
-    num_tokens = text_bytes * _TOKENS_A_BYTE
-    num_instances = num_tokens * instances.dupe_factor / (length * _SHARE_USED)
-    record_bytes = 4 * length + 7 * predictions + 180
-    share = _GZIP_SHARE if options.records.compression == "gzip" else 1.0
-    if isinstance(options.output, str):
-        share = 0.0  # a shard stays here until it is uploaded
-    wanted = int(num_instances * record_bytes * share + 4 * num_tokens)
-    free = shutil.disk_usage(folder).free
+def require_space(wanted: float, folder: Path) -> None:
+    """Raises BertprepError where what will be written is more than is free.
+
+    Args:
+        wanted: an estimate, in bytes.
+        folder: it, or one above it, is there.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if wanted > free:
         raise BertprepError(
             f"{folder}: about {in_bytes(wanted)} will be written and {in_bytes(free)} are free: "
@@ -128,16 +121,26 @@ def require_space(options: CreateOptions, text_bytes: int, folder: Path) -> None
         )
 
 
-def review_documents(job: Job, found: TextCounts) -> list[str]:
-    """Warnings of the tokenized documents; raises BertprepError where they are too few."""
+def require_documents(options: CreateOptions, found: TextCounts) -> None:
+    """Raises BertprepError where there are none."""
+    if found.documents:
+        return
+    cause = "all lines are blank or without a token"
+    if found.skipped_documents:
+        skipped = _documents(found.skipped_documents)
+        cause = f"{skipped} could not be read, and the others have no token"
+    raise BertprepError(f"{_named(options)}: no documents, since {cause}: name other files")
+
+
+def review_documents(job: Job, found: TextCounts, said: Set[str] = frozenset()) -> list[str]:
+    """Warnings of the tokenized documents; raises BertprepError where they are too few.
+
+    Args:
+        said: names of the preflight's findings, which are not said again.
+    """
     options = job.options
-    num_documents, skipped = found.documents, found.skipped_documents
-    if not num_documents:
-        cause = "all lines are blank or without a token"
-        if skipped:
-            cause = f"{_documents(skipped)} could not be read, and the others have no token"
-        raise BertprepError(f"{_named(options)}: no documents, since {cause}: name other files")
-    held_out = found.held_out
+    require_documents(options, found)
+    num_documents, held_out = found.documents, found.held_out
     if job.partitions.num_eval_partitions and held_out < 2:
         raise BertprepError(
             f"--eval-fraction {options.eval_fraction} holds out {_documents(held_out)} of "
@@ -152,16 +155,16 @@ def review_documents(job: Job, found: TextCounts) -> list[str]:
     if mended := found.mended_lines:
         done = "replaced" if options.corpus.encoding_errors == "replace" else "left out"
         warnings.append(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
-    if skipped:
+    if skipped := found.skipped_documents:
         warnings.append(f"{_documents(skipped)} could not be read: left out (--on-error skip)")
     if unsplit := found.unsplit_lines:
         warnings.append(f"{_many(unsplit, 'line')} left whole, since sentencex failed on them")
-    if num_documents == 1:
+    if num_documents == 1 and not said & {"single_document", "giant_document"}:
         warnings.append(
             "the corpus is a single document, so every random next sentence comes from it too: "
             "put an empty line between documents"
         )
-    elif found.one_sentence == num_documents:
+    if 1 < num_documents == found.one_sentence and "one_sentence" not in said:
         warnings.append(
             "every document has one sentence, so no instance has a true next sentence: an empty "
             "line belongs between documents, not between sentences"
@@ -169,8 +172,10 @@ def review_documents(job: Job, found: TextCounts) -> list[str]:
     return warnings
 
 
-def review_records(counts: dict[str, int], built: Mapping[int, BuiltPartition]) -> list[str]:
-    """Warnings of the finished records."""
+def review_records(
+    counts: dict[str, int], built: Mapping[int, BuiltPartition], said: Set[str] = frozenset()
+) -> list[str]:
+    """Warnings of the finished records; `said` as for `review_documents`."""
     warnings = []
     empty = sorted(p for p, result in built.items() if not result.counts["documents"])
     if empty:
@@ -179,7 +184,7 @@ def review_records(counts: dict[str, int], built: Mapping[int, BuiltPartition]) 
             f"(partition {empty[0]} for one): fewer partitions would do"
         )
     unknown = counts["unknown_tokens"] / max(1, counts["tokens"])
-    if unknown > _MANY_UNKNOWN:
+    if unknown > _MANY_UNKNOWN and "unknown" not in said:
         warnings.append(
             f"{unknown:.1%} of the tokens are [UNK]: does the vocabulary fit the language, and "
             "--lowercase its casing?"
@@ -187,7 +192,7 @@ def review_records(counts: dict[str, int], built: Mapping[int, BuiltPartition]) 
     warnings += _review_words(counts)
     cut = counts["truncated_tokens"]
     share = cut / max(1, cut + counts["instance_tokens"])
-    if share > _MANY_CUT:
+    if share > _MANY_CUT and "cut" not in said:
         warnings.append(
             f"{share:.0%} of the tokens were cut away to fit --max-seq-length: are the lines "
             "sentences, and not whole paragraphs? --split-sentences splits those"

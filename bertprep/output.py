@@ -154,6 +154,35 @@ class OutputFolder:
                 os.close(descriptor)
             time.sleep(0.1)
 
+    def require_folder(self) -> None:
+        """Raises UsageError where something else has its name, or that of a folder above it."""
+        existing = next(
+            path for path in (self.path, *self.path.absolute().parents) if path.exists()
+        )
+        if not existing.is_dir():
+            raise UsageError(f"{self.path}: is not a folder; name another --output")
+
+    def foresee(self, plan: Plan, *, overwrite: bool) -> str:
+        """What `begin` would find; nothing is written, and no lock is needed.
+
+        Returns:
+            "new", "other" (another plan's, which `overwrite` lets go), "resumed" or "complete".
+
+        Raises:
+            UsageError: as `begin`.
+        """
+        return self._foresee_here(plan, overwrite=overwrite)
+
+    def _foresee_here(self, plan: Plan, *, overwrite: bool) -> str:
+        manifest, old = self._read_plans()
+        if old is None:
+            self._refuse_foreign(plan)
+            return "new"
+        if old != plan:
+            refuse_another(self.path, old, plan, overwrite=overwrite)
+            return "other"
+        return "complete" if manifest and self._has_all(manifest) else "resumed"
+
     def begin(self, plan: Plan, *, overwrite: bool) -> str:
         """Writes the plan, or finds it written.
 
@@ -163,15 +192,14 @@ class OutputFolder:
         Raises:
             UsageError: the folder holds what another plan made.
         """
-        manifest = self._read(MANIFEST_NAME, "plan")
-        old = self._read(PLAN_NAME, "partitions") or (manifest and manifest["plan"])
-        if old is None:
-            self._refuse_foreign(plan)
-        elif old != plan:
-            refuse_another(self.path, old, plan, overwrite=overwrite)
+        return self._begin_here(plan, overwrite=overwrite)
+
+    def _begin_here(self, plan: Plan, *, overwrite: bool) -> str:
+        state = self._foresee_here(plan, overwrite=overwrite)
+        manifest, old = self._read_plans()
+        if old and state == "other":
             self._remove_listed(old, but_vocabulary=plan["vocabulary"]["sha256"])
-            old = None
-        if old is None:
+        if state in ("new", "other"):
             self._clear_work()
             write_whole(self.path / PLAN_NAME, self.work / "plan.tmp", encode(plan))
             self._has_begun = True
@@ -179,11 +207,14 @@ class OutputFolder:
         self._has_begun = True
         if not (self.path / PLAN_NAME).exists():
             write_whole(self.path / PLAN_NAME, self.work / "plan.tmp", encode(plan))
-        if manifest is not None:
-            if self._has_all(manifest):
-                return "complete"
+        if state == "resumed" and manifest is not None:
             (self.path / MANIFEST_NAME).unlink()
-        return "resumed"
+        return state
+
+    def _read_plans(self) -> tuple[dict[str, Any] | None, Plan | None]:
+        """The manifest, and the plan that stands beside it or in it."""
+        manifest = self._read(MANIFEST_NAME, "plan")
+        return manifest, self._read(PLAN_NAME, "partitions") or (manifest and manifest["plan"])
 
     def _refuse_foreign(self, plan: Plan) -> None:
         """Raises UsageError when no plan lists what would be written over."""

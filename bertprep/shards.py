@@ -35,6 +35,12 @@ def checksum(data: np.ndarray, size: int, crc32c: int = 0) -> int:
     return int(extend_crc32c(np.uint32(crc32c), data, size)) & 0xFFFFFFFF
 
 
+def gzip_bytes(data: np.ndarray) -> int:
+    """How many bytes a uint8 array takes in a gzip shard."""
+    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=31)
+    return len(compressor.compress(data.data)) + len(compressor.flush())
+
+
 class ShardWriter:
     """One shard: `buffer()` to fill, `write(size)` when filled, whole when the `with` ends well.
 

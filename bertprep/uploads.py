@@ -81,6 +81,8 @@ class RemoteFolder(OutputFolder):
         self._url = url
         self._name = shown_url(url)
         self._manifest: dict[str, Any] = {}
+        self._old: Plan | None = None
+        self._found = _Found({}, None, None, None)
         if url.partition("://")[0].lower() in _NO_STORES:
             raise UsageError(
                 f"{self._name}: records cannot be kept there: name an --output on an object store, "
@@ -105,36 +107,53 @@ class RemoteFolder(OutputFolder):
         super().__enter__()
         return self
 
-    def begin(self, plan: Plan, *, overwrite: bool) -> str:
-        """Writes the plan at the URL and here, or finds it written; as OutputFolder does."""
+    def require_folder(self) -> None:
+        """Nothing is asked of a URL."""
+
+    def foresee(self, plan: Plan, *, overwrite: bool) -> str:
+        """What `begin` would find at the URL; as OutputFolder does."""
+        self._look_around(plan, overwrite=overwrite)
+        if self._old is None:
+            return "new"
+        if self._old != plan:
+            return "other"
+        is_whole = self._manifest and _has_all(self._manifest, self._found.sizes)
+        return "complete" if is_whole else "resumed"
+
+    def _look_around(self, plan: Plan, *, overwrite: bool) -> None:
+        """Sees what stands there; raises UsageError where it may not be touched."""
         found = apart(_look_around, self._url, FIRST_TRIES)
         manifest = parse_document(inside(self._name, MANIFEST_NAME), found.manifest, "plan")
         old = parse_document(inside(self._name, PLAN_NAME), found.plan, "partitions")
-        old = old or (manifest and manifest["plan"])
-        if old is None:
+        self._found, self._manifest = found, manifest or {}
+        self._old = old or (manifest and manifest["plan"])
+        if self._old is None:
             records = sorted(name for name in found.sizes if name.startswith("tf_examples."))
             refuse_records([inside(self._name, name) for name in records])
             where = inside(self._name, VOCABULARY_NAME)
             refuse_vocabulary(where, found.vocabulary_sha256, plan)
-        elif old != plan:
-            refuse_another(self._name, old, plan, overwrite=overwrite)
-            apart(_remove_listed, self._url, old, plan["vocabulary"]["sha256"])
-            old = manifest = None
-        if manifest is not None:
-            if _has_all(manifest, found.sizes):
-                self._manifest = manifest
-                super()._abandon()  # what a run left here that was killed at its very end
-                return "complete"
+        elif self._old != plan:
+            refuse_another(self._name, self._old, plan, overwrite=overwrite)
+
+    def begin(self, plan: Plan, *, overwrite: bool) -> str:
+        """Writes the plan at the URL and here, or finds it written; as OutputFolder does."""
+        state = self.foresee(plan, overwrite=overwrite)
+        if state == "complete":
+            super()._abandon()  # what a run left here that was killed at its very end
+            return state
+        if state == "other":
+            apart(_remove_listed, self._url, self._old, plan["vocabulary"]["sha256"])
+        elif self._manifest:
             apart(remove, inside(self._url, MANIFEST_NAME))
-        state = super().begin(plan, overwrite=True)
-        if old is None or found.plan is None:
+        begun = self._begin_here(plan, overwrite=True)
+        if state in ("new", "other") or self._found.plan is None:
             try:
                 apart(put_bytes, encode(plan), inside(self._url, PLAN_NAME))
             except BertprepError:
-                if state == "new":
+                if begun == "new":
                     super()._abandon()
                 raise
-        return state
+        return begun
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest of a complete data set."""

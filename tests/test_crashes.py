@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner
+from foreseen import LINE
 
 from bertprep import create as create_module
 from bertprep import shards
@@ -81,7 +82,8 @@ class Command:
 
     @property
     def stderr(self) -> str:
-        return Path(f"{self.output}.stderr").read_text()
+        """All but the line before the work."""
+        return LINE.sub("", Path(f"{self.output}.stderr").read_text())
 
     def again(self) -> str:
         """The same command once more, in this process; returns what it says on stderr."""

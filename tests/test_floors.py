@@ -21,7 +21,10 @@ FLOORS = {
         *("output", "uploads", "datasets", "sentences", "long_sentences"),
     },
     3: {"engines", "stages", "trainer"},
-    4: {"create", "export", "findings", "inspection", "pretrain", "progress", "vocabulary"},
+    4: {
+        *("create", "export", "findings", "inspection", "preflight", "pretrain", "progress"),
+        "vocabulary",
+    },
     5: {"cli"},
 }
 
@@ -36,6 +39,7 @@ NEIGHBOURS = {
     ("create", "progress"): "progress imports nothing of ours; it is up here because of tqdm",
     ("pretrain", "progress"): "as create",
     ("vocabulary", "progress"): "as create",
+    ("create", "preflight"): "a look ahead, told to a person before the stages begin",
     ("create", "findings"): "the same stage's results, told to a person: create's second page",
 }
 
@@ -138,7 +142,7 @@ def test_only_commands_know_the_engine_and_only_create_the_stages() -> None:
     assert importers.pop("trainer") == {"cli", "export", "pretrain"}
     assert importers == {
         "engines": {"create", "inspection", "vocabulary"},
-        "stages": {"create", "findings"},
+        "stages": {"create", "findings", "preflight"},
     }
 
 

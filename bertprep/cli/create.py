@@ -213,6 +213,14 @@ def _engine_options(command: F) -> F:
 )
 @option(
     CreateOptions,
+    "dry_run",
+    "--dry-run",
+    is_flag=True,
+    show_default=False,
+    help="Look at a sample, say what would be made and what may be wrong, and write nothing.",
+)
+@option(
+    CreateOptions,
     "quiet",
     "--quiet",
     "-q",
@@ -243,7 +251,13 @@ def create(**values: Any) -> None:
     options = CreateOptions(**values, **parts)
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
     from bertprep.create import create as run  # numba's import is too slow for --help
+    from bertprep.create import look_ahead
 
+    if options.dry_run:
+        page = look_ahead(options)
+        if not options.quiet:
+            click.echo(page)
+        return
     summary = run(options)
     if not options.quiet:
         click.echo(summary.text(options.output))

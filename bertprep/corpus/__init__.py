@@ -17,6 +17,7 @@ Example:
 
 from bertprep.corpus.detection import find_formats
 from bertprep.corpus.formats import plan_splits, read_blocks
+from bertprep.corpus.formats.text import TextBlock
 from bertprep.corpus.inputs import Inputs, estimate_text_bytes, find_inputs
 from bertprep.corpus.splits import Block, Split
 
@@ -24,6 +25,7 @@ __all__ = [
     "Block",
     "Inputs",
     "Split",
+    "TextBlock",
     "estimate_text_bytes",
     "find_formats",
     "find_inputs",

@@ -236,6 +236,7 @@ class CreateOptions:
         check_disk: compare an estimate of the output with the free disk first.
         overwrite: remove what another run left in `output`.
         work_folder: where shards are built whose output is a URL; None is a temporary folder.
+        dry_run: look ahead and write nothing.
         quiet: no progress, no warnings.
     """
 
@@ -249,6 +250,7 @@ class CreateOptions:
     check_disk: bool = True
     overwrite: bool = False
     work_folder: Path | None = None
+    dry_run: bool = False
     quiet: bool = False
     tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
     instances: InstanceOptions = field(default_factory=InstanceOptions)
