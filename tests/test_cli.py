@@ -692,7 +692,7 @@ def test_every_option_has_a_flag_with_its_default_and_help() -> None:
         assert flag.help
         shown = flag.get_help_record(context)
         assert shown
-        if default not in (None, False):
+        if default not in (None, False, ()):
             word = flag.opts[0].removeprefix("--") if default is True else str(default)
             assert f"[default: {word}]" in shown[1]
 

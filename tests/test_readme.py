@@ -33,7 +33,7 @@ def test_commands_print_what_the_readme_shows(
     monkeypatch.setenv("COLUMNS", "80")
     blocks = console_blocks()
     assert {c.split()[1] for c, _ in blocks} == {"create", "inspect", "pretrain"}
-    assert len(blocks) == 7
+    assert len(blocks) == 9
     for command, expected in blocks:
         arguments = command.replace("/tmp/", "").split()[1:]
         result = CliRunner().invoke(main, arguments)
