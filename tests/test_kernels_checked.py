@@ -76,6 +76,13 @@ def results(corpus: Path) -> dict[str, str]:
             offsets = documents.sentence_offsets, documents.document_offsets
             keep(f"tokens {lowercase} {end}", documents.tokens, *offsets, hashed.hashes)
 
+    # The tokenizer's other half: words of ideographs, and tokens that are never split.
+    marking = TokenizerOptions(segmented=True, never_split=("[unused7]", "的", "the"))
+    marker = FastTokenizer(vocabulary, marking, seed=3)
+    for end in (len(text), 0, 1001):
+        part = text[:end].decode(errors="ignore").encode() + "\u200b的\u0301".encode()
+        keep(f"marked {end}", marker.tokenize_text(part).documents.tokens)
+
     hashed = tokenizer.tokenize_text(text)
     packed = pack_partitions(hashed, plan_partitions(1, num_partitions=5, eval_fraction=0.2))
     for number, part in enumerate(packed):
@@ -327,6 +334,7 @@ for number, flags in enumerate((
     ["--num-partitions", "70", "--no-lowercase", "--no-whole-word-mask"],
     # A shard of several blocks.
     ["--num-partitions", "1", "--dupe-factor", "10", "--max-sentence-tokens", "30"],
+    ["--num-partitions", "4", "--word-segmenter", "rjieba", "--never-split", "the"],
 )):
     main(["create", corpus, "--vocab", corpus + "/vocab.txt", "--output", f"{output}/{number}",
           "--dupe-factor", "1", "--workers", "3", "--quiet", *flags], standalone_mode=False)
@@ -355,6 +363,7 @@ def test_each_kernel_is_compiled_once_by_the_parent(sample_corpus: Path, tmp_pat
     compiled = log.read_text().splitlines()
     assert {line.split()[0] for line in compiled} == {"parent"}
     names = [line.split()[1] for line in compiled]
+    # The tokenizer without marks and tokens of their own, and with both.
     assert {name: names.count(name) for name in CALLED_FROM_PYTHON} == dict.fromkeys(
         CALLED_FROM_PYTHON, 1
-    )
+    ) | {"tokenize": 2}

@@ -238,7 +238,8 @@ def test_json_of_an_error_is_one_line(errand: Callable[..., Errand]) -> None:
         (
             f"{JAVA}{ABORTED}{FAILED}{WHERE}org.apache.spark.api.python.PythonException: "
             'Traceback (most recent call last):\n  File "worker.py", line 1, in main\n'
-            "ModuleNotFoundError: No module named 'bertprep'\n\n\tat org.apache.spark.api\nDriver stacktrace:\n",
+            "ModuleNotFoundError: No module named 'bertprep'\n\n\tat org.apache.spark.api\n"
+            "Driver stacktrace:\n",
             "partition 5 failed 4 times: ModuleNotFoundError: No module named 'bertprep' (on "
             "10.0.0.7 executor 1)",
         ),

@@ -235,6 +235,16 @@ def test_records_of_words_are_told_by_the_plan(chinese: str, tmp_path: Path, voc
     assert "never_split was [unused7] 的, is none" in other.stderr
 
 
+def test_records_with_and_without_words_are_not_read_as_one(
+    sample_corpus: Path, tmp_path: Path, vocab: Path
+) -> None:
+    for name, flags in (("plain", []), ("words", ["--word-segmenter", "rjieba"])):
+        create(tmp_path / name, sample_corpus / "chinese.txt", *flags, vocab=vocab)
+    result = run("inspect", str(tmp_path / "plain"), str(tmp_path / "words"), "--verify")
+    assert result.exit_code == 2
+    assert "were made with different options" in result.stderr
+
+
 def test_without_the_options_the_manifest_knows_no_words(
     sample_corpus: Path, tmp_path: Path, vocab: Path
 ) -> None:

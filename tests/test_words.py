@@ -211,7 +211,7 @@ def random_words(line: str) -> list[str]:
 
 @pytest.mark.parametrize("kept", [(), KEPT])
 @pytest.mark.parametrize("words", ["none", "segmented", "rjieba", "random"])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [MODES[0], MODES[-1]])
 def test_the_kernel_equals_the_plain_classes(
     mode: tuple[bool, bool], words: str, kept: tuple[str, ...]
 ) -> None:
@@ -229,7 +229,7 @@ def test_the_kernel_equals_the_plain_classes(
         words, marker.word_starts
     )
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(parts=texts)
     def check(parts: list[str]) -> None:
         text = "".join(parts)

@@ -262,13 +262,23 @@ def _look_around(folder: Path, manifest: dict[str, Any], named: dict[str, str]) 
 
 
 def _require_one_kind(name: str, homes: Sequence[Home]) -> None:
-    kinds = {json.dumps([home.manifest["plan"][part] for part in _SHARED]) for home in homes}
+    kinds = {
+        json.dumps([[home.manifest["plan"][part] for part in _SHARED], _words_of(home)])
+        for home in homes
+    }
     if len(kinds) > 1:
         folders = " and ".join(str(home.folder) for home in homes[:3])
         raise UsageError(
             f"{name}: {folders} were made with different options or vocabularies: look at one of "
             "them at a time, or at both with --compare"
         )
+
+
+def _words_of(home: Home) -> list[Any]:
+    """How words were told and what was kept whole, which says what a legal record is."""
+    tokenizer = home.manifest["plan"].get("tokenizer") or {}
+    marks_words = tokenizer.get("segmented") or tokenizer.get("word_segmenter")
+    return [bool(marks_words), tokenizer.get("never_split") or []]
 
 
 def _vocabulary_beside(shards: Sequence[Shard], homes: Sequence[Home]) -> Path | None:
