@@ -77,10 +77,12 @@ class SampledBlock:
     def where(self, line: int) -> str:
         """File and line for a person, of a line counted from 0."""
         block = self.block
-        if isinstance(block, TextBlock) and block.first_line is None:
-            # To count the lines before it the file is read from its start.
-            if block.offset > _MOST_BYTES_READ_BACK:
-                return f"{block.file.path}, byte {block.offset + len(self._before(line)):,}"
+        if (
+            isinstance(block, TextBlock)
+            and block.first_line is None
+            and block.offset > _MOST_BYTES_READ_BACK
+        ):
+            return f"{block.file.path}, byte {block.offset + len(self._before(line)):,}"
         return block.where(self.sentences.source_line(line) if self.sentences else line)
 
 
