@@ -265,11 +265,17 @@ def test_what_spark_says_becomes_one_line(text: str, words: str) -> None:
     assert str(error) == words
 
 
-def test_why_a_run_was_ended_stands_in_the_log() -> None:
-    text = (
-        f"{JAVA}java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.\n"
-    )
+@pytest.mark.parametrize(
+    "text",
+    [
+        "java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.\n",
+        "java.lang.IllegalStateException: SparkContext has been shutdown\n",
+        "org.apache.spark.SparkException: Job 1 cancelled because SparkContext was shut down\n",
+    ],
+)
+def test_why_a_run_was_ended_stands_in_the_log(text: str) -> None:
     log = (
         "ERROR StandaloneSchedulerBackend: Application has been killed. Reason: No masters.\nWARN\n"
     )
-    assert str(in_words(text, [], log)) == "Spark has ended this run: No masters."
+    found = in_words(f"{JAVA}{text}", [], log)
+    assert str(found) == "Spark has ended this run: No masters."

@@ -73,7 +73,7 @@ def in_words(text: str, names: Sequence[str], log: str = "") -> BertprepError:
         is_first = lost[2] == "0" and int(lost[1]) < len(names)
         name = names[int(lost[1])] if is_first else "a task"
         return MachineError(f"{name} failed {lost[3]} times: {cause} (on {lost[4]})")
-    ended = _ENDED.findall(log) if "SparkContext was shut" in text or "a stopped" in text else []
+    ended = _ENDED.findall(log) if "SparkContext" in text else []
     return MachineError(f"Spark has ended this run: {ended[-1]}" if ended else f"Spark: {cause}")
 
 
