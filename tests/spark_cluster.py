@@ -105,6 +105,8 @@ class Cluster:
             "spark.driver.memory": "600m",
             "spark.scheduler.minRegisteredResourcesRatio": "1.0",  # begin with all executors
             "spark.executor.memory": f"{HEAP_BYTES >> 20}m",
+            # Of one machine, executors would read a dead one's files, and nothing were lost.
+            "spark.shuffle.readHostLocalDisk": "false",
             "spark.eventLog.enabled": "true",
             "spark.eventLog.rolling.enabled": "false",
             "spark.eventLog.compress": "false",

@@ -222,7 +222,7 @@ def test_a_task_that_keeps_failing_is_one_line(
     status, stderr = run.end()
     assert status == 1
     last = stderr.splitlines()[-1]
-    assert last.startswith("Error: partition 3 failed 4 times: RuntimeError: the moment has come (")
+    assert last.startswith("Error: partition 3 failed again and again: RuntimeError: the moment")
     assert not (run.output / "manifest.json").exists()
     assert list(run.output.rglob("*.tmp")) == []
     assert Run(cluster, corpus, tmp_path).end()[0] == 0
@@ -298,14 +298,14 @@ def test_without_java_one_line_says_so(corpus: Path, cluster: Cluster, tmp_path:
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert "JAVA_HOME is not set" in line
-    assert "needs Java 17" in line
+    assert "It needs Java 17" in line
 
 
 @pytest.mark.parametrize(
     ("flags", "status", "words"),
     [
         ([], 2, "which cluster? Pass --spark-master URL, or run under spark-submit"),
-        (["--spark-master", "nowhere"], 1, "Could not parse Master URL: 'nowhere'"),
+        (["--spark-master", "nowhere"], 1, "Master must either be yarn or start with spark"),
         (["--spark-master", "spark://127.0.0.1:1"], 1, "All masters are unresponsive"),
     ],
     ids=["no master", "no URL", "nobody there"],

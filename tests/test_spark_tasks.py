@@ -30,7 +30,7 @@ from bertprep.options import CreateOptions, EngineOptions
 
 JAVA = "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.runJob.\n: "
 ABORTED = "org.apache.spark.SparkException: Job aborted due to stage failure: "
-FAILED = "Task 1 in stage 4.0 failed 4 times, most recent failure: Lost task 1.3 in stage 4.0 "
+FAILED = "Task 1 in stage 4.0 failed 4 times, most recent failure:\nLost task 1.3 in stage 4.0 "
 WHERE = "(TID 9) (10.0.0.7 executor 1): "
 
 
@@ -101,7 +101,7 @@ def told(errand: Errand) -> BertprepError:
     text = (
         f"{JAVA}{ABORTED}{FAILED}{WHERE}\nbertprep.engines.spark_errors.TaskError: {raised.value}"
     )
-    return in_words(RuntimeError(f"{text}\n\n\tat java.lang\n"), ["split 0 (a.txt)"])
+    return in_words(f"{text}\n\n\tat java.lang\n", ["split 0 (a.txt)"])
 
 
 @pytest.mark.parametrize(
@@ -260,6 +260,22 @@ def test_json_of_an_error_is_one_line(errand: Callable[..., Errand]) -> None:
     ids=["lost", "Python", "a second attempt", "no task", "nothing"],
 )
 def test_what_spark_says_becomes_one_line(text: str, words: str) -> None:
-    error = in_words(RuntimeError(text), ["partition 2", "partition 5"])
+    error = in_words(text, ["partition 2", "partition 5"])
     assert isinstance(error, MachineError)
     assert str(error) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.\n",
+        "java.lang.IllegalStateException: SparkContext has been shutdown\n",
+        "org.apache.spark.SparkException: Job 1 cancelled because SparkContext was shut down\n",
+    ],
+)
+def test_why_a_run_was_ended_stands_in_the_log(text: str) -> None:
+    log = (
+        "ERROR StandaloneSchedulerBackend: Application has been killed. Reason: No masters.\nWARN\n"
+    )
+    found = in_words(f"{JAVA}{text}", [], log)
+    assert str(found) == "Spark has ended this run: No masters."

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -83,9 +83,10 @@ class SparkEngine:
     ) -> list[dict[str, Any]]:
         """As in `Engine`."""
         function = partial(run_map, self._errand(stage), frozenset(keys), self._home)
-        given = self._context.parallelize(list(enumerate(tasks)), max(1, len(tasks)))
-        self._shuffled = given.mapPartitions(function).partitionBy(self._home + 1, int)
-        counts = self._follow(list, [self._home], tasks, advance, min)
+        with self._in_our_words(tasks):
+            given = self._context.parallelize(list(enumerate(tasks)), max(1, len(tasks)))
+            self._shuffled = given.mapPartitions(function).partitionBy(self._home + 1, int)
+            counts = self._follow(list, [self._home], tasks, advance, min)
         return [found for _, (_, _, found) in sorted(counts, key=lambda pair: pair[1][0])]
 
     def reduce(
@@ -94,18 +95,20 @@ class SparkEngine:
         """As in `Engine`."""
         names = {task.value: task.name for task in tasks}
         errand, keys = self._errand(stage), [task.value for task in tasks]
-        return self._follow(partial(_reduce, errand, names), keys, tasks, advance, max)
+        with self._in_our_words(tasks):
+            return self._follow(partial(_reduce, errand, names), keys, tasks, advance, max)
 
     def _errand(self, stage: Callable[..., Any] | None) -> Errand:
         return Errand(self._run, str(self._folder), facts(), pickle.dumps((self._setup, stage)))
 
     def _look_at_machines(self) -> None:
         """Sends tasks to all cores that are there; those that come later are looked at then."""
-        num_tasks = max(1, self._context.defaultParallelism)
-        function = partial(check_machine, self._errand(None))
-        tasks = [Task("the first look at the cluster", n, 0.0) for n in range(num_tasks)]
-        self._shuffled = self._context.parallelize([str(n) for n in range(num_tasks)], num_tasks)
-        seen = self._follow(function, list(range(num_tasks)), tasks, lambda size: None, max)
+        with self._in_our_words([]):
+            num = max(1, self._context.defaultParallelism)
+            self._shuffled = self._context.parallelize([str(n) for n in range(num)], num)
+            tasks = [Task("the first look at the cluster", n, 0.0) for n in range(num)]
+            function = partial(check_machine, self._errand(None))
+            seen = self._follow(function, list(range(num)), tasks, lambda size: None, max)
         for name in seen:
             path = self._folder / name
             if not path.exists():
@@ -155,8 +158,6 @@ class SparkEngine:
                 begin = float("inf")
                 self._tell("Spark has started no task yet: are there executors, with free cores?")
         (found,) = outcome
-        if isinstance(found, Exception):
-            raise in_words(found, [task.name for task in tasks]) from found
         if isinstance(found, BaseException):
             raise found
         advance(size * (len(tasks) - done) / max(1, len(tasks)))
@@ -164,13 +165,25 @@ class SparkEngine:
 
     def _tasks_of(self, group: str, which: Callable[[list[int]], int]) -> tuple[int, int, int]:
         """Completed, active and failed tasks of a stage, as Spark's status tracker has them."""
-        tracker = self._context.statusTracker()
-        jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
-        stages = [stage for job in jobs if job for stage in job.stageIds]
-        info = tracker.getStageInfo(which(stages)) if stages else None
+        info = None
+        with contextlib.suppress(Exception):  # if Spark has ended, the job's own error tells why
+            tracker = self._context.statusTracker()
+            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
+            stages = [stage for job in jobs if job for stage in job.stageIds]
+            info = tracker.getStageInfo(which(stages)) if stages else None
         if info is None:
             return 0, 0, 0
         return info.numCompletedTasks, info.numActiveTasks, info.numFailedTasks
+
+    @contextlib.contextmanager
+    def _in_our_words(self, tasks: Sequence[Task[Any]]) -> Iterator[None]:
+        try:
+            yield
+        except BertprepError:
+            raise
+        except Exception as error:
+            log = self._log.read_text(errors="replace")
+            raise in_words(str(error), [task.name for task in tasks], log) from error
 
     def _remove_leftovers(self) -> None:
         """Removes what attempts have left that were killed, or that came too late."""

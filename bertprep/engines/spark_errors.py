@@ -18,11 +18,12 @@ from bertprep.errors import BertprepError, MachineError, UsageError
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 
 _LOST = re.compile(
-    r"Task (\d+) in stage \d+\.(\d+) failed (\d+) times.*?Lost task [^()]*\([^()]*\) "
+    r"Task (\d+) in stage \d+\.(\d+) failed (\d+) times[\s\S]*?Lost task [^()]*\([^()]*\) "
     r"\(([^()]*)\): (.*)"
 )
+_ENDED = re.compile(r"Application has been killed\. Reason: (.*)")
 #: Python's own errors first: Java's are around them, and only say that there was one.
-_ERRORS = (re.compile(r"\w+(Error|Exception): "), re.compile(r"[\w.]+(Error|Exception): "))
+_ERRORS = (re.compile(r"^\w+(Error|Exception): .*"), re.compile(r"[\w.]+(Error|Exception): .*"))
 
 
 class TaskError(Exception):
@@ -54,13 +55,14 @@ def _told(name: str, error: Exception) -> TaskError:
     return TaskError(json.dumps({"name": name, "cause": f"{words} (on {socket.gethostname()})"}))
 
 
-def in_words(error: Exception, names: Sequence[str]) -> BertprepError:
+def in_words(text: str, names: Sequence[str], log: str = "") -> BertprepError:
     """A failed job of Spark's in one line: the task, if it is known, and the cause.
 
     Args:
+        text: what Spark says.
         names: of the job's tasks.
+        log: what Java has said meanwhile. It knows why a whole run was ended.
     """
-    text = str(error)
     lost = _LOST.search(text)
     told = _as_error(text, f"{lost[3]} times" if lost else "again and again")
     if told:
@@ -71,16 +73,18 @@ def in_words(error: Exception, names: Sequence[str]) -> BertprepError:
         is_first = lost[2] == "0" and int(lost[1]) < len(names)
         name = names[int(lost[1])] if is_first else "a task"
         return MachineError(f"{name} failed {lost[3]} times: {cause} (on {lost[4]})")
-    return MachineError(f"Spark: {cause}")
+    ended = _ENDED.findall(log) if "SparkContext" in text else []
+    return MachineError(f"Spark has ended this run: {ended[-1]}" if ended else f"Spark: {cause}")
 
 
 def cause_of(text: str) -> str:
     """The one line of many that says what happened."""
-    lines = [line.strip(": ") for line in text.splitlines() if line.strip()]
+    lines = [line.strip(": ") for line in text.splitlines()]
+    lines = [line for line in lines if line.strip() and not line.strip().startswith("at ")]
     found = [line.partition("Reason: ")[2] for line in lines if "Reason: " in line]
     for errors in _ERRORS:
-        found += [line for line in lines if errors.match(line)]
-    return (found or lines or ["it does not say why"])[0]
+        found += [match[0] for line in lines if (match := errors.search(line))]
+    return (found or lines[-1:] or ["it does not say why"])[0]
 
 
 def _as_error(text: str, failures: str) -> BertprepError | None:

@@ -39,6 +39,11 @@ def start_spark(options: EngineOptions, log: Path) -> SparkContext:
         UsageError: no master is named.
         MachineError: there is no Java, or no cluster.
     """
+    is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if not (options.spark_master or is_submitted or "spark.master" in options.spark_settings):
+        raise UsageError(
+            "--engine spark: which cluster? Pass --spark-master URL, or run under spark-submit"
+        )
     conf = SparkConf()
     if options.spark_master:
         conf.setMaster(options.spark_master)
@@ -63,15 +68,9 @@ def start_spark(options: EngineOptions, log: Path) -> SparkContext:
 
 
 def _not_started(text: str, log: Path) -> BertprepError:
-    if "MASTER_URL_NOT_SET" in text:
-        return UsageError(
-            "--engine spark: which cluster? Pass --spark-master URL, or run under spark-submit"
-        )
-    if "JAVA_GATEWAY_EXITED" in text:
-        words = log.read_text(errors="replace").strip().splitlines()
-        said = f" ({words[-1]})" if words else ""
-        return MachineError(
-            f"Spark {pyspark.__version__} does not start{said}: it needs Java 17 or newer, "
-            "named by JAVA_HOME or on PATH"
-        )
-    return MachineError(f"Spark does not start: {cause_of(text)}")
+    if "JAVA_GATEWAY_EXITED" not in text:
+        return MachineError(f"Spark does not start: {cause_of(text)}")
+    cause = cause_of(log.read_text(errors="replace"))
+    if any(words in cause for words in ("JAVA_HOME", "java: ", "ClassVersion")):
+        cause += ". It needs Java 17 or newer, named by JAVA_HOME or on PATH"
+    return MachineError(f"Spark {pyspark.__version__} does not start: {cause}")
