@@ -8,6 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from bertprep.cli import main
 from bertprep.corpus import find_inputs
 from bertprep.corpus.density import measure_text_bytes
 from bertprep.create import _prepare
+from bertprep.data import InputFile
 from bertprep.findings import review_documents, review_records
 from bertprep.options import (
     CorpusOptions,
@@ -27,12 +29,13 @@ from bertprep.options import (
     RecordOptions,
     TokenizerOptions,
 )
-from bertprep.preflight import Preflight, look_ahead
 from bertprep.preflight import sample as sampling
+from bertprep.preflight.estimate import Estimate, build_sample, estimate
 from bertprep.preflight.evidence import Evidence
+from bertprep.preflight.findings import Finding, Review
 from bertprep.preflight.page import about, in_time
-from bertprep.preflight.sample import take_sample
-from bertprep.stages import TokenizedSplit, warm_up
+from bertprep.preflight.sample import Sample, take_sample
+from bertprep.stages import Job, TextCounts, warm_up
 from bertprep.vocab import Vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -57,11 +60,24 @@ def options(*inputs: str, **more: object) -> CreateOptions:
     return CreateOptions(inputs=inputs or ("a.txt",), output=Path("out"), **values)  # type: ignore[arg-type]
 
 
-def foresee(given: CreateOptions) -> Preflight:
-    vocabulary = Vocabulary.load(given.vocab)
-    _, job, files = _prepare(given, vocabulary, Path("work"))
+@dataclass(frozen=True, eq=False)
+class Foreseen:
+    sample: Sample
+    estimate: Estimate
+    findings: list[Finding]
+
+
+def prepare(given: CreateOptions) -> tuple[Job, tuple[InputFile, ...]]:
+    return _prepare(given, Vocabulary.load(given.vocab), Path("out"), Path("work"))
+
+
+def foresee(given: CreateOptions) -> Foreseen:
+    job, files = prepare(given)
     warm_up(job)
-    return look_ahead(job, vocabulary, files)
+    sample = take_sample(job, files)
+    built = build_sample(job, sample)
+    findings = Review(job, files, sample, built).findings()
+    return Foreseen(sample, estimate(job, files, sample, built), findings)
 
 
 def names_of(text: str, **more: object) -> dict[str, str]:
@@ -359,17 +375,17 @@ def test_a_run_that_is_gone_on_with_has_all_warnings_at_its_end(
 
 def test_each_later_warning_can_be_known_already() -> None:
     given = options("good.txt")
-    _, job, _ = _prepare(given, Vocabulary.load(given.vocab), Path("work"))
+    job, _ = prepare(given)
     for documents, name in ((1, "single_document"), (1, "giant_document"), (3, "one_sentence")):
-        tokenized = [TokenizedSplit(["blob"], documents, 0, documents, 0)]
-        assert len(review_documents(job, tokenized)) == 1
-        assert review_documents(job, tokenized, {name}) == []
+        found = TextCounts(documents=documents, one_sentence=documents)
+        assert len(review_documents(job, found)) == 1
+        assert review_documents(job, found, {name}) == []
     counts = {
         **{"unknown_tokens": 50, "tokens": 100},
         **{"truncated_tokens": 50, "instance_tokens": 50},
     }
-    assert len(review_records(counts, [])) == 2
-    assert review_records(counts, [], {"cut", "unknown"}) == []
+    assert len(review_records(counts, {})) == 2
+    assert review_records(counts, {}, {"cut", "unknown"}) == []
 
 
 # The estimate.
@@ -418,9 +434,7 @@ def test_a_small_corpus_is_foreseen_exactly(sample_corpus: Path) -> None:
 
 
 def test_the_sample_is_small_even_and_the_same_again(large: str) -> None:
-    given = options(large)
-    vocabulary = Vocabulary.load(given.vocab)
-    _, job, files = _prepare(given, vocabulary, Path("work"))
+    job, files = prepare(options(large))
     first, second = take_sample(job, files), take_sample(job, files)
     assert not first.is_whole
     assert 1_900_000 < first.num_bytes < 2_300_000
@@ -438,7 +452,7 @@ def test_places_are_spread_over_many_small_files(english: str) -> None:
     for number in range(3000):
         Path(f"many-{number:04d}.txt").write_text(documents[number % len(documents)])
     given = options("many-*.txt")
-    _, job, files = _prepare(given, Vocabulary.load(given.vocab), Path("work"))
+    job, files = prepare(given)
     sample = take_sample(job, files)
     assert 1_900_000 < sample.num_bytes < 2_300_000
     numbers = [int(sampled.block.file.path[5:9]) for sampled in sample.blocks]
@@ -453,7 +467,7 @@ def test_compressed_files_are_measured(pack: Callable[[bytes], bytes], english: 
     files = find_inputs(
         ["a.txt.packed"], vocab=Path("vocab.txt"), output=Path("out"), spool=Path("spool")
     ).files
-    assert measure_text_bytes(files) == pytest.approx(len(text), rel=0.1)
+    assert measure_text_bytes(files, CorpusOptions()) == pytest.approx(len(text), rel=0.1)
     preflight = foresee(options("a.txt.packed"))
     assert preflight.findings == []
     assert preflight.estimate.text_bytes == pytest.approx(len(text), rel=0.1)
@@ -629,7 +643,7 @@ def test_far_into_a_file_a_place_is_told_in_bytes(
     monkeypatch.setattr(sampling, "_MOST_BYTES_READ_BACK", 20_000)
     Path("a.txt").write_text(english * 50)
     given = options()
-    _, job, files = _prepare(given, Vocabulary.load(given.vocab), Path("work"))
+    job, files = prepare(given)
     text = Path("a.txt").read_bytes()
     seen = set()
     for sampled in take_sample(job, files).blocks:
@@ -647,7 +661,7 @@ def test_far_into_a_file_a_place_is_told_in_bytes(
 def test_evidence_counts_what_is_there() -> None:
     Path("a.txt").write_text("Ab c\nÉ 東\n\n한\n", "utf-8")
     given = options()
-    _, job, files = _prepare(given, Vocabulary.load(given.vocab), Path("work"))
+    job, files = prepare(given)
     evidence = Evidence(take_sample(job, files))
     assert evidence.capitals == (2, 4)
     assert evidence.num_lines == 3
