@@ -40,7 +40,7 @@ def test_commands_print_what_the_readme_shows(
     monkeypatch.setenv("COLUMNS", "80")
     blocks = console_blocks()
     assert {c.split()[1] for c, _ in blocks} == {"create", "inspect", "pretrain", "vocab"}
-    assert len(blocks) == 14
+    assert len(blocks) == 15
     for command, expected in blocks:
         arguments = command.replace("/tmp/", "").split()[1:]
         result = CliRunner().invoke(main, arguments)

@@ -188,7 +188,7 @@ def count_words(text, end, longest_line, pages, memo, table, word, progress):
             if border >= 0x80 or classes[border] & 7 == DROPPED:
                 stop, reason = scan_word(pages, text, stop)
                 if reason == CHUNK:
-                    detail, reason = scan_chunk(pages, text, stop)
+                    detail, reason = scan_chunk(pages, text, stop, True)
                     if reason == DONE:
                         reason = CHUNK
                         break
