@@ -18,6 +18,7 @@ from bertprep.engines.executor import (
     Errand,
     check_machine,
     facts,
+    gather_counts,
     mark_of,
     run_map,
     run_reduce,
@@ -69,7 +70,10 @@ def test_blobs_of_nothing_and_of_keys_not_asked_for_stay_behind(
         (key, order[:2], np.frombuffer(order[2], np.uint32).tolist()) for key, order in made[:-1]
     ]
     assert blobs == [(2, (4, 0), [2, 7, 0]), (2, (4, 1), [2, 7, 1])]
-    assert made[-1] == (9, (4, 2, {"task": 7}))
+    assert made[-1][:1] == (9,)
+    ((counts, num_blobs),) = gather_counts(9, made[-1:])
+    assert counts == [{"task": 7}]
+    assert num_blobs.tolist() == [0, 0, 2, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_key_gets_its_blobs_in_the_order_of_the_tasks(errand: Callable[..., Errand]) -> None:
@@ -77,15 +81,30 @@ def test_a_key_gets_its_blobs_in_the_order_of_the_tasks(errand: Callable[..., Er
         order: np.array([1, *order], np.uint32).tobytes() for order in [(10, 0), (2, 1), (2, 0)]
     }
     pairs = [(5, (*order, blob)) for order, blob in blobs.items()]
-    result = run_reduce(errand(receive), {5: "partition 5"}, "x-", iter(pairs), 5)
+    result = run_reduce(errand(receive), {5: "partition 5"}, {5: 3}, "x-", iter(pairs), 5)
     assert result == (5, "x-", [[1, 2, 0], [1, 2, 1], [1, 10, 0]])
+
+
+def test_counts_are_in_the_order_of_the_tasks() -> None:
+    sent = [np.array(keys, np.uint32).tobytes() for keys in ([0, 1, 0], [], [1])]
+    pairs = [(2, (number, 1, ({"n": number}, sent[number]))) for number in (2, 0, 1)]
+    ((counts, num_blobs),) = gather_counts(2, pairs)
+    assert counts == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert num_blobs.tolist() == [2, 2]
+
+
+def test_no_stage_sees_a_shuffle_that_has_broken_off(errand: Callable[..., Errand]) -> None:
+    # Found by killing an executor: an empty shard, and a result file that said that it was whole.
+    pairs = [(5, (0, 0, np.ones(1, np.uint32).tobytes()))]
+    with pytest.raises(TaskError, match="only 1 of 2 blobs have come"):
+        run_reduce(errand(receive), {5: "partition 5"}, {5: 2}, "", iter(pairs), 5)
 
 
 def test_a_process_is_set_up_once(errand: Callable[..., Errand], tmp_path: Path) -> None:
     counter = tmp_path / "counter"
     sent = errand(receive, partial(append, counter))
     for _ in range(3):
-        run_reduce(sent, {0: "partition 0"}, "", iter([]), 0)
+        run_reduce(sent, {0: "partition 0"}, {0: 0}, "", iter([]), 0)
     assert counter.read_text() == "x"
 
 

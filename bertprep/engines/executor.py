@@ -66,11 +66,15 @@ def check_machine(errand: Errand, tasks: Iterable[str]) -> list[str]:
 def run_map(
     errand: Errand, keys: Collection[int], home: int, tasks: Iterable[tuple[int, Task[Any]]]
 ) -> Iterator[tuple[int, tuple[int, int, Any]]]:
-    """Yields (key, (task number, blob number, blob's bytes)), then the counts under key `home`."""
+    """Yields (key, (task number, blob number, blob's bytes)).
+
+    The last one, under the key `home`, has what the stage has counted, and the keys of the blobs.
+    """
     for number, task in tasks:
         with telling(task.name):
             blobs = _readied(errand)(task.value)
             count = 0
+            sent: list[int] = []
             while True:
                 try:
                     packed = next(blobs)
@@ -79,19 +83,48 @@ def run_map(
                     break
                 for key, blob in enumerate(packed):
                     if blob[0] and key in keys:
+                        sent.append(key)
                         yield key, (number, count, blob.tobytes())
                 count += 1
-        yield home, (number, count, counts)
+        yield home, (number, count, (counts, np.array(sent, np.uint32).tobytes()))
+
+
+def gather_counts(
+    home: int, pairs: Iterable[tuple[int, tuple[int, int, Any]]]
+) -> list[tuple[list[dict[str, Any]], np.ndarray]]:
+    """What `run_map` has sent home: the stages' counts by task, and the number of each key's blobs.
+
+    Returns:
+        One pair. Its array: int64[home].
+    """
+    num_blobs = np.zeros(home, np.int64)
+    counts = {}
+    for _, (number, _, (counted, sent)) in pairs:
+        num_blobs += np.bincount(np.frombuffer(sent, np.uint32), minlength=home)
+        counts[number] = counted
+    return [([counts[number] for number in sorted(counts)], num_blobs)]
 
 
 def run_reduce(
-    errand: Errand, names: dict[int, str], attempt: str, pairs: Iterable[tuple[int, Any]], key: int
+    errand: Errand,
+    names: dict[int, str],
+    num_blobs: dict[int, int],
+    attempt: str,
+    pairs: Iterable[tuple[int, Any]],
+    key: int,
 ) -> Any:
-    """The stage's result for one key; `pairs` are in any order, the stage gets them in theirs."""
+    """The stage's result for one key; `pairs` are in any order, the stage gets them in theirs.
+
+    When what Java reads breaks off (an executor with shuffle files is lost), Java closes the stream,
+    which here looks as its end does. Java forgets this attempt's result then, but the stage would
+    have written its files: it must not see fewer blobs than there are.
+    """
     with telling(names[key]):
         stage = _readied(errand)
         # Task and blob number: no two are equal, so that bytes are never compared.
         blobs = sorted(pair[1] for pair in pairs)
+        if len(blobs) != num_blobs[key]:
+            raise EOFError(f"only {len(blobs)} of {num_blobs[key]} blobs have come")
         return stage(key, (np.frombuffer(blob, np.uint32) for _, _, blob in blobs), attempt)
 
 

@@ -3,7 +3,8 @@
     tasks -> RDD, one a partition -> (key, blob) -> partitionBy -> one task a key -> results
 
 Counts travel through the shuffle too, under a key of their own, so that asking for that key alone
-runs the map step and nothing else; the reduce step then finds what it has left. Lost executors,
+runs the map step and nothing else; the reduce step then finds what it has left, and knows how many
+blobs a key has, since a shuffle that breaks off looks to Python as one that ends. Lost executors,
 shuffle files and Python processes are Spark's to make good. Memory of the driver: results alone.
 """
 
@@ -23,6 +24,7 @@ from bertprep.engines.executor import (
     Errand,
     check_machine,
     facts,
+    gather_counts,
     mark_of,
     run_map,
     run_reduce,
@@ -65,6 +67,7 @@ class SparkEngine:
         # Not in the folder: Java holds it open, and such a file is not gone from NFS when removed.
         self._log = Path(tempfile.gettempdir(), f"bertprep-spark-{self._run}.log")
         self._shuffled: Any = None
+        self._num_blobs: dict[int, int] = {}
         self._steps = 0
 
     def __enter__(self) -> "SparkEngine":
@@ -86,17 +89,20 @@ class SparkEngine:
         with self._in_our_words(tasks):
             given = self._context.parallelize(list(enumerate(tasks)), max(1, len(tasks)))
             self._shuffled = given.mapPartitions(function).partitionBy(self._home + 1, int)
-            counts = self._follow(list, [self._home], tasks, advance, min)
-        return [found for _, (_, _, found) in sorted(counts, key=lambda pair: pair[1][0])]
+            gather = partial(gather_counts, self._home)
+            ((counts, num_blobs),) = self._follow(gather, [self._home], tasks, advance, min)
+        self._num_blobs = dict(enumerate(num_blobs.tolist()))
+        return list(counts)
 
     def reduce(
         self, stage: ReduceStage[R], tasks: Sequence[Task[int]], advance: Advance
     ) -> list[R]:
         """As in `Engine`."""
         names = {task.value: task.name for task in tasks}
-        errand, keys = self._errand(stage), [task.value for task in tasks]
+        num_blobs = {key: self._num_blobs[key] for key in names}
+        function = partial(_reduce, self._errand(stage), names, num_blobs)
         with self._in_our_words(tasks):
-            return self._follow(partial(_reduce, errand, names), keys, tasks, advance, max)
+            return self._follow(function, list(names), tasks, advance, max)
 
     def _errand(self, stage: Callable[..., Any] | None) -> Errand:
         return Errand(self._run, str(self._folder), facts(), pickle.dumps((self._setup, stage)))
@@ -212,8 +218,10 @@ class SparkEngine:
             self._log.unlink(missing_ok=True)
 
 
-def _reduce(errand: Errand, names: dict[int, str], pairs: Any) -> list[Any]:
+def _reduce(
+    errand: Errand, names: dict[int, str], num_blobs: dict[int, int], pairs: Any
+) -> list[Any]:
     context = TaskContext.get()
     assert context is not None
     attempt = f"run-{errand.run}-{context.taskAttemptId()}-"
-    return [run_reduce(errand, names, attempt, pairs, context.partitionId())]
+    return [run_reduce(errand, names, num_blobs, attempt, pairs, context.partitionId())]
