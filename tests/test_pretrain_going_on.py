@@ -242,11 +242,11 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(
     )
     step = Trainer.train_step
 
-    def poisoned(self: Trainer, number: int, features: object) -> dict[str, float]:
+    def poisoned(self: Trainer, number: int, *arguments: Any) -> dict[str, float]:
         if number == 48:
             bias = self.model.masked_lm.bias
             bias.assign(np.full(bias.shape, np.nan))
-        return step(self, number, features)  # type: ignore[arg-type]
+        return step(self, number, *arguments)
 
     monkeypatch.setattr(Trainer, "train_step", poisoned)
     advice = "go on from the last checkpoint with a lower --learning-rate, or a longer --warmup"
@@ -270,8 +270,8 @@ def test_weights_that_are_no_numbers_are_not_saved(
     )
     step = Trainer.train_step
 
-    def poisoned(self: Trainer, number: int, features: object) -> dict[str, float]:
-        result = step(self, number, features)  # type: ignore[arg-type]
+    def poisoned(self: Trainer, number: int, *arguments: Any) -> dict[str, float]:
+        result = step(self, number, *arguments)
         if number == 49:  # its gradient was no number, and its loss still was one
             bias = self.model.masked_lm.bias
             bias.assign(np.full(bias.shape, np.inf))
