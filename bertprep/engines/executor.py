@@ -115,8 +115,8 @@ def run_reduce(
 ) -> Any:
     """The stage's result for one key; `pairs` are in any order, the stage gets them in theirs.
 
-    When what Java reads breaks off (an executor with shuffle files is lost), Java closes the stream,
-    which here looks as its end does. Java forgets this attempt's result then, but the stage would
+    When what Java reads breaks off (an executor with shuffle files is lost) Java closes the stream,
+    which looks as its end does. Java forgets this attempt's result then, but the stage would
     have written its files: it must not see fewer blobs than there are.
     """
     with telling(names[key]):
