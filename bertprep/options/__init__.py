@@ -4,13 +4,10 @@ Nothing below `cli` sees a flag; a stage takes the one object that is its own. A
 """
 
 from bertprep.options.create import (
-    FORMATS,
     LONGEST_SEQUENCE,
-    CorpusOptions,
     CreateOptions,
     InstanceOptions,
     RecordOptions,
-    TokenizerOptions,
     available_cores,
 )
 from bertprep.options.engine import EngineOptions
@@ -18,6 +15,7 @@ from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
 from bertprep.options.places import Place, is_url, place, plain_name, shown_url
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
+from bertprep.options.text import FORMATS, CorpusOptions, TokenizerOptions
 from bertprep.options.vocab import VocabOptions
 
 __all__ = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertprep.options.checks import require
-from bertprep.options.create import CorpusOptions, TokenizerOptions
+from bertprep.options.text import CorpusOptions, TokenizerOptions
 
 DEFAULT_SIZE = 30522
 #: [PAD], [UNK], [CLS], [SEP] and [MASK].
