@@ -154,7 +154,8 @@ def review_documents(job: Job, found: TextCounts, said: Set[str] = frozenset()) 
     warnings = []
     if mended := found.mended_lines:
         done = "replaced" if options.corpus.encoding_errors == "replace" else "left out"
-        warnings.append(f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
+        which = "1 line was" if mended == 1 else f"{mended:,} lines were"
+        warnings.append(f"{which} not UTF-8 or had NUL bytes: {done}")
     if skipped := found.skipped_documents:
         warnings.append(f"{_documents(skipped)} could not be read: left out (--on-error skip)")
     if unsplit := found.unsplit_lines:

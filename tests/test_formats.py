@@ -196,7 +196,7 @@ def test_bad_text_is_named_by_file_and_line(
     for mode in ("replace", "skip"):
         result = create(path, "--encoding-errors", mode, output=mode)
         assert result.exit_code == 0
-        assert "1 lines were not UTF-8 or had NUL bytes" in result.stderr
+        assert "1 line was not UTF-8 or had NUL bytes" in result.stderr
 
 
 def test_bad_text_is_named_by_file_and_row(create: Create) -> None:

@@ -292,7 +292,7 @@ def test_text_that_gives_no_vocabulary(
 def test_mended_lines_are_told(corpus: Path, output: Path) -> None:
     corpus.write_bytes(TEXT.encode() + b"bad \xff\n")
     result = vocab(corpus, "--output", output, "--encoding-errors", "skip")
-    assert "Warning: 1 lines were not UTF-8 or had NUL bytes: left out" in result.stderr
+    assert "Warning: 1 line was not UTF-8 or had NUL bytes: left out" in result.stderr
     assert "##b" not in lines_of(output)
 
 

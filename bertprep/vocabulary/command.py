@@ -55,8 +55,10 @@ def _review(
         )
     skipped = sum(split.skipped_documents for split in counted)
     if skipped:
-        warn(options, f"{skipped:,} documents could not be read: left out (--on-error skip)")
+        which = f"{skipped:,} document{'s' * (skipped != 1)}"
+        warn(options, f"{which} could not be read: left out (--on-error skip)")
     mended = sum(split.mended_lines for split in counted)
     if mended:
         done = "replaced" if options.corpus.encoding_errors == "replace" else "left out"
-        warn(options, f"{mended:,} lines were not UTF-8 or had NUL bytes: {done}")
+        which = "1 line was" if mended == 1 else f"{mended:,} lines were"
+        warn(options, f"{which} not UTF-8 or had NUL bytes: {done}")
