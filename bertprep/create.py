@@ -195,9 +195,9 @@ def _seen_from_anywhere(
     job = dataclasses.replace(
         job, options=options, folder=job.folder.absolute(), work=job.work.absolute()
     )
-    spools = [os.path.abspath(file.location) for file in files]
     return job, tuple(
-        dataclasses.replace(file, spool=spool) for file, spool in zip(files, spools, strict=True)
+        file if file.remote else dataclasses.replace(file, spool=os.path.abspath(file.location))
+        for file in files
     )
 
 

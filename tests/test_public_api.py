@@ -1,6 +1,6 @@
 """What `import bertprep` promises: names, docstrings, the README's way, the CLI's records."""
 
-import importlib
+import ast
 import inspect
 import random
 from collections.abc import Sequence
@@ -69,12 +69,10 @@ def test_version_is_a_string() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    package = Path(bertprep.__file__).parent
-    for path in package.rglob("*.py"):
-        parts = path.relative_to(package.parent).with_suffix("").parts
-        if parts[-1] != "__main__":
-            name = ".".join(parts).removesuffix(".__init__")
-            assert importlib.import_module(name).__doc__, name
+    # Read and not imported: some need an extra.
+    for path in Path(bertprep.__file__).parent.rglob("*.py"):
+        if path.name != "__main__.py":
+            assert ast.get_docstring(ast.parse(path.read_bytes())), path
 
 
 DOCUMENTS = [

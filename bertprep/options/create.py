@@ -159,6 +159,13 @@ class CreateOptions:
             f"{self.output}",
         )
         require(
+            self.execution.engine == "local"
+            or isinstance(self.output, Path)
+            or self.work_folder is not None,
+            "shards for a URL are built in a work folder, which all machines of a cluster must "
+            "see: pass --work-folder with --engine spark",
+        )
+        require(
             self.instances.whole_word_mask or not self.tokenizer.marks_words,
             "words of several ideographs are marked for whole-word masking alone: leave out "
             "--no-whole-word-mask, or --segmented and --word-segmenter",
