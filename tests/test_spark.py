@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,9 @@ import psutil
 import pytest
 import zstandard
 from click.testing import CliRunner
+from foreseen import without_line
 from spark_cluster import HEAP_BYTES, TESTS, Cluster, create, missing, read_events
+from web_server import WebServer
 
 from bertprep.cli import main
 
@@ -142,11 +145,28 @@ def test_bytes_are_those_of_the_local_engine(
 ) -> None:
     run = Run(cluster, corpus, tmp_path, **{"spark.cores.max": str(cores)})
     status, stderr = run.end()
-    assert (status, stderr) == (0, "")
+    assert (status, without_line(stderr)) == (0, "")
     assert contents(run.output) == contents(corpus / "local")
     assert {event["Task Info"]["Executor ID"] for event in run.ends()} == set("01"[:cores])
     assert run.reasons() == {"Success"}
     assert sum(event["Task Type"] == "ShuffleMapTask" for event in run.ends()) >= 10
+
+
+def test_urls_are_read_by_the_executors(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:
+    local = [name for name in map(str, arguments("local")) if (corpus / name).is_file()]
+    inputs = {name: (corpus / name).read_bytes() for name in local if name != "vocab.txt"}
+    with WebServer(inputs) as server:
+        urls = [server.url(name) for name in inputs]
+        flags = ["--vocab", "vocab.txt", "--output", tmp_path / "out", *FLAGS]
+        flags += cluster.flags(tmp_path / "events")
+        environment = cluster.environment
+        done = subprocess.run(
+            create(*urls, *flags), cwd=corpus, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    made, expected = contents(tmp_path / "out"), contents(corpus / "local")
+    records = {name for name in expected if "tfrecord" in name}
+    assert {name: made[name] for name in records} == {name: expected[name] for name in records}
 
 
 @pytest.mark.parametrize("step", ["map", "write"])
@@ -232,18 +252,21 @@ def test_a_task_that_keeps_failing_is_one_line(
 def test_a_mistake_in_the_corpus_is_told_as_the_local_engine_tells_it(
     cluster: Cluster, corpus: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "broken.txt").write_bytes(b"One.\nTwo.\n\nThree \xff four.\n")
+    # At the end of so much text that the look before the work does not see it.
+    text = (corpus / "english-a.txt").read_bytes() + b"\n\n"
+    (tmp_path / "broken.txt").write_bytes(text * 100 + b"Three \xff four.\n")
     command = create("broken.txt", "--vocab", corpus / "vocab.txt", "--output", "out")
     local = subprocess.run(
         command, cwd=tmp_path, env=cluster.environment, capture_output=True, text=True
     )
-    assert local.stderr.startswith("Error: broken.txt:4: not UTF-8 (byte 0xff).")
+    error = without_line(local.stderr)
+    assert re.match(r"Error: broken\.txt:\d{5}: not UTF-8 \(byte 0xff\)\.", error)
     flags = cluster.flags(tmp_path / "events")
     spark = subprocess.run(
         [*command, *flags], cwd=tmp_path, env=cluster.environment, capture_output=True, text=True
     )
     assert spark.returncode == local.returncode == 1
-    assert spark.stderr.splitlines()[-1] == local.stderr.strip()
+    assert spark.stderr.splitlines()[-1] == error.strip()
     assert not (tmp_path / "out").exists()
 
 
