@@ -11,10 +11,9 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from unittest.mock import patch
 
@@ -87,15 +86,16 @@ class Stopwatch:
         return timed
 
     def around_each(self, name: str, function: Callable[..., Iterable[Any]]) -> Callable[..., Any]:
-        """The function, whose items are timed as they are made."""
+        """The function, whose items are timed as they are made; what it returns is passed on."""
 
-        def timed(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        def timed(*args: Any, **kwargs: Any) -> Generator[Any, None, Any]:
             items = iter(function(*args, **kwargs))
             while True:
                 with self.timing(name):
-                    item = next(items, None)
-                if item is None:
-                    return
+                    try:
+                        item = next(items)
+                    except StopIteration as end:
+                        return end.value
                 yield item
 
         return timed
@@ -115,16 +115,8 @@ class _ThisProcess:
         for name, task in tasks:
             yield name, function(task)
 
-    def __enter__(self) -> "_ThisProcess":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        pass
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 def _places(report: Report | None = None) -> list[tuple[str, str]]:
