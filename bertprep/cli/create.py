@@ -8,10 +8,10 @@ import click
 
 from bertprep.cli.flags import (
     Command,
-    F,
     corpus_options,
     option,
     split_options,
+    together,
     tokenizer_options,
 )
 from bertprep.options import (
@@ -25,103 +25,88 @@ from bertprep.options import (
 )
 from bertprep.options.segmenters import SEGMENTERS
 
-
-def _word_options(command: F) -> F:
-    of = TokenizerOptions
-    for flag in reversed(
-        (
-            option(
-                of,
-                "segmented",
-                "--segmented",
-                is_flag=True,
-                show_default=False,
-                help="Blanks stand between words in Chinese too: mask the words whole.",
-            ),
-            option(
-                of,
-                "word_segmenter",
-                type=click.Choice(list(SEGMENTERS)),
-                help="Mask whole words of unspaced text, by this library.",
-            ),
-            option(
-                of,
-                "never_split",
-                multiple=True,
-                metavar="TOKEN",
-                show_default=False,
-                help="A piece that stands for itself in the text, as it is. Several times.",
-            ),
-        )
-    ):
-        command = flag(command)
-    return command
+_word_options = together(
+    option(
+        TokenizerOptions,
+        "segmented",
+        "--segmented",
+        is_flag=True,
+        show_default=False,
+        help="Blanks stand between words in Chinese too: mask the words whole.",
+    ),
+    option(
+        TokenizerOptions,
+        "word_segmenter",
+        type=click.Choice(list(SEGMENTERS)),
+        help="Mask whole words of unspaced text, by this library.",
+    ),
+    option(
+        TokenizerOptions,
+        "never_split",
+        multiple=True,
+        metavar="TOKEN",
+        show_default=False,
+        help="A piece that stands for itself in the text, as it is. Several times.",
+    ),
+)
 
 
-def _instance_options(command: F) -> F:
-    of = InstanceOptions
-    for flag in reversed(
-        (
-            option(of, "max_seq_length", type=int, help="Tokens of an instance, specials counted."),
-            option(
-                of,
-                "max_predictions_per_seq",
-                type=int,
-                show_default="length x probability, rounded up: 20",
-                help="Most masks of an instance.",
-            ),
-            option(of, "masked_lm_prob", type=float, help="Share of the tokens to mask."),
-            option(of, "dupe_factor", type=int, help="Times the corpus is gone through."),
-            option(of, "short_seq_prob", type=float, help="Share of documents with shorter aims."),
-            option(of, "random_seed", type=int, help="Partition p draws with seed + p."),
-            option(
-                of,
-                "whole_word_mask",
-                "--whole-word-mask/--no-whole-word-mask",
-                "--do-whole-word-mask/--no-do-whole-word-mask",
-                help="Mask all pieces of a word or none.",
-            ),
-            option(
-                of,
-                "quirks",
-                type=click.Choice(["keep", "fix"]),
-                help="Keep the reference's three oddities, or fix them (see the README).",
-            ),
-        )
-    ):
-        command = flag(command)
-    return command
+_instance_options = together(
+    option(
+        InstanceOptions, "max_seq_length", type=int, help="Tokens of an instance, specials counted."
+    ),
+    option(
+        InstanceOptions,
+        "max_predictions_per_seq",
+        type=int,
+        show_default="length x probability, rounded up: 20",
+        help="Most masks of an instance.",
+    ),
+    option(InstanceOptions, "masked_lm_prob", type=float, help="Share of the tokens to mask."),
+    option(InstanceOptions, "dupe_factor", type=int, help="Times the corpus is gone through."),
+    option(
+        InstanceOptions, "short_seq_prob", type=float, help="Share of documents with shorter aims."
+    ),
+    option(InstanceOptions, "random_seed", type=int, help="Partition p draws with seed + p."),
+    option(
+        InstanceOptions,
+        "whole_word_mask",
+        "--whole-word-mask/--no-whole-word-mask",
+        "--do-whole-word-mask/--no-do-whole-word-mask",
+        help="Mask all pieces of a word or none.",
+    ),
+    option(
+        InstanceOptions,
+        "quirks",
+        type=click.Choice(["keep", "fix"]),
+        help="Keep the reference's three oddities, or fix them (see the README).",
+    ),
+)
 
 
-def _engine_options(command: F) -> F:
-    of = EngineOptions
-    for flag in reversed(
-        (
-            option(
-                of,
-                "engine",
-                type=click.Choice(["local", "spark"]),
-                help="Processes of this machine, or a Spark cluster; changes no byte.",
-            ),
-            option(
-                of,
-                "spark_master",
-                metavar="URL",
-                show_default="as spark-submit says",
-                help="Of the cluster: spark://HOST:7077, yarn, k8s://..., local[2].",
-            ),
-            option(
-                of,
-                "spark_conf",
-                metavar="KEY=VALUE",
-                multiple=True,
-                show_default=False,
-                help="A setting of Spark; can be given again.",
-            ),
-        )
-    ):
-        command = flag(command)
-    return command
+_engine_options = together(
+    option(
+        EngineOptions,
+        "engine",
+        type=click.Choice(["local", "spark"]),
+        help="Processes of this machine, or a Spark cluster; changes no byte.",
+    ),
+    option(
+        EngineOptions,
+        "spark_master",
+        metavar="URL",
+        show_default="as spark-submit says",
+        help="Of the cluster: spark://HOST:7077, yarn, k8s://..., local[2].",
+    ),
+    option(
+        EngineOptions,
+        "spark_conf",
+        metavar="KEY=VALUE",
+        multiple=True,
+        show_default=False,
+        help="A setting of Spark; can be given again.",
+    ),
+)
 
 
 @click.command(cls=Command, short_help="Make tf_examples.tfrecord shards from a raw corpus.")

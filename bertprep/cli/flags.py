@@ -25,77 +25,77 @@ def option(kind: type, name: str, *flags: str, **settings: Any) -> Callable[[F],
     return click.option(*flags, name, default=default, **(shown | settings))
 
 
+def together(*flags: Callable[[F], F]) -> Callable[[F], F]:
+    """Some options as one decorator; `--help` shows them in this order."""
+
+    def decorate(command: F) -> F:
+        for flag in reversed(flags):
+            command = flag(command)
+        return command
+
+    return decorate
+
+
 def split_options(values: dict[str, Any], kind: type) -> Any:
     """Takes the fields of an options class out of the flags' values."""
     return kind(**{f.name: values.pop(f.name) for f in fields(kind) if f.name in values})
 
 
-def tokenizer_options(command: F) -> F:
-    """The flags of every command that makes words of text."""
-    for flag in reversed(
-        (
-            option(
-                TokenizerOptions,
-                "lowercase",
-                "--lowercase/--no-lowercase",
-                "--do-lower-case/--no-do-lower-case",
-                help="Lower-case the text; give --no-lowercase with a cased vocabulary.",
-            ),
-            option(
-                TokenizerOptions,
-                "strip_accents",
-                "--strip-accents/--no-strip-accents",
-                help="Drop combining marks (é becomes e); follows --lowercase unless given.",
-            ),
-            option(
-                TokenizerOptions,
-                "max_input_chars_per_word",
-                type=int,
-                help="A longer word is one [UNK].",
-            ),
-        )
-    ):
-        command = flag(command)
-    return command
+#: The flags of every command that makes words of text.
+tokenizer_options = together(
+    option(
+        TokenizerOptions,
+        "lowercase",
+        "--lowercase/--no-lowercase",
+        "--do-lower-case/--no-do-lower-case",
+        help="Lower-case the text; give --no-lowercase with a cased vocabulary.",
+    ),
+    option(
+        TokenizerOptions,
+        "strip_accents",
+        "--strip-accents/--no-strip-accents",
+        help="Drop combining marks (é becomes e); follows --lowercase unless given.",
+    ),
+    option(
+        TokenizerOptions,
+        "max_input_chars_per_word",
+        type=int,
+        help="A longer word is one [UNK].",
+    ),
+)
 
 
-def corpus_options(command: F) -> F:
-    """The flags of every command that reads a corpus."""
-    of = CorpusOptions
-    for flag in reversed(
-        (
-            option(
-                of,
-                "format",
-                type=click.Choice(["auto", *FORMATS]),
-                help="What CORPUS is stored as; auto looks at each file.",
-            ),
-            option(
-                of,
-                "document_break",
-                type=click.Choice(["empty-line", "file"]),
-                help="What ends a document of paragraphs.",
-            ),
-            option(of, "text_field", help="Field of the text in JSON lines, as in meta.body."),
-            option(of, "text_column", help="Column of the text in parquet files."),
-            option(
-                of,
-                "on_error",
-                type=click.Choice(["stop", "skip"]),
-                help="At a document that cannot be read: stop, or leave it out and count it.",
-            ),
-            option(
-                of,
-                "encoding_errors",
-                type=click.Choice(["strict", "replace", "skip"]),
-                help="At bytes that are not UTF-8 and NUL: stop, replace, or leave out the line.",
-            ),
-            option(of, "max_line_chars", type=int, help="A longer line is an error."),
-            option(of, "max_document_bytes", type=int, help="A larger document is an error."),
-        )
-    ):
-        command = flag(command)
-    return command
+#: The flags of every command that reads a corpus.
+corpus_options = together(
+    option(
+        CorpusOptions,
+        "format",
+        type=click.Choice(["auto", *FORMATS]),
+        help="What CORPUS is stored as; auto looks at each file.",
+    ),
+    option(
+        CorpusOptions,
+        "document_break",
+        type=click.Choice(["empty-line", "file"]),
+        help="What ends a document of paragraphs.",
+    ),
+    option(CorpusOptions, "text_field", help="Field of the text in JSON lines, as in meta.body."),
+    option(CorpusOptions, "text_column", help="Column of the text in parquet files."),
+    option(
+        CorpusOptions,
+        "on_error",
+        type=click.Choice(["stop", "skip"]),
+        help="At a document that cannot be read: stop, or leave it out and count it.",
+    ),
+    option(
+        CorpusOptions,
+        "encoding_errors",
+        type=click.Choice(["strict", "replace", "skip"]),
+        help="At bytes that are not UTF-8 and NUL: stop, replace, or leave out the line.",
+    ),
+    option(CorpusOptions, "max_line_chars", type=int, help="A longer line is an error."),
+    option(CorpusOptions, "max_document_bytes", type=int, help="A larger document is an error."),
+)
 
 
 class Command(click.Command):

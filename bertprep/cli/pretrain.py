@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bertprep.cli.flags import Command, F, option, split_options
+from bertprep.cli.flags import Command, F, option, split_options, together
 from bertprep.options import PretrainOptions, UpdateOptions
 
 _PATH = click.Path(path_type=Path)
@@ -18,47 +18,45 @@ def _switch(name: str, *flags: str, help: str) -> Callable[[F], F]:
     return option(PretrainOptions, name, *flags, is_flag=True, show_default=False, help=help)
 
 
-def _update_options(command: F) -> F:
-    of = UpdateOptions
-    for flag in reversed(
-        (
-            option(of, "batch_size", type=int, help="Sequences of an update, over all devices."),
-            option(
-                of,
-                "gradient_accumulation",
-                type=int,
-                metavar="N",
-                help="Parts that an update is computed in, one after the other: less memory.",
-            ),
-            option(of, "learning_rate", type=float, help="Where the warm-up ends."),
-            option(
-                of, "warmup", type=float, metavar="STEPS|SHARE", help="Steps, or below 1 a share."
-            ),
-            option(of, "weight_decay", type=float, help="Not on biases and LayerNorm."),
-            option(
-                of,
-                "precision",
-                type=click.Choice(["float32", "bfloat16", "float16"]),
-                help="Of matrix products; weights are float32.",
-            ),
-            option(
-                of,
-                "xla",
-                "--xla/--no-xla",
-                show_default="for the update of the weights alone",
-                help="Compile the whole step, or nothing.",
-            ),
-            option(of, "seed", type=int, help="Of weights, order and dropout."),
-            option(
-                of,
-                "distribute",
-                type=click.Choice(["none", "mirrored", "multiworker"]),
-                help="One device, all of this machine, or those of TF_CONFIG's machines.",
-            ),
-        )
-    ):
-        command = flag(command)
-    return command
+_update_options = together(
+    option(UpdateOptions, "batch_size", type=int, help="Sequences of an update, over all devices."),
+    option(
+        UpdateOptions,
+        "gradient_accumulation",
+        type=int,
+        metavar="N",
+        help="Parts that an update is computed in, one after the other: less memory.",
+    ),
+    option(UpdateOptions, "learning_rate", type=float, help="Where the warm-up ends."),
+    option(
+        UpdateOptions,
+        "warmup",
+        type=float,
+        metavar="STEPS|SHARE",
+        help="Steps, or below 1 a share.",
+    ),
+    option(UpdateOptions, "weight_decay", type=float, help="Not on biases and LayerNorm."),
+    option(
+        UpdateOptions,
+        "precision",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        help="Of matrix products; weights are float32.",
+    ),
+    option(
+        UpdateOptions,
+        "xla",
+        "--xla/--no-xla",
+        show_default="for the update of the weights alone",
+        help="Compile the whole step, or nothing.",
+    ),
+    option(UpdateOptions, "seed", type=int, help="Of weights, order and dropout."),
+    option(
+        UpdateOptions,
+        "distribute",
+        type=click.Choice(["none", "mirrored", "multiworker"]),
+        help="One device, all of this machine, or those of TF_CONFIG's machines.",
+    ),
+)
 
 
 @click.command(cls=Command, short_help="Train a BERT on records.")

@@ -34,8 +34,8 @@ from bertprep.kernels.characters import (
     scan_chunk,
     scan_word,
 )
-from bertprep.kernels.jit import inlined, njit
-from bertprep.kernels.machine import PADDING, load64, store64
+from bertprep.kernels.jit import njit
+from bertprep.kernels.machine import PADDING, first_bytes, load64, store64
 
 #: Why `count_words` came back, beside the reasons of `characters`: no room for another word.
 FULL = LONG_LINE + 1
@@ -45,21 +45,10 @@ REASON, POSITION, LINE_START, CHUNK_START, DETAIL = range(5)
 
 _HASH_A = np.uint64(0x9E3779B97F4A7C15)
 _HASH_B = np.uint64(0xC2B2AE3D27D4EB4F)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 #: The longest word, in bytes, that the memo keeps.
 MEMO_BYTES = 32
 _COUNT, _SIZE = 4, 5
-
-
-@inlined()
-def _leading(value, size):
-    """The first `size` bytes of a loaded word, the rest zero; size >= 8: all of it, <= 0: none."""
-    if size >= 8:
-        return value
-    if size <= 0:
-        return np.uint64(0)
-    return value & (_ALL >> np.uint64(64 - 8 * size))
 
 
 @njit()
@@ -68,7 +57,7 @@ def hash_word(text, start, size):
     state = np.uint64(size) * _HASH_B
     at, left = start, size
     while left > 0:
-        state = (state ^ _leading(load64(text, at), left)) * _HASH_A
+        state = (state ^ first_bytes(load64(text, at), left)) * _HASH_A
         state ^= state >> np.uint64(32)
         at += 8
         left -= 8
@@ -80,7 +69,7 @@ def hash_word(text, start, size):
 def _is_word(words, offset, text, start, size):
     left = size
     while left > 0:
-        if _leading(load64(words, offset) ^ load64(text, start), left) != 0:
+        if first_bytes(load64(words, offset) ^ load64(text, start), left) != 0:
             return False
         offset += 8
         start += 8
@@ -206,9 +195,12 @@ def count_words(text, end, longest_line, pages, memo, table, word, progress):
                     continue
         size = stop - at
         if size <= MEMO_BYTES:
-            k0, k1 = _leading(load64(text, at), size), _leading(load64(text, at + 8), size - 8)
-            k2 = _leading(load64(text, at + 16), size - 16)
-            k3 = _leading(load64(text, at + 24), size - 24)
+            k0, k1 = (
+                first_bytes(load64(text, at), size),
+                first_bytes(load64(text, at + 8), size - 8),
+            )
+            k2 = first_bytes(load64(text, at + 16), size - 16)
+            k3 = first_bytes(load64(text, at + 24), size - 24)
             mixed = (k0 ^ (k2 * _HASH_B)) * _HASH_A ^ (k1 ^ (k3 * _HASH_A)) * _HASH_B
             mixed = (mixed ^ (mixed >> np.uint64(29))) * _HASH_A
             row = memo[(mixed >> np.uint64(40)) & memo_mask]

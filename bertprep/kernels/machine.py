@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from bertprep.kernels.jit import njit
+from bertprep.kernels.jit import inlined, njit
 
 PADDING = 64
 
@@ -144,6 +144,16 @@ def _crc32c_tables():
 
 
 CRC32C_TABLES = _crc32c_tables()
+
+
+@inlined()
+def first_bytes(value, size):
+    """The first `size` bytes of a loaded word, the rest zero; size >= 8: all of it, <= 0: none."""
+    if size >= 8:
+        return value
+    if size <= 0:
+        return np.uint64(0)
+    return value & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
 
 
 @njit()

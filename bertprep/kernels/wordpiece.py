@@ -31,7 +31,7 @@ from bertprep.kernels.characters import (
     strip,
 )
 from bertprep.kernels.jit import inlined, njit
-from bertprep.kernels.machine import count_trailing_zeros, load64
+from bertprep.kernels.machine import count_trailing_zeros, first_bytes, load64
 from bertprep.kernels.marks import LETTERS, NOTHING, can_join, link_of, mark_of, match_kept
 from bertprep.kernels.trie import match_pieces
 
@@ -72,22 +72,12 @@ def _resolve(trie, pages, text, start, end, word, row, tokens, count):
     # A key of zero bytes past a word's first eight could be taken for the end of a shorter one.
     if size <= MEMO_BYTES and stop - count <= 8 and (size <= 8 or load64(text, start + 8) != 0):
         for part in range(4):
-            row[part] = _head(load64(text, start + 8 * part), size - 8 * part)
+            row[part] = first_bytes(load64(text, start + 8 * part), size - 8 * part)
             at = count + 2 * part
             first = np.uint64(tokens[at]) if at < stop else _NO_TOKEN
             second = np.uint64(tokens[at + 1]) if at + 1 < stop else _NO_TOKEN
             row[4 + part] = first | second << np.uint64(32)
     return stop
-
-
-@inlined()
-def _head(value, size):
-    """The first `size` bytes of a loaded word, the rest zero; size >= 8: all of it, <= 0: none."""
-    if size >= 8:
-        return value
-    if size <= 0:
-        return np.uint64(0)
-    return value & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
 
 
 @inlined()
@@ -105,7 +95,7 @@ def _hash_line(text, start, end, state):
     """Mixes a line's bytes and its length into a 64-bit state."""
     at = start
     while at < end:
-        state = (state ^ _head(load64(text, at), end - at)) * _HASH_A
+        state = (state ^ first_bytes(load64(text, at), end - at)) * _HASH_A
         state ^= state >> np.uint64(32)
         at += 8
     state = (state ^ np.uint64(end - start)) * _HASH_B
@@ -239,9 +229,9 @@ def tokenize(
             slot = ((k0 * _HASH_A) >> np.uint64(40)) & memo_mask
             found = memo[slot, 0] == k0 and memo[slot, 1] == 0
         elif size <= MEMO_BYTES:
-            k0, k1 = load64(text, at), _head(load64(text, at + 8), size - 8)
-            k2 = _head(load64(text, at + 16), size - 16)
-            k3 = _head(load64(text, at + 24), size - 24)
+            k0, k1 = load64(text, at), first_bytes(load64(text, at + 8), size - 8)
+            k2 = first_bytes(load64(text, at + 16), size - 16)
+            k3 = first_bytes(load64(text, at + 24), size - 24)
             mixed = (k0 ^ (k2 * _HASH_B)) * _HASH_A ^ (k1 ^ (k3 * _HASH_A)) * _HASH_B
             mixed = (mixed ^ (mixed >> np.uint64(29))) * _HASH_A
             slot = (mixed >> np.uint64(40)) & memo_mask

@@ -210,9 +210,14 @@ class Review:
             return None
         sampled, sentence = self.longest_sentence()
         longest = f"{sizes.max():,} tokens{self._where(sampled, sentence, ', ', '')}"
-        return (
+        lines = (
             f"{long_share:.0%} of the lines are longer than the {limit} tokens that an instance "
-            f"has room for (the longest: {longest}), and {cut:.0%} of the tokens will be cut away "
+            f"has room for (the longest: {longest}), and "
+            if long_share >= 0.005
+            else ""
+        )
+        return (
+            f"{lines}{cut:.0%} of the tokens will be cut away "
             "to fit --max-seq-length: are the lines sentences, and not whole paragraphs? "
             "--split-sentences splits those"
         )

@@ -175,7 +175,8 @@ def _input(files: Sequence[InputFile], estimate: Estimate) -> str:
 
 
 def _counted(number: str, noun: str) -> str:
-    return f"{number} {noun}" if number == "1" else f"{number} {noun}s"
+    is_one = number.removeprefix("about ") == "1"
+    return f"{number} {noun}" if is_one else f"{number} {noun}s"
 
 
 def _at(sampled: SampledBlock, sentence: int) -> str:
