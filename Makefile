@@ -37,7 +37,7 @@ test: install
 # `make test` skips where there is none fails here.
 test-spark: install
 	$(BIN)/python -m pip install --quiet --editable '.[dev,spark]'
-	BERTPREP_TEST_SPARK=1 $(BIN)/python -m pytest tests/test_spark.py tests/test_spark_tasks.py
+	BERTPREP_TEST_SPARK=1 $(BIN)/python -m pytest tests/engines/test_spark.py tests/engines/test_spark_tasks.py
 
 # All that a contributor must remember before a commit.
 check: install
@@ -60,15 +60,15 @@ bench-spark: install
 # Makes the goldens anew with the reference's own scripts, and prints the difference.
 golden: install
 	@test -n "$(REFERENCE)" || (echo 'make golden REFERENCE=path of a checkout of google-research/bert' && exit 2)
-	$(BIN)/python tests/make_goldens.py --reference $(REFERENCE)
-	$(BIN)/python tests/make_release_goldens.py --reference $(REFERENCE)
+	$(BIN)/python tests/support/make_goldens.py --reference $(REFERENCE)
+	$(BIN)/python tests/support/make_release_goldens.py --reference $(REFERENCE)
 
 # Compares the model with transformers' on PyTorch: what the goldens of the trainer hold, made anew;
 # an export loaded there; folders from there loaded here.
 interop: install
 	$(BIN)/python -m pip install --quiet --editable '.[interop]'
-	$(BIN)/python tests/make_trainer_goldens.py --check
-	$(BIN)/python tests/interop.py
+	$(BIN)/python tests/support/make_trainer_goldens.py --check
+	$(BIN)/python tests/support/interop.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) $(DEMO_RUN) $(DEMO).html $(DEMO)-vocab.txt .mypy_cache .pytest_cache .ruff_cache

@@ -53,7 +53,7 @@ def main() -> int:
         parser.error(str(error))
     # No search for a GPU, no words about it; here and in all that is started.
     os.environ |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
     report = Report()
     report.say("1.00x means equal, higher means bertprep is faster")

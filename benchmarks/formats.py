@@ -159,8 +159,8 @@ def _decode(path: Path) -> None:
 def _read(path: Path) -> None:
     """Reads a file as the stages do."""
     from bertprep.corpus import find_formats, find_inputs, plan_splits, read_blocks
+    from bertprep.create.job import BLOCK_BYTES
     from bertprep.options import CorpusOptions
-    from bertprep.stages import BLOCK_BYTES
 
     nowhere, options = path.with_name("nowhere"), CorpusOptions()
     found = find_inputs([str(path)], vocab=nowhere, output=nowhere, spool=nowhere)

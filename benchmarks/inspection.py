@@ -52,8 +52,8 @@ def verify(folder: Path, workers: int) -> int:
 
 def stats(folder: Path, workers: int) -> int:
     """Every measure."""
-    from bertprep.datasets import find_data_set, read_schema
     from bertprep.inspection.measure import measure as measure_records
+    from bertprep.records import find_data_set, read_schema
 
     data_set = find_data_set([str(folder)])
     found = measure_records(data_set, read_schema(data_set), workers=workers, quiet=True)
@@ -63,7 +63,7 @@ def stats(folder: Path, workers: int) -> int:
 def _read_with_tensorflow(folder: Path, threads: int, batch: int | None) -> int:
     import tensorflow as tf
 
-    from bertprep.datasets import find_data_set, read_schema
+    from bertprep.records import find_data_set, read_schema
 
     data_set = find_data_set([str(folder)])
     schema = read_schema(data_set)

@@ -181,8 +181,8 @@ def _run_english(
 
 
 def _measure_ours(settings: Settings, report: Report, work: Path) -> None:
+    from bertprep.corpus.sentences import SentenceSplitter
     from bertprep.options import CorpusOptions
-    from bertprep.sentences import SentenceSplitter
 
     text = first_bytes(settings.english.data, settings.bytes // 10).decode()
     documents = [document.split("\n") for document in text.split("\n\n")]

@@ -23,25 +23,25 @@ from report import Report, megabytes, table
 
 # What is timed, and where its callers look it up. In the order of the data.
 PLACES = (
-    ("read and split", "bertprep.stages.tokenizing.read_blocks"),
+    ("read and split", "bertprep.create.tokenizing.read_blocks"),
     ("tokenize: kernel", "bertprep.kernels.wordpiece.tokenize"),
-    ("tokenize: around the kernel", "bertprep.stages.job.FastTokenizer.tokenize_text"),
-    ("deal, pack, write blob", "bertprep.stages.tokenizing.join_documents"),
-    ("deal, pack, write blob", "bertprep.stages.tokenizing.pack_partitions"),
-    ("deal, pack, write blob", "bertprep.engines.exchange.write_blob"),
-    ("tokenize: the rest", "bertprep.create.tokenize_split"),
-    ("read slices, unpack", "bertprep.stages.building.unpack_documents"),
+    ("tokenize: around the kernel", "bertprep.create.job.FastTokenizer.tokenize_text"),
+    ("deal, pack, write blob", "bertprep.create.tokenizing.join_documents"),
+    ("deal, pack, write blob", "bertprep.create.tokenizing.pack_partitions"),
+    ("deal, pack, write blob", "bertprep.engines.blobs.write_blob"),
+    ("tokenize: the rest", "bertprep.create.pipeline.tokenize_split"),
+    ("read slices, unpack", "bertprep.create.building.unpack_documents"),
     ("instances: fill_instances", "bertprep.kernels.instances.fill_instances"),
     ("instances: shuffle", "bertprep.kernels.mt19937.shuffle_order"),
-    ("instances: around the kernels", "bertprep.stages.building.create_training_instances"),
-    ("serialize", "bertprep.stages.building.RecordSerializer.__init__"),
-    ("serialize", "bertprep.stages.building.RecordSerializer.fill"),
-    ("shard: open, buffers", "bertprep.stages.building.ShardWriter.__init__"),
-    ("shard: wait for a buffer", "bertprep.stages.building.ShardWriter.write"),
-    ("shard: wait for the writer's end", "bertprep.stages.building.ShardWriter.__exit__"),
-    ("build: counts and the rest", "bertprep.create.build_partition"),
-    ("writer: CRC32C of the shard", "bertprep.shards.checksum"),
-    ("writer: write", "bertprep.shards._write_all"),
+    ("instances: around the kernels", "bertprep.create.building.create_training_instances"),
+    ("serialize", "bertprep.create.building.RecordSerializer.__init__"),
+    ("serialize", "bertprep.create.building.RecordSerializer.fill"),
+    ("shard: open, buffers", "bertprep.create.building.ShardWriter.__init__"),
+    ("shard: wait for a buffer", "bertprep.create.building.ShardWriter.write"),
+    ("shard: wait for the writer's end", "bertprep.create.building.ShardWriter.__exit__"),
+    ("build: counts and the rest", "bertprep.create.pipeline.build_partition"),
+    ("writer: CRC32C of the shard", "bertprep.records.shards.checksum"),
+    ("writer: write", "bertprep.records.shards._write_all"),
     ("fsync", "os.fsync"),
     ("rename", "os.replace"),
 )
@@ -152,12 +152,12 @@ def _create(
     text: Path, vocab: Path, output: Path, stopwatch: Stopwatch | None
 ) -> tuple[float, int]:
     """Runs `create` in this process; returns its seconds and instances."""
-    import bertprep.create
+    import bertprep.create.pipeline
     from bertprep.options import CreateOptions
 
     options = CreateOptions(inputs=(str(text),), vocab=vocab, output=output, workers=1, quiet=True)
     with ExitStack() as stack:
-        stack.enter_context(patch("bertprep.create.LocalEngine", _ThisProcess))
+        stack.enter_context(patch("bertprep.create.pipeline.LocalEngine", _ThisProcess))
         for name, place in _places() if stopwatch else ():
             assert stopwatch
             holder, attribute = _resolve(place)
@@ -166,7 +166,7 @@ def _create(
             new = around(name, getattr(holder, attribute))
             stack.enter_context(patch.object(holder, attribute, new))
         begin = time.perf_counter()
-        summary = bertprep.create.create(options)
+        summary = bertprep.create.pipeline.create(options)
         seconds = time.perf_counter() - begin
     return seconds, summary.counts["instances"]
 

@@ -36,12 +36,12 @@ def _prepare(work: Path) -> dict[str, Any]:
     """Draws the weights, writes the batches; times the input pipeline, which makes them."""
     import keras
 
-    from bertprep.datasets import find_data_set
-    from bertprep.trainer.config import BertConfig
-    from bertprep.trainer.dataset import training_batches
-    from bertprep.trainer.modeling import PretrainingModel
-    from bertprep.trainer.stream import RecordStream
-    from bertprep.trainer.weights import to_names
+    from bertprep.loading.windows import RecordStream
+    from bertprep.model.bert import PretrainingModel
+    from bertprep.model.config import BertConfig
+    from bertprep.model.weights import to_names
+    from bertprep.records import find_data_set
+    from bertprep.training.input_pipeline import training_batches
 
     data_set = find_data_set([str(work / "records")])
     config = BertConfig.published(MODEL, len(data_set.require_vocabulary().tokens))
@@ -70,18 +70,18 @@ def _batches(work: Path) -> Batches:
 
 def read_config(work: Path) -> Any:
     """The model's shape, as the first variant wrote it."""
-    from bertprep.trainer.config import BertConfig
+    from bertprep.model.config import BertConfig
 
     return BertConfig.load(work / "bert_config.json")
 
 
 def _ours(work: Path, xla: bool | None) -> dict[str, Any]:
-    from bertprep.trainer.startup import load_tensorflow
+    from bertprep.training.startup import load_tensorflow
 
     load_tensorflow()
+    from bertprep.model.weights import assign
     from bertprep.options import TrainingOptions
-    from bertprep.trainer.loop import Trainer
-    from bertprep.trainer.weights import assign
+    from bertprep.training.loop import Trainer
 
     config, batches = read_config(work), _batches(work)
     options = TrainingOptions(
@@ -120,7 +120,7 @@ def _matrix_product_rate() -> float:
 
 
 def _keras_hub(work: Path, xla: bool) -> dict[str, Any]:
-    from bertprep.trainer.startup import load_tensorflow
+    from bertprep.training.startup import load_tensorflow
 
     load_tensorflow()
     import keras

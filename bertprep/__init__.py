@@ -24,8 +24,8 @@ _HOMES = {
     "TrainingInstances": "bertprep.data",
     "Vocabulary": "bertprep.vocab",
     "WordpieceTokenizer": "bertprep.tokenization",
-    "create_masked_lm_predictions": "bertprep.instances",
-    "create_training_instances": "bertprep.instances",
+    "create_masked_lm_predictions": "bertprep.objectives.sentence_pairs",
+    "create_training_instances": "bertprep.objectives.sentence_pairs",
     "seeded": "bertprep.kernels.mt19937",
 }
 
@@ -34,8 +34,11 @@ __all__ = ["__version__", *_HOMES]
 if TYPE_CHECKING:
     from bertprep.data import TokenizedDocuments, TrainingInstance, TrainingInstances
     from bertprep.errors import BertprepError
-    from bertprep.instances import create_masked_lm_predictions, create_training_instances
     from bertprep.kernels.mt19937 import seeded
+    from bertprep.objectives.sentence_pairs import (
+        create_masked_lm_predictions,
+        create_training_instances,
+    )
     from bertprep.options import CorpusOptions, InstanceOptions, TokenizerOptions
     from bertprep.tokenization import (
         BasicTokenizer,

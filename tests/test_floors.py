@@ -14,33 +14,19 @@ PACKAGE = Path(bertprep.__file__).parent
 
 #: Rooms are the modules and packages right below `bertprep`; imports go from floor to lower floor.
 FLOORS = {
-    0: {"options", "errors", "data"},
-    1: {"vocab", "kernels", "files", "storage"},
-    2: {
-        *("corpus", "tokenization", "partitions", "instances", "records", "shards", "manifest"),
-        *("output", "uploads", "datasets", "sentences", "long_sentences"),
-    },
-    3: {"engines", "stages", "trainer"},
-    4: {
-        *("create", "export", "findings", "inspection", "preflight", "pretrain", "progress"),
-        "vocabulary",
-    },
-    5: {"cli"},
+    0: {"data", "errors", "kernels", "options", "terminal", "vocab"},
+    1: {"storage"},
+    2: {"corpus", "tokenization", "engines", "model"},
+    3: {"objectives", "records"},
+    4: {"loading"},
+    5: {"create", "export", "inspection", "training", "vocabulary"},
+    6: {"cli"},
 }
 
 #: Imports on one floor, each with its reason.
 NEIGHBOURS = {
     ("options", "errors"): "an option out of bounds is an error, and errors import nothing",
-    ("output", "manifest"): "the folder's life is told by the plan and the manifest in it",
-    ("uploads", "output"): "a remote output is built in a local one, and planned and refused alike",
-    ("uploads", "manifest"): "as output",
-    ("datasets", "manifest"): "a data set is its shards and what its manifest says of them",
-    ("inspection", "progress"): "as create: progress imports nothing of ours",
-    ("create", "progress"): "progress imports nothing of ours; it is up here because of tqdm",
-    ("pretrain", "progress"): "as create",
-    ("vocabulary", "progress"): "as create",
-    ("create", "preflight"): "a look ahead, told to a person before the stages begin",
-    ("create", "findings"): "the same stage's results, told to a person: create's second page",
+    ("vocab", "errors"): "a vocabulary that cannot be used is an error",
 }
 
 #: The door: `bertprep/__init__.py` names the public API of all floors, and imports it on first use;
@@ -52,19 +38,19 @@ TENANTS = {
     "numba": {"kernels"},
     "llvmlite": {"kernels"},
     "click": {"cli"},
-    "tqdm": {"progress"},
+    "tqdm": {"terminal"},
     "zstandard": {"corpus"},
     "orjson": {"corpus"},
     "pyarrow": {"corpus"},
     "fsspec": {"storage"},
     "aiohttp": {"storage"},
-    "sentencex": {"sentences"},
+    "sentencex": {"corpus"},
     "rjieba": {"tokenization"},
     "sudachipy": {"tokenization"},
-    "tensorflow": {"trainer"},
-    "keras": {"trainer", "export"},
-    "safetensors": {"trainer", "export"},
-    "matplotlib": {"inspection", "pretrain"},
+    "tensorflow": {"model", "training"},
+    "keras": {"model", "training"},
+    "safetensors": {"model"},
+    "matplotlib": {"inspection", "training"},
     "jinja2": {"inspection"},
     "tensorboard": set[str](),
     "pyspark": {"engines"},
@@ -137,13 +123,10 @@ def test_exceptions_are_on_one_floor_and_in_use() -> None:
         assert floor_of(room) == floor_of(other)
 
 
-def test_only_commands_know_the_engine_and_only_create_the_stages() -> None:
-    importers = {r: {room_of(p) for p in modules() if r in rooms_imported(p)} for r in FLOORS[3]}
-    assert importers.pop("trainer") == {"cli", "export", "pretrain"}
-    assert importers == {
-        "engines": {"create", "inspection", "vocabulary"},
-        "stages": {"create", "findings", "preflight"},
-    }
+def test_only_commands_know_the_engines_and_only_the_trainer_the_model() -> None:
+    importers = {r: {room_of(p) for p in modules() if r in rooms_imported(p)} for r in FLOORS[2]}
+    assert importers["engines"] == {"create", "inspection", "vocabulary"}
+    assert importers["model"] == {"export", "training"}
 
 
 @pytest.mark.parametrize("library", TENANTS)
@@ -188,7 +171,13 @@ def test_the_model_does_not_know_tensorflow() -> None:
         for module, _ in imports_of(path)
         if module.split(".")[0] == "tensorflow"
     }
-    assert importers <= {"loop.py", "dataset.py", "sources.py", "startup.py", "summaries.py"}
+    assert importers <= {
+        "loop.py",
+        "input_pipeline.py",
+        "pretrained.py",
+        "startup.py",
+        "summaries.py",
+    }
 
 
 def test_only_reports_wait_for_the_plotting_library(sample_corpus: Path, tmp_path: Path) -> None:

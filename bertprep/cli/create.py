@@ -235,8 +235,8 @@ def create(**values: Any) -> None:
     }
     options = CreateOptions(**values, **parts)
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
-    from bertprep.create import create as run  # numba's import is too slow for --help
-    from bertprep.create import look_ahead
+    from bertprep.create.pipeline import create as run  # numba's import is too slow for --help
+    from bertprep.create.pipeline import look_ahead
 
     if options.dry_run:
         page = look_ahead(options)

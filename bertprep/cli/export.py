@@ -47,7 +47,7 @@ def export(**values: Any) -> None:
     """  # noqa: D301 (click wants the backspace itself)
     options = ExportOptions(**values)
     # TensorFlow's import is too slow for --help.
-    from bertprep.trainer.startup import load_tensorflow
+    from bertprep.training.startup import load_tensorflow
 
     load_tensorflow()
     from bertprep.export import export as run

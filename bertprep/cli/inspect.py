@@ -65,7 +65,7 @@ def inspect(context: click.Context, /, **values: Any) -> None:
     # Each way has its own imports: looking at a record waits for no compiler and no plot.
     if options.verify:
         from bertprep.inspection.verify import Verification
-        from bertprep.progress import result
+        from bertprep.terminal import result
 
         verification = Verification(options)
         for line in verification:

@@ -17,7 +17,7 @@ Example:
 
 from bertprep.corpus.detection import find_formats
 from bertprep.corpus.formats import plan_splits, read_blocks
-from bertprep.corpus.formats.text import TextBlock
+from bertprep.corpus.formats.plain_text import TextBlock
 from bertprep.corpus.inputs import Inputs, estimate_text_bytes, find_inputs
 from bertprep.corpus.splits import Block, Split
 

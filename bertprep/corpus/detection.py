@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from bertprep.corpus.canonical import BOM
-from bertprep.corpus.inputs import refuse_wide_text
+from bertprep.corpus.first_bytes import refuse_wide_text
 from bertprep.corpus.names import named_format, some_of, suffix_of
 from bertprep.corpus.streams import read_bytes, read_text
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import CorpusOptions
-from bertprep.storage import apart
+from bertprep.storage import run_in_subprocess
 
 _HEAD_BYTES = 1 << 16
 #: A line of text of more bytes would be over --max-line-chars; a JSON line may well be longer.
@@ -46,7 +46,7 @@ def find_formats(
     """
     if any(file.remote for file in files):
         # In a process of its own, since workers will be forked from this one.
-        found = apart(_with_formats, files, options)
+        found = run_in_subprocess(_with_formats, files, options)
     else:
         found = _with_formats(files, options)
     names: dict[str, list[str]] = {}

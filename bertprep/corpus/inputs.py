@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bertprep.corpus.first_bytes import compression_of, refuse_wide_text
 from bertprep.corpus.names import choose_files, some_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import Place, is_url, plain_name, shown_url
-from bertprep.storage import apart, require_system
+from bertprep.storage import require_system, run_in_subprocess
 
 if TYPE_CHECKING:
     from bertprep.corpus.remote import RemoteInputs
@@ -28,20 +29,6 @@ STDIN = "-"
 TEXT_BYTES_PER_COMPRESSED_BYTE = 4
 
 _HEAD_BYTES = 16
-_MAGIC = {
-    "gzip": re.compile(rb"\x1f\x8b"),
-    # Text may well begin with "BZh9", but not with the block header after it.
-    "bzip2": re.compile(rb"BZh[1-9](?:\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)"),
-    "xz": re.compile(rb"\xfd7zXZ\x00"),
-    # The second form is a skippable frame, with which some tools begin their files.
-    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
-}
-_WIDE_ENCODINGS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16.
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
 
 
 @dataclass(frozen=True)
@@ -118,7 +105,9 @@ def _find_remote(
     if not urls:
         return RemoteInputs({}, {}, [])
     # In a process of its own, since workers will be forked from this one.
-    return apart(find_remote, urls, vocab, output if isinstance(output, str) else "", format)
+    return run_in_subprocess(
+        find_remote, urls, vocab, output if isinstance(output, str) else "", format
+    )
 
 
 def estimate_text_bytes(files: Sequence[InputFile]) -> int:
@@ -129,21 +118,6 @@ def estimate_text_bytes(files: Sequence[InputFile]) -> int:
         else file.text_bytes
         for file in files
     )
-
-
-def compression_of(head: bytes) -> str:
-    """Name the compression that a file with these first bytes has."""
-    return next((name for name, magic in _MAGIC.items() if magic.match(head)), "none")
-
-
-def refuse_wide_text(path: str, head: bytes | bytearray) -> None:
-    """Raise if text with these first bytes is UTF-16 or UTF-32, by its byte order mark."""
-    for mark, encoding in _WIDE_ENCODINGS.items():
-        if head.startswith(mark):
-            raise BertprepError(
-                f"{path}: this text is {encoding}, and bertprep reads UTF-8. "
-                f"Convert it with: iconv -f {encoding} -t UTF-8 FILE > FILE.utf8"
-            )
 
 
 @dataclass(frozen=True)

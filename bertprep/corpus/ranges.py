@@ -8,7 +8,7 @@ Memory: a block, and the document that it ends with.
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from bertprep.corpus.inputs import refuse_wide_text
+from bertprep.corpus.first_bytes import refuse_wide_text
 from bertprep.corpus.splits import Split
 from bertprep.corpus.streams import READ_BYTES, read_bytes, read_text
 from bertprep.data import InputFile

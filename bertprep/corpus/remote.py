@@ -1,6 +1,7 @@
 """URLs -> files of the corpus: the rules of local names, where a store can list what it has.
 
-Run in a process of its own (`storage.apart`). Two or three small requests a file, several at once.
+Runs in a process of its own (`storage.run_in_subprocess`). Two or three small requests per file,
+several at once.
 """
 
 import posixpath
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertprep.corpus.inputs import compression_of, refuse_wide_text
+from bertprep.corpus.first_bytes import compression_of, refuse_wide_text
 from bertprep.corpus.names import choose_files
 from bertprep.data import InputFile
 from bertprep.errors import UsageError

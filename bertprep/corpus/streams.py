@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
-from bertprep.corpus.inputs import compression_of
+from bertprep.corpus.first_bytes import compression_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, MachineError
 from bertprep.storage import open_remote, read_remote, require_unchanged
@@ -45,7 +45,8 @@ def read_bytes(file: InputFile, start: int, end: int, piece_bytes: int) -> Itera
 def open_seekable(file: InputFile) -> BinaryIO:
     """Open the file as it is stored, for formats whose reader seeks; then `refuse_changed`.
 
-    A process that will fork workers has remote files opened in one of its own (`storage.apart`).
+    A process that will fork workers opens remote files in a subprocess
+    (`storage.run_in_subprocess`).
 
     Raises:
         UsageError: it is on a web server that knows no byte ranges.

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bertprep.errors import UsageError
-from bertprep.files import fsync_folder, write_whole
+from bertprep.storage.files import fsync_folder, write_whole
 
 MARK_NAME = "bertprep_export.json"
 _STAGING_NAME = ".bertprep-export"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from bertprep import __version__
 from bertprep.export.folder import require_place, write_folder
-from bertprep.export.hugging_face import write_hugging_face, write_tokenizer
-from bertprep.export.keras_files import EXTRA_ASSETS, write_keras, write_saved_model
-from bertprep.files import in_bytes
+from bertprep.model.hugging_face import write_hugging_face
+from bertprep.model.keras_files import EXTRA_ASSETS, write_keras, write_saved_model
+from bertprep.model.saved_run import Run, load_run, model_of
+from bertprep.model.weights import to_names
 from bertprep.options import ExportOptions, TokenizerOptions
-from bertprep.trainer.runs import Run, load_run, model_of
-from bertprep.trainer.weights import to_names
+from bertprep.terminal import in_bytes
+from bertprep.tokenization.hugging_face import write_tokenizer
 from bertprep.vocab import Vocabulary
 
 
@@ -61,15 +62,15 @@ def export(options: ExportOptions) -> Exported:
     def write(folder: Path) -> None:
         if options.format == "huggingface":
             arrays = to_names(model)
-            write_hugging_face(folder, run.config, arrays, run.vocabulary, tokenizer, max_length)
-            return
-        beside = folder
-        if options.format == "savedmodel":
+            write_hugging_face(folder, run.config, arrays, run.vocabulary)
+            beside = folder
+        elif options.format == "savedmodel":
             write_saved_model(folder, model)
             beside = folder / EXTRA_ASSETS
             beside.mkdir()
         else:
             write_keras(folder, model)
+            beside = folder
         write_tokenizer(beside, run.vocabulary, tokenizer, max_length)
 
     about = {"format": options.format, "step": run.step, "version": __version__}

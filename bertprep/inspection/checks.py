@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bertprep.datasets import DataSet, RecordSchema
-from bertprep.datasets.columns import RecordReader
-from bertprep.inspection.rules import Promise, RecordRules
 from bertprep.kernels import rules as kernel
 from bertprep.kernels.examples import DAMAGED
+from bertprep.records import DataSet, RecordSchema
+from bertprep.records.columns import RecordReader
+from bertprep.records.rules import Promise, RecordRules
 from bertprep.vocab import Vocabulary
 
 

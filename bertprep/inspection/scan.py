@@ -11,13 +11,13 @@ from functools import partial
 from itertools import chain
 from typing import Generic, TypeVar
 
-from bertprep.datasets import DataSet, RecordSchema, Shard
-from bertprep.datasets.blocks import warm_up
-from bertprep.datasets.checksums import join_crc32c
-from bertprep.datasets.columns import RecordReader
 from bertprep.engines.local import LocalEngine
 from bertprep.options import available_cores
-from bertprep.progress import Progress, progress
+from bertprep.records import DataSet, RecordSchema, Shard
+from bertprep.records.blocks import warm_up
+from bertprep.records.checksums import join_crc32c
+from bertprep.records.columns import RecordReader
+from bertprep.terminal import Progress, progress
 
 R = TypeVar("R")
 #: What a worker does with the batches of a range; it is pickled.

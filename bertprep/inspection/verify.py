@@ -11,15 +11,14 @@ from functools import partial
 
 import numpy as np
 
-from bertprep.datasets import DataSet, FrameError, RecordSchema, find_data_set, read_schema
-from bertprep.datasets.columns import find_schema
-from bertprep.files import in_bytes
 from bertprep.inspection.checks import Checked, CheckJob, check_range
 from bertprep.inspection.scan import Part, scan
 from bertprep.kernels import rules as kernel
-from bertprep.manifest import MANIFEST_NAME, PLAN_NAME
 from bertprep.options import InspectOptions
-from bertprep.progress import message
+from bertprep.records import DataSet, FrameError, RecordSchema, find_data_set, read_schema
+from bertprep.records.columns import find_schema
+from bertprep.storage.plans import MANIFEST_NAME, PLAN_NAME
+from bertprep.terminal import in_bytes, message
 
 #: What `totals` are called in the manifest.
 _COUNTS = {"masks": kernel.MASKS, "random_next": kernel.RANDOM_NEXT}

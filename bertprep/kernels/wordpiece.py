@@ -32,7 +32,7 @@ from bertprep.kernels.characters import (
 )
 from bertprep.kernels.jit import inlined, njit
 from bertprep.kernels.machine import count_trailing_zeros, first_bytes, load64
-from bertprep.kernels.marks import LETTERS, NOTHING, can_join, link_of, mark_of, match_kept
+from bertprep.kernels.never_split import LETTERS, NOTHING, can_join, link_of, mark_of, match_kept
 from bertprep.kernels.trie import match_pieces
 
 # Fields of `progress: int64[12]`, in and out of `tokenize`.

@@ -65,6 +65,10 @@ class InstanceOptions:
         assert self.max_predictions_per_seq is not None
         return self.max_predictions_per_seq
 
+    def num_to_predict(self, num_tokens: int) -> int:
+        """Return the mask budget of a sequence of `num_tokens` tokens, [CLS] and [SEP] included."""
+        return min(self.predictions, max(1, round(num_tokens * self.masked_lm_prob)))
+
 
 @dataclass(frozen=True)
 class RecordOptions:

@@ -5,20 +5,19 @@
 Local files do not come this way: they are opened, renamed and synced as ever. Nothing here is
 imported, fsspec least of all, before a URL is given.
 
-A process that forks workers does not ask a store itself, but has it asked `apart`: fsspec runs an
-event loop in a thread, which a fork would leave behind in the middle of whatever it is at.
+A process that forks workers asks a store through `run_in_subprocess`: fsspec runs an event loop in
+a thread, which does not survive a fork.
 """
 
-from bertprep.storage.apart import apart
 from bertprep.storage.listing import find_files, list_sizes
 from bertprep.storage.reading import look, open_remote, read_remote, require_unchanged
 from bertprep.storage.retries import FIRST_TRIES
+from bertprep.storage.run_in_subprocess import run_in_subprocess
 from bertprep.storage.systems import require_system
 from bertprep.storage.writing import put_bytes, put_file, read_whole, remove, size_of
 
 __all__ = [
     "FIRST_TRIES",
-    "apart",
     "find_files",
     "list_sizes",
     "look",
@@ -30,5 +29,6 @@ __all__ = [
     "remove",
     "require_system",
     "require_unchanged",
+    "run_in_subprocess",
     "size_of",
 ]

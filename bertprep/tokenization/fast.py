@@ -20,7 +20,7 @@ from bertprep.errors import TextError, UsageError
 from bertprep.kernels import wordpiece
 from bertprep.kernels.characters import CHUNK, DONE, INVALID, NEED_PAGE
 from bertprep.kernels.machine import PADDING
-from bertprep.kernels.marks import NOTHING
+from bertprep.kernels.never_split import NOTHING
 from bertprep.kernels.trie import CONTINUES
 from bertprep.kernels.wordpiece import (
     CHUNK_START,
@@ -40,7 +40,7 @@ from bertprep.tokenization.characters import CharacterTable
 from bertprep.tokenization.lookups import make_kept, make_memo, make_trie, to_offsets
 from bertprep.tokenization.plain import FullTokenizer
 from bertprep.tokenization.segmenters import WordMarker
-from bertprep.tokenization.text import Text, TextBuffer
+from bertprep.tokenization.text_buffer import Text, TextBuffer
 from bertprep.vocab import Vocabulary
 
 _CACHED_CHUNK_BYTES = 64

@@ -6,8 +6,8 @@ Memory: what `train.py` says, or a bucket in each worker; the corpus is only eve
 from collections.abc import Sequence
 
 from bertprep.errors import BertprepError
-from bertprep.files import write_whole
 from bertprep.options import VocabOptions
+from bertprep.storage.files import write_whole
 from bertprep.vocab import Vocabulary
 from bertprep.vocabulary.count import Bucket, CountedSplit
 from bertprep.vocabulary.extend import extend_vocabulary, find_slots

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from bertprep.corpus import Split, read_blocks
+from bertprep.engines.blobs import read_slice, write_blob
 from bertprep.errors import BertprepError, TextError
 from bertprep.kernels import counting
 from bertprep.options import CorpusOptions, TokenizerOptions, VocabOptions
-from bertprep.partitions import read_slice, write_blob
 from bertprep.vocabulary.counter import WordCounter
 from bertprep.vocabulary.words import Words, merge_words, pack_buckets, unpack_words
 

@@ -21,14 +21,8 @@ from bertprep.kernels.machine import PADDING
 from bertprep.options import CorpusOptions, TokenizerOptions
 from bertprep.tokenization.characters import CharacterTable
 from bertprep.tokenization.plain import BasicTokenizer
-from bertprep.tokenization.text import Text, TextBuffer
-from bertprep.vocabulary.words import (
-    Words,
-    clear_table,
-    make_table,
-    merge_words,
-    table_words,
-)
+from bertprep.tokenization.text_buffer import Text, TextBuffer
+from bertprep.vocabulary.words import Words, clear_table, make_table, merge_words, table_words
 
 _TABLE_WORDS, _TABLE_BYTES = 1 << 19, 8 << 20
 _MEMO_ROWS = 1 << 16

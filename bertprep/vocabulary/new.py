@@ -11,7 +11,7 @@ import numpy as np
 
 from bertprep.errors import UsageError
 from bertprep.options import VocabOptions
-from bertprep.progress import progress
+from bertprep.terminal import progress
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 from bertprep.vocabulary.count import Bucket, read_buckets
 from bertprep.vocabulary.measure import Figures

@@ -12,7 +12,7 @@ from bertprep.data import InputFile
 from bertprep.engines.local import LocalEngine
 from bertprep.kernels import counting
 from bertprep.options import VocabOptions, available_cores
-from bertprep.progress import message, progress
+from bertprep.terminal import message, progress
 from bertprep.vocab import SPECIAL_TOKENS
 from bertprep.vocabulary.count import (
     BLOCK_BYTES,

@@ -15,7 +15,7 @@ from bertprep.options import CorpusOptions
 
 #: `InputFile.format` -> the page that reads it.
 _PAGES = {
-    "text": "text",
+    "text": "plain_text",
     "paragraphs": "paragraphs",
     "jsonl": "jsonl",
     "parquet": "parquet",

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from bertprep.corpus.canonical import encode
-from bertprep.corpus.formats.text import grow_to_blank_line
-from bertprep.corpus.inputs import refuse_wide_text
+from bertprep.corpus.first_bytes import refuse_wide_text
+from bertprep.corpus.formats.plain_text import grow_to_blank_line
 from bertprep.corpus.ranges import cut_evenly, numbered_lines, read_ranges
 from bertprep.corpus.splits import RowBlock, Split
 from bertprep.corpus.streams import read_text

@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from bertprep.datasets import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.inspection.compare.alignment import MOST_HASHES, Place, Side, align
 from bertprep.inspection.compare.compared import Compared
 from bertprep.inspection.compare.differences import Difference, PlacedRecord, read_record_at
-from bertprep.inspection.compare.text import as_json, as_text
+from bertprep.inspection.compare.printed import as_json, as_text
 from bertprep.inspection.measure import conclude, measure
 from bertprep.inspection.measure.duplicates import HashSample
 from bertprep.inspection.measure.tally import Tally
 from bertprep.options import InspectOptions, available_cores
+from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 
 
 @dataclass(frozen=True)

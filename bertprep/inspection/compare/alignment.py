@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertprep.datasets import Shard
 from bertprep.inspection.measure.duplicates import HashSample, share_common
 from bertprep.inspection.measure.tally import Counts
 from bertprep.inspection.scan import Part
+from bertprep.records import Shard
 
 MOST_HASHES = 8_000_000
 #: Places that are looked through for records that the other side does not have.

@@ -7,11 +7,11 @@ compared.is_equal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bertprep.datasets import DataSet
 from bertprep.inspection.compare.alignment import Alignment
 from bertprep.inspection.compare.differences import Difference
 from bertprep.inspection.measure.measures import Finding, Statistics
 from bertprep.inspection.measure.probability import difference_p, is_marked
+from bertprep.records import DataSet
 
 
 @dataclass(frozen=True)

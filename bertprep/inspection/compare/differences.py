@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertprep.data import FEATURES, stored_name
-from bertprep.datasets import FrameError, RecordSchema, parse_example, read_frames
 from bertprep.inspection.compare.alignment import Place
+from bertprep.records import FrameError, RecordSchema, parse_example, read_frames
 from bertprep.vocab import Vocabulary
 
 _IDS = ("input_ids", "masked_lm_ids")

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from bertprep.datasets import DataSet, find_data_set, read_frames
+from bertprep.inspection.look.printed import Line, raw_lines, record_lines
 from bertprep.inspection.look.records import Record, read_record
 from bertprep.inspection.look.selection import Chosen, choose_records
-from bertprep.inspection.look.text import Line, raw_lines, record_lines
 from bertprep.options import InspectOptions
+from bertprep.records import DataSet, find_data_set, read_frames
 from bertprep.vocab import Vocabulary
 
 #: Columns: a narrower terminal breaks lines itself, wider lines are hard to read.

@@ -14,11 +14,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bertprep.datasets import DataSet, Feature, Frame, Shard, parse_example, read_frames
-from bertprep.datasets.frames import count_records
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection.look.sequences import MaskedSequence, read_sequence
 from bertprep.options import InspectOptions, TokenizerOptions
+from bertprep.records import DataSet, Feature, Frame, Shard, parse_example, read_frames
+from bertprep.records.frames import count_records
 
 #: The name of a list of ids and what follows it in a record, up to the list's size in bytes.
 _ID_LIST = re.compile(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bertprep.data import stored_name
-from bertprep.datasets import Feature
+from bertprep.records import Feature
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@
 import json
 from collections.abc import Callable, Iterator
 
-from bertprep.datasets import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.errors import BertprepError
 from bertprep.inspection.measure.duplicates import HashSample, count_duplicates
 from bertprep.inspection.measure.expectations import expect
 from bertprep.inspection.measure.measures import Statistics
+from bertprep.inspection.measure.printed import as_json, as_text
 from bertprep.inspection.measure.tally import Tally
-from bertprep.inspection.measure.text import as_json, as_text
 from bertprep.options import InspectOptions
+from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 
 
 def measure_text(options: InspectOptions, style: Callable[..., str]) -> Iterator[str]:

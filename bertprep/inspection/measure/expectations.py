@@ -13,11 +13,11 @@ Source: create_pretraining_data.py of google-research/bert.
 
 from dataclasses import replace
 
-from bertprep.datasets import DataSet
 from bertprep.inspection.measure.judge import Judge, count_finding, mean_finding, percent, spread_of
 from bertprep.inspection.measure.mask_expectations import expect_masks
 from bertprep.inspection.measure.measures import Duplicates, Finding, Measures
 from bertprep.inspection.measure.probability import MARK_POINTS, count_p, is_marked
+from bertprep.records import DataSet
 
 #: Random next: half of the chunks of several sentences, and all of one. In no text are there only
 #: such, unless it has a sentence a document or sentences longer than a record.

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bertprep.datasets import DataSet
 from bertprep.inspection.measure.judge import Judge, mean_finding, percent, spread_of
 from bertprep.inspection.measure.measures import Finding, Measures
 from bertprep.inspection.measure.probability import MARK_P, is_marked, share_p, sum_p
+from bertprep.records import DataSet
 from bertprep.vocab import Vocabulary
 
 _MASK, _KEPT, _REPLACED = 0.8, 0.1, 0.1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bertprep.datasets import RecordSchema
+from bertprep.records import RecordSchema
 
 
 @dataclass(eq=False)

@@ -14,16 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertprep.datasets import DataSet, RecordSchema
-from bertprep.datasets.columns import RecordReader
 from bertprep.inspection.measure.duplicates import HashSample
 from bertprep.inspection.measure.measures import Measures
-from bertprep.inspection.rules import Promise
 from bertprep.inspection.scan import Part, scan
-from bertprep.instances import num_to_predict
 from bertprep.kernels import measure_fields as fields
 from bertprep.kernels.measures import NUM_CONTEXTS, measure_rows
-from bertprep.manifest import instance_options
+from bertprep.records import DataSet, RecordSchema
+from bertprep.records.columns import RecordReader
+from bertprep.records.manifest import instance_options
+from bertprep.records.rules import Promise
 from bertprep.vocab import Vocabulary
 
 #: Contexts of [UNK] that a part sends, that are kept between two parts, and at the end.
@@ -148,7 +147,7 @@ class Tally:
             settings[fields.HAS_WORDS] = options.whole_word_mask
             marks_words = Promise.of(plan, self._schema).marks_words
             settings[fields.LEAST_ROOM] = _LONG_WORD if marks_words else 1
-            settings[fields.BUDGETS :] = [num_to_predict(n, options) for n in range(length + 1)]
+            settings[fields.BUDGETS :] = [options.num_to_predict(n) for n in range(length + 1)]
         return settings
 
     def _add(self, part: Part[Counts]) -> None:

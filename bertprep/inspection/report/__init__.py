@@ -9,13 +9,14 @@ import logging
 import os
 from pathlib import Path
 
-from bertprep.datasets import DataSet, find_data_set, read_schema
 from bertprep.errors import BertprepError, UsageError
-from bertprep.files import in_bytes, write_whole
 from bertprep.inspection.measure import measure
 from bertprep.inspection.measure.measures import Statistics
-from bertprep.manifest import instance_options
 from bertprep.options import InspectOptions
+from bertprep.records import DataSet, find_data_set, read_schema
+from bertprep.records.manifest import instance_options
+from bertprep.storage.files import write_whole
+from bertprep.terminal import in_bytes
 
 _BEGINNINGS = (b"<!doctype html", b"<html")
 

@@ -14,7 +14,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from bertprep.inspection.look.text import printable
 from bertprep.inspection.measure.measures import Measures, Statistics
 from bertprep.inspection.report.figures import FIRST, SECOND, as_svg
 from bertprep.inspection.report.plots import (
@@ -25,8 +24,8 @@ from bertprep.inspection.report.plots import (
     show_counts,
     show_shares,
 )
-from bertprep.instances import num_to_predict
 from bertprep.options import InstanceOptions
+from bertprep.terminal import printable
 from bertprep.vocab import Vocabulary
 
 #: Bars, steps of a line, points of a curve, letters of a label: what a card has room for.
@@ -195,7 +194,7 @@ def _budget(lengths: np.ndarray, most: int, made_with: InstanceOptions) -> np.nd
     """int64[P + 1]. Records by the masks that their length calls for, at most P."""
     budget = np.zeros(most + 1, np.int64)
     for length in np.flatnonzero(lengths).tolist():
-        budget[num_to_predict(length, made_with)] += lengths[length]
+        budget[made_with.num_to_predict(length)] += lengths[length]
     return budget
 
 

@@ -6,12 +6,12 @@ What cannot be shown is told in its place: a page about damaged records is a pag
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bertprep.datasets import DataSet
 from bertprep.errors import BertprepError
 from bertprep.inspection.look.records import Mask, Record, blank_between, read_record
 from bertprep.inspection.look.selection import Chosen, choose_records
-from bertprep.inspection.look.text import printable
 from bertprep.options import InspectOptions
+from bertprep.records import DataSet
+from bertprep.terminal import printable
 from bertprep.vocab import Vocabulary
 
 

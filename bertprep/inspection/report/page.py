@@ -13,12 +13,11 @@ import jinja2
 import numpy as np
 
 from bertprep import __version__
-from bertprep.datasets import DataSet
-from bertprep.files import in_bytes
-from bertprep.inspection.look.text import printable
 from bertprep.inspection.measure.measures import Finding, Statistics
 from bertprep.inspection.report.charts import Chart
 from bertprep.inspection.report.excerpts import Excerpt
+from bertprep.records import DataSet
+from bertprep.terminal import in_bytes, printable
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 _TEMPLATE = "report.html.jinja"

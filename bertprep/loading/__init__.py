@@ -1,0 +1,1 @@
+"""Records in the order of training, as NumPy arrays."""

@@ -1,0 +1,1 @@
+"""The encoder, its heads, and its weights in every format that is read or written."""

@@ -1,0 +1,315 @@
+"""Paths -> a `DataSet`: its shards in order, and what manifests promise of them.
+
+Nothing of the records is read but each file's first bytes, and a record for the schema.
+"""
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bertprep.data import ShardSummary
+from bertprep.errors import BertprepError, UsageError
+from bertprep.options import is_url
+from bertprep.records.examples import RecordSchema, parse_example
+from bertprep.records.frames import FrameError, Shard, is_header, look_at, read_frames
+from bertprep.storage.plans import MANIFEST_NAME, PLAN_NAME, VOCABULARY_NAME, Plan
+from bertprep.vocab import Vocabulary
+
+#: What the name of a record file has in it, whoever wrote it.
+_MARKS = (".tfrecord", ".tfrec")
+#: The first records of a shard may be damaged, or not be ours at all.
+_RECORDS_TRIED = 100
+#: Parts of the plan in which data sets that are read as one must agree.
+_SHARED = ("vocabulary", "instances", "records")
+#: What is read of a manifest, and of which kind it must be.
+_SUMMARIES = [{"name": str, "records": int, "bytes": int, "crc32c": int}]
+_KINDS = {
+    "plan": {
+        "vocabulary": {"size": int, "sha256": str},
+        "instances": {
+            **dict.fromkeys(("max_seq_length", "max_predictions_per_seq"), int),
+            **{"masked_lm_prob": int | float, "whole_word_mask": bool, "quirks": str},
+        },
+        "records": {"feature_names": str, "compression": str},
+    },
+    "shards": _SUMMARIES,
+    "eval_shards": _SUMMARIES,
+    "counts": dict.fromkeys(("instances", "instance_tokens", "masks", "random_next"), int),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Home:
+    """A folder with a manifest.
+
+    Attributes:
+        folder: the folder.
+        manifest: its manifest.json.
+        missing: files that the manifest lists and that are not there.
+        strangers: record files beside them that it does not list.
+        is_whole: the data set has all its files that are there.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    missing: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
+    is_whole: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Shards that are read as one.
+
+    Attributes:
+        name: the paths that were given, for people.
+        shards: in the order of the manifest; by name where there is none.
+        vocabulary: None where none was named and none stands beside the shards.
+        vocabulary_path: where it was read from.
+        homes: the manifests of the shards.
+        plan: what all records were made with; None where a shard has no manifest.
+        unfinished: folders with a plan and no manifest.
+    """
+
+    name: str
+    shards: tuple[Shard, ...]
+    vocabulary: Vocabulary | None = None
+    vocabulary_path: Path | None = None
+    homes: tuple[Home, ...] = ()
+    plan: Plan | None = None
+    unfinished: tuple[Path, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(shard.size for shard in self.shards)
+
+    def require_vocabulary(self) -> Vocabulary:
+        """The vocabulary, or a UsageError that says how to name one."""
+        if self.vocabulary is None:
+            raise UsageError(
+                f"{self.name}: no {VOCABULARY_NAME} stands beside the records: name the "
+                "vocabulary that they were made with, with --vocab"
+            )
+        return self.vocabulary
+
+
+def find_data_set(paths: Sequence[str], vocab: Path | None = None) -> DataSet:
+    """Finds the shards that the paths name, each once.
+
+    Args:
+        paths: files, globs, or folders. In a folder with a manifest the shards are the files that
+            it lists; elsewhere those with .tfrecord or .tfrec in their name, below it too.
+        vocab: the vocabulary file; None takes the one beside the shards.
+
+    Raises:
+        UsageError: there are no records; or what is there cannot be read as one.
+    """
+    name = " ".join(paths[:3]) + (f" and {len(paths) - 3:,} more" if len(paths) > 3 else "")
+    files: dict[str, str] = {}
+    for file in (file for path in paths for file in _files(path)):
+        files.setdefault(os.path.realpath(file), file)
+    shards, homes, catalogue = [], dict[Path, dict[str, Any]](), cache(_catalogue)
+    for real_path, file in files.items():
+        summary = None
+        for depth, folder in enumerate(list(Path(real_path).parents)[:2]):
+            manifest, summaries = catalogue(folder)
+            summary = summaries.get(real_path)
+            if summary is not None:  # held-out shards stand one folder deeper
+                homes[_as_shown(folder, file, depth)] = manifest
+                break
+        if os.path.exists(real_path):
+            shards.append(look_at(file, summary))
+    known = tuple(_look_around(folder, manifest, files) for folder, manifest in homes.items())
+    if not shards:
+        raise UsageError(f"{name}: none of the files that the manifest lists is there any more")
+    _require_one_kind(name, known)
+    has_plan = all(shard.summary is not None for shard in shards)
+    plan = known[0].manifest["plan"] if known and has_plan else None
+    vocabulary_path = vocab or _vocabulary_beside(shards, known)
+    vocabulary = Vocabulary.load(vocabulary_path, lenient=True) if vocabulary_path else None
+    if vocabulary and plan and len(vocabulary.tokens) != plan["vocabulary"]["size"]:
+        raise UsageError(
+            f"{vocabulary_path}: has {len(vocabulary.tokens):,} pieces, and the records were made "
+            f"with {plan['vocabulary']['size']:,}: name that vocabulary with --vocab"
+        )
+    folders = dict.fromkeys(Path(shard.path).parent for shard in shards)
+    return DataSet(
+        name=name,
+        shards=tuple(shards),
+        vocabulary=vocabulary,
+        vocabulary_path=vocabulary_path,
+        homes=known,
+        plan=plan,
+        unfinished=tuple(
+            folder
+            for folder in folders
+            if (folder / PLAN_NAME).exists() and not (folder / MANIFEST_NAME).exists()
+        ),
+    )
+
+
+def _files(path: str) -> list[str]:
+    """The record files of a path; those of a manifest whether they are there or not."""
+    if is_url(path):
+        raise UsageError(
+            f"{path}: records are read from this machine's disks. Copy them here first, with the "
+            "tool of the store, and name the copy"
+        )
+    if os.path.isfile(path):
+        return [path]
+    if not os.path.exists(path):
+        matches = sorted(glob.glob(path, recursive=True))
+        if not matches:
+            what = "no file matches this glob" if glob.has_magic(path) else "no such file or folder"
+            raise UsageError(f"{path}: {what}. Name record files, or the folder that they are in")
+        folders = [match for match in matches if os.path.isdir(match)]
+        kept = [match for match in matches if match not in folders and not _is_ours(match)]
+        return kept or [file for folder in folders for file in _files(folder)]
+    if not os.path.isdir(path):
+        raise UsageError(f"{path}: neither a file nor a folder. Name a record file")
+    manifest = _read_manifest(Path(path))
+    if manifest is not None:
+        return list(_listed(Path(path), manifest))
+    files = [file for file in _below(path) if any(m in os.path.basename(file) for m in _MARKS)]
+    files = files or [file for file in _below(path) if not _is_ours(file) and is_header(file)]
+    if not files:
+        raise UsageError(
+            f"{path}: there are no records in this folder. Name one that `bertprep create` made, "
+            "or record files"
+        )
+    return files
+
+
+def _is_ours(path: str) -> bool:
+    """What stands beside records and is none."""
+    return os.path.basename(path) in (PLAN_NAME, MANIFEST_NAME, VOCABULARY_NAME)
+
+
+def _below(folder: str) -> Iterator[str]:
+    """The files in a folder and those below it, by name, without hidden ones."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(root, name) for name in sorted(names) if name[0] != ".")
+
+
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    path = folder / MANIFEST_NAME
+    try:
+        manifest = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        manifest = None
+    if not _fits(manifest, _KINDS):
+        raise UsageError(
+            f"{path}: bertprep did not write this manifest. Move it away, and name the "
+            "vocabulary with --vocab"
+        )
+    return dict(manifest)
+
+
+def _fits(value: Any, kinds: Any) -> bool:
+    if isinstance(kinds, dict):
+        is_dict = isinstance(value, dict)
+        return is_dict and all(_fits(value.get(name), kind) for name, kind in kinds.items())
+    if isinstance(kinds, list):
+        return isinstance(value, list) and all(_fits(item, kinds[0]) for item in value)
+    return isinstance(value, kinds)
+
+
+def _listed(folder: Path, manifest: dict[str, Any]) -> dict[str, ShardSummary]:
+    """The files of a folder's manifest, with what it says of them."""
+    shards = (
+        ShardSummary(*(shard[name] for name in _SUMMARIES[0]))
+        for shard in manifest["shards"] + manifest["eval_shards"]
+    )
+    return {str(folder / shard.name): shard for shard in shards}
+
+
+def _catalogue(folder: Path) -> tuple[dict[str, Any], dict[str, ShardSummary]]:
+    """A folder's manifest, and its summaries by the files' real paths; nothing where none is."""
+    manifest = _read_manifest(folder)
+    if manifest is None:
+        return {}, {}
+    listed = _listed(folder, manifest)
+    return manifest, {os.path.realpath(path): summary for path, summary in listed.items()}
+
+
+def _as_shown(folder: Path, file: str, depth: int) -> Path:
+    """The folder as the file's path names it, where that leads to it."""
+    above = list(Path(file).parents)
+    is_named = depth < len(above) and os.path.realpath(above[depth]) == str(folder)
+    return above[depth] if is_named else folder
+
+
+def _look_around(folder: Path, manifest: dict[str, Any], named: dict[str, str]) -> Home:
+    listed = _listed(folder, manifest)
+    missing = tuple(path for path in listed if not os.path.exists(path))
+    there = {os.path.realpath(path) for path in listed} - {os.path.realpath(p) for p in missing}
+    places = dict.fromkeys(Path(path).parent for path in listed)
+    beside = [
+        str(path) for place in places for mark in _MARKS for path in place.glob(f"[!.]*{mark}*")
+    ]
+    strangers = tuple(sorted({path for path in beside if path not in listed}))
+    return Home(folder, manifest, missing, strangers, is_whole=there <= named.keys())
+
+
+def _require_one_kind(name: str, homes: Sequence[Home]) -> None:
+    kinds = {
+        json.dumps([[home.manifest["plan"][part] for part in _SHARED], _words_of(home)])
+        for home in homes
+    }
+    if len(kinds) > 1:
+        folders = " and ".join(str(home.folder) for home in homes[:3])
+        raise UsageError(
+            f"{name}: {folders} were made with different options or vocabularies: look at one of "
+            "them at a time, or at both with --compare"
+        )
+
+
+def _words_of(home: Home) -> list[Any]:
+    """How words were told and what was kept whole, which says what a legal record is."""
+    tokenizer = home.manifest["plan"].get("tokenizer") or {}
+    marks_words = tokenizer.get("segmented") or tokenizer.get("word_segmenter")
+    return [bool(marks_words), tokenizer.get("never_split") or []]
+
+
+def _vocabulary_beside(shards: Sequence[Shard], homes: Sequence[Home]) -> Path | None:
+    folders = [home.folder for home in homes] + [Path(shard.path).parent for shard in shards]
+    places = (folder / VOCABULARY_NAME for folder in dict.fromkeys(folders))
+    return next((path for path in places if path.exists()), None)
+
+
+def read_schema(data_set: DataSet) -> RecordSchema:
+    """What the records are like: by the manifest, or by the first record that can be read.
+
+    Raises:
+        BertprepError: there is no record, or none that bertprep knows.
+    """
+    if data_set.plan is not None:
+        instances, records = data_set.plan["instances"], data_set.plan["records"]
+        return RecordSchema(
+            instances["max_seq_length"],
+            instances["max_predictions_per_seq"],
+            records["feature_names"],
+        )
+    problem = None
+    for shard in data_set.shards:
+        try:
+            for frame in islice(read_frames(shard, check_data=False), _RECORDS_TRIED):
+                try:
+                    return RecordSchema.of(parse_example(frame.data))
+                except ValueError as error:
+                    problem = problem or FrameError(shard, frame.index, frame.offset, str(error))
+        except FrameError as error:
+            problem = problem or error
+    raise problem or BertprepError(
+        f"{data_set.name}: there are no records, only empty files. Name others"
+    )

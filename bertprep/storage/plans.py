@@ -1,0 +1,55 @@
+"""Plans: JSON documents that say what a folder is made from; how two of them differ."""
+
+import json
+import re
+from typing import Any
+
+PLAN_NAME, MANIFEST_NAME, VOCABULARY_NAME = "plan.json", "manifest.json", "vocab.txt"
+
+
+Plan = dict[str, Any]
+
+
+def encode(document: Plan) -> bytes:
+    """JSON as it stands in the files."""
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def differences(old: Plan, new: Plan) -> list[str]:
+    """One phrase for each value in which two plans differ: `max_seq_length was 128, is 512`."""
+    flat_old, flat_new = dict(_leaves(old)), dict(_leaves(new))
+    names = list(dict.fromkeys([*flat_old, *flat_new]))
+    return [
+        f"{name} was {_shown(flat_old.get(name))}, is {_shown(flat_new.get(name))}"
+        for name in names
+        if flat_old.get(name) != flat_new.get(name)
+    ]
+
+
+def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        inner = value.items()
+        return [leaf for key, item in inner for leaf in _leaves(item, _inner_name(name, key))]
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        named = [(f"input {item['path']}" if "path" in item else str(item), item) for item in value]
+        return [(key, {k: v for k, v in item.items() if k != "path"}) for key, item in named]
+    return [(name, value)]
+
+
+def _inner_name(name: str, key: str) -> str:
+    # An option has a name that says enough; "vocabulary" and "sha256" need each other.
+    return f"{name} {key}" if name in ("vocabulary",) else key
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not there"
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key} {_shown(item)}" if isinstance(item, str) else f"{item:,} {key}"
+            for key, item in value.items()
+        )
+    text = str(value)
+    return f"{text[:8]}..." if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -1,0 +1,252 @@
+"""The model's function: against numbers that transformers made, and against itself."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from bertprep.errors import UsageError
+from bertprep.model import weights
+from bertprep.model.bert import PretrainingModel
+from bertprep.model.config import PUBLISHED_SIZES, BertConfig
+from bertprep.model.layers import DropoutSeeds, dropout, gelu
+
+GOLDENS = Path(__file__).parents[1] / "goldens" / "trainer_goldens.npz"
+
+
+def part(goldens: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """The arrays of one part of the file, by their names in it."""
+    return {key.split("/", 1)[1]: value for key, value in goldens.items() if key.startswith(name)}
+
+
+@pytest.fixture(scope="module")
+def goldens() -> dict[str, np.ndarray]:
+    return dict(np.load(GOLDENS))
+
+
+def golden_config(goldens: dict[str, np.ndarray], **changes: Any) -> BertConfig:
+    return BertConfig(**{k: int(v) for k, v in part(goldens, "config/").items()}, **changes)
+
+
+@pytest.fixture(scope="module")
+def model(goldens: dict[str, np.ndarray]) -> PretrainingModel:
+    model = PretrainingModel(golden_config(goldens))
+    model.build()
+    weights.assign(model, part(goldens, "weights/"))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["padded", "full"])
+def test_outputs_are_those_of_transformers(
+    kind: str, goldens: dict[str, np.ndarray], model: PretrainingModel
+) -> None:
+    features = part(goldens, f"{kind}/")
+    outputs = model(features)
+    for name, values in outputs.items():
+        np.testing.assert_allclose(np.array(values), features[name], atol=2e-6)
+
+
+def test_all_positions_and_those_asked_for_agree(
+    goldens: dict[str, np.ndarray], model: PretrainingModel
+) -> None:
+    features = part(goldens, "padded/")
+    positions = features["masked_lm_positions"]
+    everywhere = np.array(model.encode(features))
+    asked_for = np.array(model.encode(features, positions))
+    expected = np.take_along_axis(everywhere, positions[:, :, None], axis=1)
+    np.testing.assert_allclose(asked_for, expected, atol=1e-6)
+
+
+def test_what_is_padded_does_not_matter(
+    goldens: dict[str, np.ndarray], model: PretrainingModel
+) -> None:
+    features = part(goldens, "padded/")
+    other = dict(features, input_ids=features["input_ids"] + 7 * (1 - features["input_mask"]))
+    assert (other["input_ids"] != features["input_ids"]).any()
+    for name, values in model(features).items():
+        np.testing.assert_allclose(np.array(model(other)[name]), np.array(values), atol=1e-6)
+
+
+@pytest.mark.parametrize("naming", ["hugging_face", "release"])
+def test_weights_go_there_and_back(
+    naming: str, goldens: dict[str, np.ndarray], model: PretrainingModel
+) -> None:
+    arrays = weights.to_names(model, naming)
+    other = PretrainingModel(model.config)
+    other.build()
+    weights.assign(other, arrays, naming)
+    for mine, theirs in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(mine), ops.convert_to_numpy(theirs))
+    if naming == "hugging_face":
+        expected = part(goldens, "weights/")
+        assert arrays.keys() == expected.keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(array, expected[name])
+
+
+def test_every_variable_has_its_names(model: PretrainingModel) -> None:
+    table = list(weights.weight_names(model.config))
+    assert sorted(w.path for w in table) == sorted(weights.variables_by_path(model))
+    for naming in ("hugging_face", "release"):
+        assert len({getattr(weight, naming) for weight in table}) == len(table)
+
+
+def test_weights_that_do_not_fit_are_named(model: PretrainingModel) -> None:
+    arrays = weights.to_names(model)
+    short = dict(arrays)
+    short["bert.pooler.dense.weight"] = short["bert.pooler.dense.weight"][:3]
+    with pytest.raises(UsageError, match=r"bert\.pooler\.dense\.weight must have the shape"):
+        weights.assign(model, short)
+    del short["bert.pooler.dense.weight"]
+    with pytest.raises(UsageError, match=r"no bert\.pooler\.dense\.weight"):
+        weights.assign(model, short)
+
+
+def test_dropout_follows_from_seed_and_step(
+    goldens: dict[str, np.ndarray], model: PretrainingModel
+) -> None:
+    features = part(goldens, "full/")
+
+    def pooled(seed: int, step: int) -> list[float]:
+        outputs = model(features, seeds=DropoutSeeds(seed, np.int32(step)))
+        return np.array(outputs["pooled_output"]).ravel().tolist()
+
+    first = pooled(1, 5)
+    assert first == pooled(1, 5)
+    assert len({tuple(first), tuple(pooled(1, 6)), tuple(pooled(2, 5))}) == 3
+
+
+def test_dropout_draws_differ_within_a_pass() -> None:
+    seeds = DropoutSeeds(1, np.int32(3))
+    drawn = {tuple(int(word) for word in seeds.next()) for _ in range(10)}
+    assert len(drawn) == 10
+    assert len({word for words in drawn for word in words}) == 20
+
+
+def dropped(step: int, shape: tuple[int, ...] = (64, 1000), probability: float = 0.1) -> np.ndarray:
+    kept = np.array(dropout(np.ones(shape, np.float32), probability, DropoutSeeds(1, step)))
+    np.testing.assert_allclose(kept[kept > 0], 1.0 / (1.0 - probability), rtol=1e-6)
+    return (kept == 0).astype(np.float64)
+
+
+def test_dropout_drops_what_it_should() -> None:
+    # Shares in rows, columns and in all; neighbours, and the same place in the next step, are
+    # independent: all within five standard deviations.
+    one, other = dropped(5), dropped(6)
+    deviation = 0.3 / np.sqrt(one.size)
+    assert abs(one.mean() - 0.1) < 5 * deviation
+    for axis in (0, 1):
+        assert abs(one.mean(axis) - 0.1).max() < 5 * 0.3 / np.sqrt(one.shape[axis])
+        both = (one * np.roll(one, 1, axis)).mean()
+        assert abs(both - 0.01) < 5 * deviation
+    assert abs((one * other).mean() - 0.01) < 5 * deviation
+    for power in range(1, 16):
+        both = (one.ravel()[: -(1 << power)] * one.ravel()[1 << power :]).mean()
+        assert abs(both - 0.01) < 5 * deviation, power
+
+
+def test_gelu_and_its_gradient_are_those_of_keras() -> None:
+    with tf.GradientTape(persistent=True) as tape:
+        inputs = tf.Variable(np.linspace(-6, 6, 301, dtype=np.float32))
+        ours, theirs = gelu(inputs.value()), ops.gelu(inputs.value(), approximate=False)
+        ours, theirs = ours * inputs.value(), theirs * inputs.value()
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), atol=5e-6)
+    gradients = [np.array(tape.gradient(values, inputs)) for values in (ours, theirs)]
+    np.testing.assert_allclose(*gradients, atol=1e-5)
+
+
+def test_fresh_weights_are_as_the_release_draws_them() -> None:
+    model = PretrainingModel(BertConfig.published("tiny", vocab_size=5000))
+    model.build()
+    for path, variable in weights.variables_by_path(model).items():
+        values = ops.convert_to_numpy(variable)
+        if path.endswith("gamma"):
+            assert (values == 1.0).all()
+        elif values.ndim == 1:
+            assert (values == 0.0).all()
+        else:
+            assert np.abs(values).max() <= 0.04
+            assert values.size < 1000 or 0.016 < values.std() < 0.019
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_low_precision_is_near_and_keeps_float32_where_it_counts(
+    policy: str, goldens: dict[str, np.ndarray], model: PretrainingModel
+) -> None:
+    low = PretrainingModel(model.config, policy)
+    low.build()
+    weights.assign(low, part(goldens, "weights/"))
+    features = part(goldens, "padded/")
+    outputs = low(features)
+    assert {v.dtype for v in low.variables} == {"float32"}
+    for name in ("masked_lm_logits", "next_sentence_logits"):
+        assert outputs[name].dtype == "float32"
+        np.testing.assert_allclose(np.array(outputs[name]), features[name], atol=0.1)
+
+
+def test_a_model_comes_back_from_its_config(model: PretrainingModel) -> None:
+    again = PretrainingModel.from_config(model.get_config())
+    assert again.config == model.config
+    assert again.name == model.name
+
+
+#: Parameters of the published models without heads, from the table of the release's README (M).
+@pytest.mark.parametrize(
+    ("size", "millions"), [("tiny", 4.4), ("mini", 11.2), ("small", 28.8), ("medium", 41.4)]
+)
+def test_published_sizes_have_the_published_parameters(size: str, millions: float) -> None:
+    model = PretrainingModel(BertConfig.published(size, vocab_size=30522))
+    model.build()
+    heads = ("masked_lm", "next_sentence")
+    count = sum(
+        int(np.prod(v.shape))
+        for path, v in weights.variables_by_path(model).items()
+        if not path.startswith(heads)
+    )
+    assert round(count / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize("size", PUBLISHED_SIZES)
+def test_published_sizes_have_heads_of_64(size: str) -> None:
+    config = BertConfig.published(size, vocab_size=100)
+    assert config.hidden_size == 64 * config.num_attention_heads
+    assert config.intermediate_size == 4 * config.hidden_size
+
+
+def test_a_config_of_hugging_face_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(
+        '{"vocab_size": 9, "hidden_size": 12, "layer_norm_eps": 1e-12, "model_type": 1}'
+    )
+    config = BertConfig.load(path)
+    assert (config.vocab_size, config.hidden_size) == (9, 12)
+    assert BertConfig.parse(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"vocab_size": 9', "is not JSON"),
+        ('{"hidden_size": 9}', "it has no vocab_size"),
+        ('{"vocab_size": "9"}', "vocab_size must be a whole number from 1 on, got '9'"),
+        ('{"vocab_size": 9, "hidden_size": 10}', r"num_attention_heads must divide hidden_size"),
+        ('{"vocab_size": 9, "hidden_act": "relu"}', "hidden_act must be gelu, got 'relu'"),
+        ('{"vocab_size": 9, "layer_norm_eps": 1e-5}', "layer_norm_eps must be 1e-12, got 1e-05"),
+        ('{"vocab_size": 9, "hidden_dropout_prob": 1}', "hidden_dropout_prob must be 0 or more"),
+        ('{"vocab_size": 9, "initializer_range": 0}', "initializer_range must be above 0"),
+        ('{"vocab_size": 9, "initializer_range": "a"}', "initializer_range must be a number"),
+    ],
+)
+def test_a_config_that_cannot_be_is_one_line(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bert_config.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=message):
+        BertConfig.load(path)
+
+
+def test_a_config_that_is_not_there_names_the_sizes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"Name a bert_config\.json, or one of tiny, mini"):
+        BertConfig.load(tmp_path / "none.json")

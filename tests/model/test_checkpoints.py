@@ -1,0 +1,144 @@
+"""Checkpoints: whole or not there, and a run that goes on as if it had not been stopped."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bertprep.errors import BertprepError
+from bertprep.model.checkpoints import Checkpoints
+
+DRIVER = Path(__file__).parents[1] / "support" / "resume_driver.py"
+
+
+def arrays(value: float) -> dict[str, np.ndarray]:
+    return {
+        "model/a/kernel": np.full((3, 2), value, np.float32),
+        "optimizer/iteration": np.array(int(value)),
+    }
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run")
+    assert checkpoints.latest() is None
+    assert checkpoints.best() is None
+    path = checkpoints.save(120, arrays(1.5), {"seed": 3})
+    assert path.name == "step-00000120.npz"
+    found, facts = checkpoints.load(120)
+    assert facts == {"seed": 3}
+    assert found.keys() == arrays(0).keys()
+    for name, array in arrays(1.5).items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_the_last_and_the_best_stay(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    for step, loss in ((10, 3.0), (20, 1.0), (30, None), (40, 2.0), (50, 1.5)):
+        checkpoints.save(step, arrays(step), {}, loss)
+    assert checkpoints.steps() == [20, 40, 50]
+    assert (checkpoints.best(), checkpoints.latest()) == (20, 50)
+    Checkpoints(tmp_path, keep=2).save(60, arrays(60), {}, 0.5)
+    assert checkpoints.steps() == [50, 60]
+    assert json.loads((tmp_path / "best.json").read_bytes()) == {"step": 60, "loss": 0.5}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best.json",
+        "step-00000050.npz",
+        "step-00000060.npz",
+    ]
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(1, arrays(1), {})
+
+    def full(file: object, **_: object) -> None:
+        file.write(b"the beginning")  # type: ignore[attr-defined]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        checkpoints.save(2, arrays(2), {})
+    assert caught.value.filename == str(tmp_path / "step-00000002.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
+    assert checkpoints.load(1)[0]["optimizer/iteration"] == 1
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other"])
+def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    path = checkpoints.save(1, {"a": np.arange(1000.0)}, {})
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+    elif damage == "cut":
+        del data[len(data) // 2 :]
+    path.write_bytes({"empty": b"", "other": b"no zip file"}.get(damage, bytes(data)))
+    with pytest.raises(BertprepError, match=r"step-00000001\.npz: is damaged \(.*\)\. Remove it"):
+        checkpoints.load(1)
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "step-final.npz").write_text("mine")
+    (tmp_path / "step-00000009.partial").write_text("of a run that was killed")
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    assert checkpoints.latest() is None
+    checkpoints.save(9, arrays(9), {})
+    checkpoints.save(10, arrays(10), {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-00000010.npz",
+        "step-final.npz",
+    ]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Path:
+    output = tmp_path_factory.mktemp("records") / "out"
+    program = "from bertprep.cli import main; main()"
+    flags = f"--max-seq-length 32 --dupe-factor 1 --num-shards 2 --quiet --output {output}"
+    command = [sys.executable, "-c", program, "create", str(sample_corpus), *flags.split()]
+    subprocess.run([*command, "--vocab", str(sample_corpus / "vocab.txt")], check=True)
+    return output
+
+
+def start(records: Path, run: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, str(DRIVER), str(records), str(run), "200", "50"]
+    return subprocess.Popen(command, stderr=subprocess.PIPE)
+
+
+def finish(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        _, errors = process.communicate(timeout=150)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors.decode()[-3000:]
+
+
+def test_a_run_that_was_killed_ends_with_the_same_bits(records: Path, tmp_path: Path) -> None:
+    finish(start(records, tmp_path / "whole"))
+    checkpoints = Checkpoints(tmp_path / "killed")
+    process = start(records, tmp_path / "killed")
+    try:
+        deadline = time.monotonic() + 120
+        while (checkpoints.latest() or 0) < 100:
+            assert process.poll() is None, process.stderr.read().decode()[-3000:]  # type: ignore
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        process.kill()
+        process.communicate()
+    assert checkpoints.latest() in (100, 150)
+    finish(start(records, tmp_path / "killed"))
+    expected, facts = Checkpoints(tmp_path / "whole").load(200)
+    found, _ = checkpoints.load(200)
+    assert facts == {"steps": 200}
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    assert int(expected["optimizer/adamw/iteration"]) == 200

@@ -1,0 +1,383 @@
+"""`--init-from`: weights of runs, of Hugging Face's folders and of the release's checkpoints."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+from safetensors.numpy import save_file
+from trainer_runs import make_run, outputs, random_features, random_model, tiny_config
+
+from bertprep.errors import UsageError
+from bertprep.model import weights
+from bertprep.model.bert import PretrainingModel
+from bertprep.model.config import BertConfig
+from bertprep.model.initialization import config_for, initialize, trained_positions
+from bertprep.model.pretrained import Source, read_source
+from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
+
+RELEASE = Path(__file__).parents[1] / "goldens" / "release_checkpoint"
+GOLDENS = Path(__file__).parents[1] / "goldens" / "trainer_goldens.npz"
+Arrays = dict[str, np.ndarray]
+
+
+def vocabulary_of(size: int, word: str = "w") -> Vocabulary:
+    pieces = [*SPECIAL_TOKENS, *(f"{word}{i}" for i in range(size - len(SPECIAL_TOKENS)))]
+    return Vocabulary.parse("".join(f"{piece}\n" for piece in pieces).encode())
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def initialized(
+    source: Source,
+    vocabulary: Vocabulary,
+    max_seq_length: int = 8,
+    wanted: BertConfig | None = None,
+) -> tuple[PretrainingModel, list[str]]:
+    """A model with the source's weights, and what was said of it."""
+    model = random_model(config_for(source, wanted, max_seq_length), seed=77)
+    return model, initialize(model, source, vocabulary, max_seq_length)
+
+
+def part(arrays: Arrays, name: str) -> Arrays:
+    return {key.split("/", 1)[1]: value for key, value in arrays.items() if key.startswith(name)}
+
+
+@pytest.fixture(scope="module")
+def goldens() -> Arrays:
+    return dict(np.load(GOLDENS))
+
+
+def write_hugging_face(folder: Path, goldens: Arrays, arrays: Arrays, **changes: object) -> Path:
+    """A folder as transformers writes it, of the goldens' model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {name: int(value) for name, value in part(goldens, "config/").items()}
+    content = {"model_type": "bert", "layer_norm_eps": 1e-12, **config, **changes}
+    (folder / "config.json").write_text(json.dumps(content))
+    save_file(arrays, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def golden_outputs(model: PretrainingModel, goldens: Arrays) -> Arrays:
+    """How far the model is from what transformers said, at most, by output."""
+    expected = part(goldens, "padded/")
+    found = outputs(model, expected)
+    return {name: np.abs(values - expected[name]).max() for name, values in found.items()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "bert_model.ckpt", "bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"],
+)
+def test_outputs_are_those_of_the_release(name: str) -> None:
+    source = read_source(RELEASE / name)
+    model, notes = initialized(source, vocabulary_of(29))
+    golden = dict(np.load(RELEASE / "outputs.npz"))
+    found = outputs(model, golden)
+    for gelu, most in (("erf", 1e-5), ("tanh", 2e-3)):
+        expected = part(golden, f"{gelu}/")
+        for head in ("masked_lm", "next_sentence"):
+            log_probs = log_softmax(found[f"{head}_logits"])
+            np.testing.assert_allclose(log_probs, expected[f"{head}_log_probs"], atol=most)
+        np.testing.assert_allclose(found["pooled_output"], expected["pooled_output"], atol=most)
+    assert notes == [
+        f"no vocab.txt lies beside {source.name}: its ids are taken to be the data's",
+        f"of {source.name} not used: global_step, the optimizer's state",
+    ]
+
+
+def test_a_folder_with_a_record_of_the_last_one(tmp_path: Path) -> None:
+    for number in (1, 2):
+        for path in RELEASE.glob("bert_model.ckpt.*"):
+            name = path.name.replace("bert_model.ckpt", f"model.ckpt-{number}")
+            shutil.copy(path, tmp_path / name)
+    shutil.copy(RELEASE / "bert_config.json", tmp_path)
+    with pytest.raises(UsageError, match=r"several checkpoints \(model.ckpt-1.index, model"):
+        read_source(tmp_path)
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-2"\n')
+    assert read_source(tmp_path).name == str(tmp_path / "model.ckpt-2")
+
+
+def test_a_checkpoint_without_its_config_is_one_line(tmp_path: Path) -> None:
+    for path in RELEASE.glob("bert_model.ckpt.*"):
+        shutil.copy(path, tmp_path)
+    with pytest.raises(UsageError, match=r"bert_model.ckpt: there is no bert_config.json"):
+        read_source(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
+    for path in RELEASE.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "bert_model.ckpt.index").write_bytes(b"no table" * 20)
+    with pytest.raises(UsageError, match=r"cannot be read as a checkpoint: [^\n]+$"):
+        read_source(tmp_path)
+
+
+def test_a_config_of_another_size_is_named(tmp_path: Path) -> None:
+    for path in RELEASE.iterdir():
+        shutil.copy(path, tmp_path)
+    config = json.loads((RELEASE / "bert_config.json").read_bytes())
+    path = tmp_path / "bert_config.json"
+    path.write_text(json.dumps(config | {"intermediate_size": 16}))
+    message = r"layer_0/intermediate/kernel must have the shape \(8, 16\), got \(8, 12\)"
+    with pytest.raises(UsageError, match=message):
+        initialized(read_source(tmp_path), vocabulary_of(29))
+    path.write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    message = r"no layer_2/attention/query/kernel, .*, and 13 more among the weights"
+    with pytest.raises(UsageError, match=message):
+        read_source(tmp_path)
+
+
+def test_a_checkpoint_of_tensorflow_2_is_named(tmp_path: Path) -> None:
+    tf.train.Checkpoint(a=tf.Variable(1.0)).write(str(tmp_path / "ckpt"))
+    shutil.copy(RELEASE / "bert_config.json", tmp_path)
+    with pytest.raises(UsageError, match=r"ckpt: is a TensorFlow 2 checkpoint; only those of"):
+        read_source(tmp_path)
+
+
+def test_outputs_are_those_of_transformers(goldens: Arrays, tmp_path: Path) -> None:
+    source = read_source(write_hugging_face(tmp_path, goldens, part(goldens, "weights/")))
+    assert (source.missing, source.unused) == ((), ())
+    model, _ = initialized(source, vocabulary_of(61))
+    assert max(golden_outputs(model, goldens).values()) < 2e-6
+
+
+def test_the_file_itself_is_as_good_as_the_folder(goldens: Arrays, tmp_path: Path) -> None:
+    write_hugging_face(tmp_path, goldens, part(goldens, "weights/"))
+    assert read_source(tmp_path / "model.safetensors").name == str(tmp_path)
+
+
+def test_old_names_and_spelled_ties_are_known(goldens: Arrays, tmp_path: Path) -> None:
+    arrays = {}
+    for name, value in part(goldens, "weights/").items():
+        old = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+        arrays[old.replace("LayerNorm.bias", "LayerNorm.beta")] = value
+    arrays["bert.embeddings.position_ids"] = np.arange(24)[None]
+    arrays["cls.predictions.decoder.weight"] = arrays["bert.embeddings.word_embeddings.weight"]
+    arrays["cls.predictions.decoder.bias"] = arrays.pop("cls.predictions.bias")
+    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    assert (source.missing, source.unused) == ((), ())
+    model, _ = initialized(source, vocabulary_of(61))
+    assert max(golden_outputs(model, goldens).values()) < 2e-6
+
+
+@pytest.mark.parametrize("name", ["decoder.weight", "decoder.bias"])
+def test_a_decoder_of_its_own_is_refused(name: str, goldens: Arrays, tmp_path: Path) -> None:
+    arrays = part(goldens, "weights/")
+    table = name.endswith("weight")
+    other = "bert.embeddings.word_embeddings.weight" if table else "cls.predictions.bias"
+    arrays[f"cls.predictions.{name}"] = arrays[other] + 1
+    with pytest.raises(UsageError, match=rf"{name} has values of its own"):
+        read_source(write_hugging_face(tmp_path, goldens, arrays))
+
+
+@pytest.mark.parametrize("prefix", ["bert.", ""])
+def test_an_encoder_alone_has_its_heads_drawn(prefix: str, goldens: Arrays, tmp_path: Path) -> None:
+    arrays = {
+        prefix + name.removeprefix("bert."): value
+        for name, value in part(goldens, "weights/").items()
+        if name.startswith("bert.")
+    }
+    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    model, notes = initialized(source, vocabulary_of(61))
+    assert notes[1] == (
+        f"drawn anew, as {tmp_path} does not have it: masked-LM head, next-sentence head"
+    )
+    assert golden_outputs(model, goldens)["pooled_output"] < 2e-6
+    fresh = random_model(model.config, seed=77)
+    for path, variable in weights.variables_by_path(model).items():
+        if path.startswith(("masked_lm", "next_sentence")):
+            drawn = weights.variables_by_path(fresh)[path]
+            np.testing.assert_array_equal(
+                ops.convert_to_numpy(variable), ops.convert_to_numpy(drawn)
+            )
+
+
+def test_a_masked_lm_has_pooler_and_pair_head_drawn(goldens: Arrays, tmp_path: Path) -> None:
+    arrays = {
+        name: value
+        for name, value in part(goldens, "weights/").items()
+        if not name.startswith(("bert.pooler", "cls.seq_relationship"))
+    }
+    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    model, notes = initialized(source, vocabulary_of(61))
+    assert source.missing == ("pooler", "next-sentence head")
+    assert "pooler, next-sentence head" in notes[1]
+    assert golden_outputs(model, goldens)["masked_lm_logits"] < 2e-6
+
+
+def test_what_is_left_over_is_named(goldens: Arrays, tmp_path: Path) -> None:
+    arrays = part(goldens, "weights/")
+    arrays |= {f"classifier.{i}": np.zeros(2, np.float32) for i in range(7)}
+    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    assert len(source.unused) == 7
+    _, notes = initialized(source, vocabulary_of(61))
+    names = ", ".join(f"classifier.{i}" for i in range(5))
+    assert notes[-1] == f"of {tmp_path} not used: {names}, and 2 more"
+
+
+def test_half_a_head_is_an_error(goldens: Arrays, tmp_path: Path) -> None:
+    arrays = part(goldens, "weights/")
+    del arrays["bert.pooler.dense.bias"]
+    with pytest.raises(UsageError, match=r"there is no pooler/bias among the weights"):
+        read_source(write_hugging_face(tmp_path, goldens, arrays))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_widened(dtype: str, goldens: Arrays, tmp_path: Path) -> None:
+    narrow = tf.as_dtype(dtype).as_numpy_dtype
+    arrays = {k: v.astype(narrow) for k, v in part(goldens, "weights/").items()}
+    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    model, _ = initialized(source, vocabulary_of(61))
+    assert {variable.dtype for variable in model.variables} == {"float32"}
+    assert max(golden_outputs(model, goldens).values()) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "roberta"}, r"config.json: model_type must be bert, got 'roberta'"),
+        ({"hidden_act": "gelu_new"}, r"config.json: hidden_act must be gelu, got 'gelu_new'"),
+        ({"tie_word_embeddings": False}, r"tie_word_embeddings must be true, got false"),
+        ({"num_hidden_layers": 3}, r"there is no layer_2/attention/query/kernel, "),
+    ],
+)
+def test_another_model_is_one_line(
+    changes: dict[str, object], message: str, goldens: Arrays, tmp_path: Path
+) -> None:
+    arrays = part(goldens, "weights/")
+    with pytest.raises(UsageError, match=message):
+        read_source(write_hugging_face(tmp_path, goldens, arrays, **changes))
+
+
+def test_a_damaged_file_is_one_line(goldens: Arrays, tmp_path: Path) -> None:
+    write_hugging_face(tmp_path, goldens, part(goldens, "weights/"))
+    (tmp_path / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    with pytest.raises(UsageError, match=r"model.safetensors: cannot be read: [^\n]+$"):
+        read_source(tmp_path)
+
+
+def test_weights_are_the_same_to_the_bit(tmp_path: Path) -> None:
+    trained, vocabulary = random_model(tiny_config(30)), vocabulary_of(30)
+    run = make_run(tmp_path / "run", trained, vocabulary, step=900)
+    make_run(run, random_model(tiny_config(30), seed=2), vocabulary, step=950)
+    source = read_source(run / "checkpoints" / "step-00000900.npz")
+    model, notes = initialized(source, vocabulary)
+    assert source.name == f"{run} (step 900)"
+    assert notes == []
+    for mine, theirs in zip(model.weights, trained.weights, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(mine), ops.convert_to_numpy(theirs))
+    assert read_source(run).name == f"{run} (step 950)"
+
+
+def test_a_longer_table_is_kept_and_its_untrained_rows_are_named(tmp_path: Path) -> None:
+    vocabulary = vocabulary_of(30)
+    trained = random_model(tiny_config(30, 24))
+    source = read_source(make_run(tmp_path / "run", trained, vocabulary, trained_positions=8))
+    model, notes = initialized(source, vocabulary, max_seq_length=8)
+    assert (model.config.max_position_embeddings, notes) == (24, [])
+    _, notes = initialized(source, vocabulary, max_seq_length=20)
+    assert notes == [f"positions 8 to 19 begin as {source.name} drew them: its data was 8 long"]
+    assert trained_positions(source, 20) == 20
+    assert trained_positions(source, 6) == 8
+    assert trained_positions(None, 6) == 6
+
+
+def test_a_table_that_is_too_short_is_an_error(tmp_path: Path) -> None:
+    vocabulary = vocabulary_of(30)
+    run = make_run(tmp_path / "run", random_model(tiny_config(30, 24)), vocabulary)
+    message = (
+        r"has 24 positions, and the data is 32 long: take data of 24, or pass --model FILE "
+        r'with a bert_config.json that has "max_position_embeddings": 32'
+    )
+    with pytest.raises(UsageError, match=message):
+        config_for(read_source(run), None, max_seq_length=32)
+
+
+def test_a_longer_table_that_is_asked_for_is_drawn_and_said(tmp_path: Path) -> None:
+    vocabulary = vocabulary_of(30)
+    trained = random_model(tiny_config(30, 24))
+    source = read_source(make_run(tmp_path / "run", trained, vocabulary))
+    model, notes = initialized(source, vocabulary, 32, wanted=tiny_config(30, 40))
+    assert notes == [
+        f"positions 24 to 39 are drawn anew: {source.name} has 24 positions",
+    ]
+    table = ops.convert_to_numpy(model.embeddings.position_embeddings)
+    old = ops.convert_to_numpy(trained.embeddings.position_embeddings)
+    drawn = random_model(tiny_config(30, 40), seed=77).embeddings.position_embeddings
+    np.testing.assert_array_equal(table[:24], old)
+    np.testing.assert_array_equal(table[24:], ops.convert_to_numpy(drawn)[24:])
+    features = random_features(trained.config)
+    for name, values in outputs(trained, features).items():
+        np.testing.assert_allclose(outputs(model, features)[name], values, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_size": 32}, r"--model \(hidden_size 16 there and 32 here\): leave out"),
+        ({"max_position_embeddings": 12}, r"has 24 positions, and --model only 12"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_named(
+    change: dict[str, int], message: str, tmp_path: Path
+) -> None:
+    config = tiny_config(30)
+    run = make_run(tmp_path / "run", random_model(config), vocabulary_of(30))
+    wanted = BertConfig(**(config.to_json() | change))
+    with pytest.raises(UsageError, match=message):
+        config_for(read_source(run), wanted, max_seq_length=8)
+    free = BertConfig(**(config.to_json() | {"hidden_dropout_prob": 0.0}))
+    assert config_for(read_source(run), free, max_seq_length=8) is free
+
+
+def source_with(tmp_path: Path, vocabulary: Vocabulary) -> Source:
+    config = tiny_config(len(vocabulary.tokens))
+    return read_source(make_run(tmp_path / "run", random_model(config), vocabulary))
+
+
+def test_another_size_is_named(tmp_path: Path) -> None:
+    source = source_with(tmp_path, vocabulary_of(30))
+    with pytest.raises(UsageError, match=r"has 30 word embeddings, and .* data 31 pieces"):
+        initialized(source, vocabulary_of(31))
+
+
+def test_another_piece_is_named(tmp_path: Path) -> None:
+    source = source_with(tmp_path, vocabulary_of(30))
+    with pytest.raises(UsageError, match=r"has 'w0' in line 6, and the data's 'x0': make"):
+        initialized(source, vocabulary_of(30, "x"))
+
+
+def test_pieces_in_unused_places_are_fine_and_said(tmp_path: Path) -> None:
+    source = source_with(tmp_path, vocabulary_of(30, "[unused"))
+    _, notes = initialized(source, vocabulary_of(30))
+    assert notes == [f"in places that {source.name} has not used: w0, w1, w2, w3, w4, and 20 more"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], r"there are no weights here. Name a bertprep run, a Hugging Face folder"),
+        (["pytorch_model.bin"], r"pytorch_model.bin, which can run code .*save_pretrained"),
+        (["model.safetensors.index.json"], r"the weights are in parts"),
+        (["model.safetensors"], r"config.json: cannot be read: No such file"),
+    ],
+)
+def test_a_folder_without_weights_says_what_to_name(
+    names: list[str], message: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(UsageError, match=message):
+        read_source(tmp_path)
+
+
+def test_a_name_of_a_hub_is_no_path(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no such file or folder. Name .* on this machine"):
+        read_source(tmp_path / "google-bert" / "bert-base-uncased")

@@ -1,0 +1,282 @@
+"""A run that is stopped, in whatever way: what is left, and that it ends with the same bits."""
+
+import errno
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pretraining import make_records, pretrain, rows_of, start, write_config
+
+from bertprep.model.checkpoints import Checkpoints
+from bertprep.training.metrics import read_rows
+
+#: No multiple of one another, so that checkpoints stand between two lines of metrics.
+FLAGS = "--no-xla --steps 300 --batch-size 16 --gradient-accumulation 2 --learning-rate 0.002"
+EVERY = "--save-every 25 --log-every 7 --eval-every 50 --keep 2"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("going-on")
+    make_records(folder)
+    write_config(folder)
+    return folder
+
+
+def arguments(folder: Path, output: Path, *more: str) -> list[str]:
+    flags = f"--model {folder / 'config.json'} --output {output} {FLAGS} {EVERY}"
+    return [str(folder / "records"), *flags.split(), *more]
+
+
+def wait_for_step(process: "subprocess.Popen[str]", output: Path, step: int) -> None:
+    deadline = time.monotonic() + 120
+    while True:
+        rows = list(read_rows(output / "metrics.jsonl"))
+        if rows and rows[-1]["step"] >= step:
+            return
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    try:
+        stdout, stderr = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    return process.returncode, stdout, stderr
+
+
+def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(folder: Path, tmp_path: Path) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    status, stdout, stderr = finish(start(*arguments(folder, whole)))
+    assert status == 0, stderr
+    assert stdout.startswith("steps        300\ntraining     loss ")
+    # All that reaches the terminal is ours.
+    measured = r"loss \d\.\d{3}; MLM \d\.\d{3}, \d+\.\d% right; NSP \d\.\d{3}, \d+\.\d% right"
+    lines = stderr.splitlines()
+    assert lines[0].startswith("without context: MLM ln 101 = 4.615, unigram 4.")
+    assert len(lines) == 1 + 300 // 50
+    for line in lines[1:]:
+        assert re.fullmatch(rf"step \d+, held out: {measured}", line), line
+
+    process = start(*arguments(folder, stopped))
+    wait_for_step(process, stopped, 60)
+    process.send_signal(signal.SIGTERM)
+    status, stdout, stderr = finish(process)
+    saved = Checkpoints(stopped / "checkpoints").latest() or 0
+    assert (status, stdout) == (143, "")
+    assert stderr.splitlines()[-2:] == [
+        f"step {saved} is saved",
+        "Error: stopped; the same command goes on from here",
+    ]
+    assert 60 <= saved < 300
+
+    process = start(*arguments(folder, stopped))
+    wait_for_step(process, stopped, min(saved + 60, 280))
+    process.kill()
+    process.communicate()
+    with open(stopped / "metrics.jsonl", "a") as file:
+        file.write('{"split": "train", "st')  # as a kill in the middle of a write leaves it
+    status, _, stderr = finish(start(*arguments(folder, stopped)))
+    assert status == 0, stderr
+    assert re.match(rf"{stopped}: going on from step \d+ of 300\n", stderr)
+
+    expected, facts = Checkpoints(whole / "checkpoints").load(300)
+    found, _ = Checkpoints(stopped / "checkpoints").load(300)
+    assert facts == {"sums": {}}
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    rows, rows_whole = rows_of(stopped), rows_of(whole)
+    for row in rows + rows_whole:
+        row.pop("sequences_per_second", None)
+    assert rows == rows_whole
+    assert (whole / "run.json").read_bytes() == (stopped / "run.json").read_bytes()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def start_two(*command: str) -> list["subprocess.Popen[str]"]:
+    workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    processes = []
+    for index in range(2):
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        more = ["--distribute", "multiworker"]
+        processes.append(start(*command, *more, TF_CONFIG=json.dumps(task)))
+    return processes
+
+
+def test_two_processes_make_the_run_of_one(folder: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    flags = f"--model {config} --steps 12 --log-every 3 --batch-size 16 --no-xla"
+    command = [str(folder / "records"), *flags.split()]
+    processes = start_two(*command, "--output", str(tmp_path / "two"))
+    ends = [finish(process) for process in processes]
+    assert [status for status, _, _ in ends] == [0, 0], ends
+    assert ends[0][1].startswith("steps        12\n")
+    assert ends[1][1:] == ("", "")  # one speaks and writes for both
+    result = pretrain(*command, "--output", tmp_path / "one", "--quiet")
+    assert result.exit_code == 0, result.output
+    one, two = rows_of(tmp_path / "one"), rows_of(tmp_path / "two")
+    assert [(row["split"], row["step"]) for row in two] == [(r["split"], r["step"]) for r in one]
+    for row, expected in zip(two, one, strict=True):
+        for name in ("mlm_loss", "nsp_loss"):
+            assert row[name] == pytest.approx(expected[name], abs=1e-4)
+
+
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_all_workers_stop_when_one_is_stopped(stopped: int, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    processes = start_two(*arguments(folder, output))
+    wait_for_step(processes[0], output, 14)
+    processes[stopped].send_signal(signal.SIGTERM)
+    ends = [finish(process) for process in processes]
+    saved = Checkpoints(output / "checkpoints").latest() or 0
+    assert 14 <= saved < 300
+    assert ends[stopped][0] == 143, ends
+    status, _, stderr = ends[1 - stopped]
+    assert status == 1, ends
+    assert stderr.splitlines()[-1] == (
+        f"Error: stopped with another worker behind step {saved}: the same command, given to all "
+        "of them, goes on from here"
+    )
+
+
+@pytest.mark.parametrize("steps", [20, 30])
+def test_an_evaluation_that_is_cut_short_is_made_up_for(
+    steps: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertprep.training.loop import Trainer
+
+    flags = f"--model {folder / 'config.json'} --steps {steps} --eval-every 20 --no-xla"
+    command = [str(folder / "records"), *flags.split(), "--output", str(tmp_path / "run")]
+    evaluate = Trainer.evaluate
+
+    def interrupted(self: Trainer, batches: Iterable[Any]) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return evaluate(self, batches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "evaluate", interrupted)
+        result = pretrain(*command)
+    assert result.exit_code == 130, result.output
+    assert result.stderr.splitlines()[1:] == [
+        "step 20 is saved",
+        "Error: stopped; the same command goes on from here",
+    ]
+    result = pretrain(*command, "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    evaluated = [row["step"] for row in rows_of(tmp_path / "run") if row["split"] == "eval"]
+    assert evaluated == sorted({20, steps})
+    assert Checkpoints(tmp_path / "run" / "checkpoints").best() is not None
+
+
+def assert_stops(output: Path, message: str, *arguments: str) -> None:
+    """The command ends with one line, and the checkpoint of step 25 is whole."""
+    result = pretrain(*arguments, "--quiet")
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    assert re.fullmatch(f"Error: {message}\n", result.stderr), result.stderr
+    assert Checkpoints(output / "checkpoints").latest() == 25
+    arrays, _ = Checkpoints(output / "checkpoints").load(25)
+    assert all(np.isfinite(array).all() for array in arrays.values())
+
+
+def test_a_full_disk_and_a_damaged_record_leave_the_last_checkpoint_and_are_got_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, output = make_records(tmp_path), tmp_path / "run"
+    flags = f"--model {write_config(tmp_path)} --steps 50 --save-every 25 --output {output}"
+    command = [str(records), *flags.split(), "--no-xla"]
+    save, calls = np.savez, []
+
+    def full(file: object, **arrays: np.ndarray) -> None:
+        calls.append(file)
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(file, **arrays)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", full)
+        name = re.escape(str(output / "checkpoints" / "step-00000050.npz"))
+        remedy = "Free some space, then give the same command again: it goes on from here"
+        assert_stops(output, f"{name}: No space left on device. {remedy}", *command)
+
+    shard = next(records.glob("tf_examples.tfrecord-*"))
+    data = shard.read_bytes()
+    half = len(data) // 2
+    shard.write_bytes(data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :])
+    problem = "its data does not match its CRC: it was changed after it was written"
+    name = re.escape(str(shard))
+    assert_stops(output, rf"{name}: record \d+ at byte \d+: {problem}", *command)
+
+    shard.write_bytes(data)
+    result = pretrain(*command)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith(f"{output}: going on from step 25 of 50\n")
+    assert Checkpoints(output / "checkpoints").latest() == 50
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertprep.training.loop import Trainer
+
+    output = tmp_path / "run"
+    flags = (
+        f"--model {folder / 'config.json'} --steps 75 --save-every 25 --no-xla --output {output}"
+    )
+    step = Trainer.train_step
+
+    def poisoned(self: Trainer, number: int, *arguments: Any) -> dict[str, float]:
+        if number == 48:
+            bias = self.model.masked_lm.bias
+            bias.assign(np.full(bias.shape, np.nan))
+        return step(self, number, *arguments)
+
+    monkeypatch.setattr(Trainer, "train_step", poisoned)
+    advice = "go on from the last checkpoint with a lower --learning-rate, or a longer --warmup"
+    assert_stops(
+        output,
+        f"step 48: the loss is nan: {advice}",
+        str(folder / "records"),
+        *flags.split(),
+        "--no-xla",
+    )
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bertprep.training.loop import Trainer
+
+    output = tmp_path / "run"
+    flags = (
+        f"--model {folder / 'config.json'} --steps 75 --save-every 25 --no-xla --output {output}"
+    )
+    step = Trainer.train_step
+
+    def poisoned(self: Trainer, number: int, *arguments: Any) -> dict[str, float]:
+        result = step(self, number, *arguments)
+        if number == 49:  # its gradient was no number, and its loss still was one
+            bias = self.model.masked_lm.bias
+            bias.assign(np.full(bias.shape, np.inf))
+        return result
+
+    monkeypatch.setattr(Trainer, "train_step", poisoned)
+    message = "step 50: model/bert/masked_lm/bias has values that are no numbers: .*"
+    assert_stops(output, message, str(folder / "records"), *flags.split(), "--no-xla")
