@@ -16,7 +16,7 @@ def export(options: ExportOptions) -> None:
     \b
     Example:
       bertprep export /tmp/run --output /tmp/m
-      python -c "from transformers import pipeline; pipeline('fill-mask', '/tmp/m')"
+      python -c "from transformers import pipeline as p; p('fill-mask', '/tmp/m')"
     """  # noqa: D301 (click wants the backspace itself)
     # TensorFlow's import is too slow for --help.
     from bertprep.training.startup import load_tensorflow

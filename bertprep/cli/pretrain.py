@@ -19,7 +19,7 @@ def pretrain(options: PretrainOptions) -> None:
       bertprep create sample_corpus --vocab sample_corpus/vocab.txt -o /tmp/r
       bertprep pretrain /tmp/r --model tiny --steps 200 --output /tmp/run
       bertprep export /tmp/run --output /tmp/m
-      python -c "from transformers import pipeline; pipeline('fill-mask', '/tmp/m')"
+      python -c "from transformers import pipeline as p; p('fill-mask', '/tmp/m')"
     """  # noqa: D301 (click wants the backspace itself)
     from bertprep.training.command import pretrain as run  # NumPy's import is too slow for --help
 

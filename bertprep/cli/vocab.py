@@ -18,7 +18,7 @@ def vocab(options: VocabOptions) -> None:
     \b
     Examples:
       bertprep vocab sample_corpus --size 4000 --output /tmp/vocab.txt
-      bertprep vocab sample_corpus --extend published.txt --output /tmp/extended.txt
+      bertprep vocab sample_corpus --extend published.txt --output /tmp/new.txt
     """  # noqa: D301 (click wants the backspace itself)
     from bertprep.vocabulary import make_vocabulary  # numba's import is too slow for --help
 

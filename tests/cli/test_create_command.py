@@ -439,7 +439,7 @@ def mount(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 def test_a_read_only_folder_is_named(mount: Callable[[str], None]) -> None:
     mount("size=1m")
     mount("remount,ro")
-    message = r"disk/out: cannot be written to \(Read-only file system\. Name a place that can .*\)"
+    message = r"disk/out: cannot be written to \(Read-only file system\. Choose a path on a file system that is not read-only\)"
     assert_error(["a.txt"], 1, message, output="disk/out")
 
 
@@ -468,8 +468,7 @@ def test_a_full_disk_is_an_error_that_the_same_command_gets_over(
     assert line.startswith("Error: split" if kilobytes == 40 else "Error: partition ")
     assert ": disk/out/" in line
     assert line.endswith(
-        "No space left on device. Free some space, then give the same command again: "
-        "it goes on from here"
+        "No space left on device. Free some space, then repeat the command to resume"
     )
     left = tree("disk/out")
     mount("remount,size=64m")
@@ -665,8 +664,8 @@ def test_errors_of_the_system_name_the_file_and_the_way_out(
 
     monkeypatch.setattr("bertprep.storage.output_folder.write_whole", refuse)
     message = (
-        r"out/plan\.json: Permission denied\. Name a place that you may write to, or have the "
-        r"permission changed"
+        r"out/plan\.json: Permission denied\. Choose a path that you can write to, or change its "
+        r"permissions"
     )
     assert_error(["a.txt"], 1, message)
 
