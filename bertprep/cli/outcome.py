@@ -1,4 +1,4 @@
-"""How a command ends: an error as one line with its exit status; Ctrl-C and broken pipes quietly."""
+"""How a command ends: an error is one line with an exit status; a broken pipe is quiet."""
 
 import os
 import signal

@@ -439,7 +439,10 @@ def mount(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 def test_a_read_only_folder_is_named(mount: Callable[[str], None]) -> None:
     mount("size=1m")
     mount("remount,ro")
-    message = r"disk/out: cannot be written to \(Read-only file system\. Choose a path on a file system that is not read-only\)"
+    message = (
+        r"disk/out: cannot be written to \(Read-only file system\. "
+        r"Choose a path on a file system that is not read-only\)"
+    )
     assert_error(["a.txt"], 1, message, output="disk/out")
 
 
