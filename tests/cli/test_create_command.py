@@ -403,10 +403,10 @@ def test_a_vocabulary_in_the_output_folder_stays() -> None:
 def test_inputs_in_the_output_folder_are_refused() -> None:
     Path("out").mkdir()
     Path("out", "a.txt").write_bytes(TEXT)
-    message = r"{}: this input lies in the output folder\. Choose another folder for --output"
+    message = r"{}: this input is in the output folder\. Choose another folder for --output"
     assert_error(["out"], 2, message.format("out"))
     assert_error(["out/a.txt"], 2, message.format(r"out/a\.txt"))
-    assert_error(["a.txt"], 2, r"a\.txt: this input lies in the output folder\. .*", output=".")
+    assert_error(["a.txt"], 2, r"a\.txt: this input is in the output folder\. .*", output=".")
     result = create("out", output="out/records")
     assert result.exit_code == 0, result.output
     assert create("out", output="out/records").stdout.startswith("out/records is complete already")
