@@ -17,7 +17,7 @@ STRIPPED = 8
 DONE, NEED_PAGE, CHUNK, INVALID, LONG_LINE = range(5)
 
 
-@njit()
+@njit(allocates=False)
 def decode(text, at):
     """The code point at byte `at` and its length in bytes; length 0 where it is not UTF-8."""
     a = np.int64(text[at])
@@ -40,14 +40,14 @@ def decode(text, at):
     return np.int64(0), 0
 
 
-@njit()
+@njit(allocates=False)
 def class_of(pages, code_point):
     """The class of a code point, or -1 where its page is not there yet."""
     page = pages[0][code_point >> 8]
     return np.int64(pages[1][page, code_point & 255]) if page >= 0 else np.int64(-1)
 
 
-@njit()
+@njit(allocates=False)
 def scan_word(pages, text, at):
     """The end of the word at byte `at`, and the reason why it cannot be told (or DONE)."""
     while True:
@@ -65,7 +65,7 @@ def scan_word(pages, text, at):
         at += length
 
 
-@njit()
+@njit(allocates=False)
 def scan_chunk(pages, text, at, ends_at_ideographs):
     """The end of the blank-separated chunk at `at`: the next space, or ideograph if that is one."""
     while True:
@@ -80,7 +80,7 @@ def scan_chunk(pages, text, at, ends_at_ideographs):
         at += length
 
 
-@njit()
+@njit(allocates=False)
 def num_characters(text, start, end):
     """Number of code points in `text[start:end]`."""
     characters = 0
@@ -89,7 +89,7 @@ def num_characters(text, start, end):
     return characters
 
 
-@njit()
+@njit(allocates=False)
 def strip(pages, text, start, end):
     """`str.strip()` of a line of valid UTF-8 whose pages are all there."""
     while start < end:
@@ -108,7 +108,7 @@ def strip(pages, text, start, end):
     return start, end
 
 
-@njit()
+@njit(allocates=False)
 def map_characters(pages, text, start, end, word):
     """Writes the mapped characters of `text[start:end]` into `word`; returns their size in bytes.
 

@@ -8,7 +8,7 @@ from bertprep.kernels.trie import CONTINUES
 _ID = np.uint32(CONTINUES - 1)
 
 
-@njit()
+@njit(allocates=False)
 def _find_cut(tokens, pauses, start, target, limit):
     """The place in (start, limit] to cut at, near `target`; -1 where one word fills it all.
 
@@ -35,7 +35,7 @@ def _find_cut(tokens, pauses, start, target, limit):
     return word
 
 
-@njit()
+@njit(allocates=False)
 def cut_sentences(tokens, offsets, pauses, most, parts, ends):
     """Cuts each sentence of more than `most` tokens into parts of about the same size.
 

@@ -39,7 +39,7 @@ def can_join(previous, link):
     return previous * link > LETTERS
 
 
-@njit()
+@njit(allocates=False)
 def mark_of(pages, text, marks, at):
     """The mark of the word at byte `at`: that of its first character that is not dropped."""
     while True:
@@ -49,7 +49,7 @@ def mark_of(pages, text, marks, at):
         at += length
 
 
-@njit()
+@njit(allocates=False)
 def _look_at(pages, text, at):
     """The class of the character at byte `at`, its length, its place in the pages, and a reason."""
     code_point, length = decode(text, at)
@@ -67,7 +67,7 @@ def _is_nothing(pages, kind, code_point):
     return kind == LETTER and pages[2][pages[0][code_point >> 8], code_point & 255] == 0
 
 
-@njit()
+@njit(allocates=False)
 def _is_border(pages, text, at):
     """Whether a token that ends before byte `at` may end there, and the reason why not known.
 
@@ -84,7 +84,7 @@ def _is_border(pages, text, at):
         at += length
 
 
-@njit()
+@njit(allocates=False)
 def match_kept(kept, pages, text, at):
     """The longest kept token that stands at byte `at`, between borders.
 

@@ -116,10 +116,10 @@ def test_names_without_text_are_usage_errors(inputs: list[str], message: str) ->
         ("\u200b\n".encode(), r"bad\.txt: no documents, .* or without a token: name other files"),
         (
             b"a\n\nb\nc\xff\n",
-            r"bad\.txt:4: not UTF-8 \(byte 0xff\)\. Mend the line, convert the file "
+            r"bad\.txt:4: not UTF-8 \(byte 0xff\)\. Fix the line, convert the file "
             r"\(iconv .*\), or pass --encoding-errors replace or skip",
         ),
-        (b"a\nb\0\n", r"bad\.txt:2: NUL byte\. Mend the line, .* or pass --encoding-errors .*"),
+        (b"a\nb\0\n", r"bad\.txt:2: NUL byte\. Fix the line, .* or pass --encoding-errors .*"),
         (b"a\nb b b\n" + b"c " * 26, r"bad\.txt:3: line is 52 characters, the limit is 50\. .*"),
         ("aé\n".encode("utf-16"), r"bad\.txt: this text is UTF-16, .* iconv -f UTF-16 .*"),
         (
