@@ -107,7 +107,7 @@ def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, TextCounts]
         one_sentence=int(np.count_nonzero(np.diff(documents.document_offsets) == 1)),
         mended_lines=tokenizer.invalid_lines
         - mended
-        + (sentences.mended_lines if sentences else 0),
+        + (sentences.invalid_lines if sentences else 0),
         skipped_documents=block.skipped,
         split_lines=sentences.split_lines if sentences else 0,
         unsplit_lines=sentences.unsplit_lines if sentences else 0,

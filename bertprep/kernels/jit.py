@@ -64,7 +64,6 @@ def njit(*, allocates: bool = True) -> Callable[[Callable[..., Any]], Any]:
         allocates: it makes arrays or returns one. Other kernels need no reference counts, and
             counting cost `tokenize`, cut into inlined functions with array arguments, 120 %.
     """
-
     options: dict[str, Any] = {"_nrt": allocates}
 
     def compiled(function: Callable[..., Any]) -> Any:

@@ -133,7 +133,7 @@ def _append_remembered(memo, memo_row, tokens, count):
 
 @njit(allocates=False)
 def _join(pages, text, at, link, previous, marks, tokens, first):
-    """Let the word at byte `at`, with tokens from `first` on, continue the previous one if marked."""
+    """Make the word at byte `at`, of tokens from `first` on, continue the previous if marked."""
     if can_join(previous, link):
         mark = marks[np.uint64(at)]
         if link == LETTERS:  # no dropped characters go with an ideograph

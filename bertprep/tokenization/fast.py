@@ -191,7 +191,7 @@ class FastTokenizer:
         state["previous"] = NOTHING
 
     def _tokenize_chunk(self, chunk: bytes, marks: bytes | None) -> np.ndarray:
-        """uint32[...]. Return the tokens of a chunk by the plain classes; `marks` as for the kernel."""
+        """uint32[...]. Return the tokens of a chunk; `marks` is a slice of those of the kernel."""
         text, starts = chunk.decode(), None
         if marks is not None:
             at = np.flatnonzero(np.frombuffer(chunk, np.uint8) & 0xC0 != 0x80).tolist()

@@ -98,8 +98,11 @@ def assert_error(
     [
         (["nope.txt"], r"nope\.txt: no such file or folder\. Check the spelling of the input"),
         (["a.txt", "no*.txt"], r"no\*\.txt: no file matches this glob\. Check the spelling .*"),
-        (["empty"], r"empty: no text files in this folder\. .* name others with a glob, as in .*"),
-        (["vocab.txt"], r"vocab\.txt: this is the vocabulary \(--vocab\)\. Take it out of .*"),
+        (
+            ["empty"],
+            r"empty: no text files in this folder\. .* Name other files with a glob, as in .*",
+        ),
+        (["vocab.txt"], r"vocab\.txt: this is the vocabulary \(--vocab\)\. Remove it from .*"),
     ],
 )
 def test_names_without_text_are_usage_errors(inputs: list[str], message: str) -> None:
@@ -125,7 +128,7 @@ def test_names_without_text_are_usage_errors(inputs: list[str], message: str) ->
         (
             b"a\n\n" + b"b\n" * 60,
             r"bad\.txt:3: the document that starts here is over 100 bytes, the limit\. Are the "
-            r"empty lines between documents missing\? Put them in, or pass --max-document-bytes",
+            r"empty lines between documents missing\? Add them, or pass --max-document-bytes",
         ),
     ],
     ids=["empty", "blank", "no token", "encoding", "NUL", "long line", "UTF-16", "document"],
@@ -156,7 +159,7 @@ def test_the_line_is_right_in_later_splits_and_blocks(
 @pytest.mark.parametrize("packed", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
 def test_a_truncated_file_is_named(packed: Callable[[bytes], bytes]) -> None:
     Path("bad").write_bytes(packed(Path("long.txt").read_bytes())[:9_000])
-    message = r"bad: the \w+ stream ends in the middle \(truncated download\?\)\. Fetch or .*"
+    message = r"bad: the \w+ stream ends in the middle \(truncated download\?\)\. Download or .*"
     assert_error(["bad"], 1, message)
 
 
@@ -213,14 +216,14 @@ def test_bad_lines_can_be_replaced_or_left_out() -> None:
     [
         (None, r"v: no such file\. Pass the vocab\.txt of the model\."),
         (b"", r"v: is empty\. .*"),
-        ("\n".join(SPECIAL[:-1]).encode(), r"v: has 4 lines, none of which is \[MASK\]\. .*"),
+        ("\n".join(SPECIAL[:-1]).encode(), r"v: none of the 4 lines is \[MASK\]\. .*"),
         ("\n".join(["a", *SPECIAL]).encode(), r"v:2: \[PAD\] stands here, and must be in line 1.*"),
-        ("\n".join([*SPECIAL, "a", "a"]).encode(), r"v:7: 'a' stands in line 6 already\. .*"),
-        ("\n".join([*SPECIAL, "", "a"]).encode(), r"v:6: the line is empty\. .*"),
-        (json.dumps({"model": {"vocab": {}}}).encode(), r"v: is JSON, not a vocab\.txt\. .*"),
-        (b"<unk>\t0\n\xe2\x96\x81the\t-3.2\n", r"v:1: is a SentencePiece vocabulary .*"),
-        (b"\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02", r"v: is a SentencePiece model, not .*"),
-        ("\n".join([*SPECIAL, "é"]).encode("latin-1"), r"v:6: is not UTF-8 \(byte 0xe9.*"),
+        ("\n".join([*SPECIAL, "a", "a"]).encode(), r"v:7: 'a' is already in line 6\. .*"),
+        ("\n".join([*SPECIAL, "", "a"]).encode(), r"v:6: this line is empty\. .*"),
+        (json.dumps({"model": {"vocab": {}}}).encode(), r"v: this is JSON, not a vocab\.txt\. .*"),
+        (b"<unk>\t0\n\xe2\x96\x81the\t-3.2\n", r"v:1: this is a SentencePiece vocabulary .*"),
+        (b"\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02", r"v: this is a SentencePiece model, not .*"),
+        ("\n".join([*SPECIAL, "é"]).encode("latin-1"), r"v:6: not UTF-8 \(byte 0xe9.*"),
     ],
     ids=["none", "empty", "no mask", "pad", "twice", "gap", "json", "scores", "model", "latin"],
 )
