@@ -169,6 +169,7 @@ def tokenize(text, end, lookups, results, states, marks, kept):
     reason, detail = DONE, np.int64(0)
     classes = pages[1][0]
     # Indices in the loop are unsigned where they can be: signed ones are checked for negatives.
+    # One loop over local variables: fields of the state and calls per word would cost speed.
     while at < end:
         byte = text[np.uint64(at)]
         kind = np.int64(classes[byte] & 7) if byte < 0x80 else LETTER
