@@ -306,7 +306,7 @@ def test_text_that_is_not_as_segmented_says(
         (["--segmented", "--no-whole-word-mask"], "marked for whole-word masking alone"),
         (["--segmented", "--word-segmenter", "rjieba"], "leave out --segmented or"),
         (["--word-segmenter", "jieba"], "'jieba' is not one of"),
-        (["--never-split", "nowhere"], "nowhere: is not in the vocabulary"),
+        (["--never-split", "nowhere"], "nowhere: not in the vocabulary"),
         (["--never-split", "[SEP]"], "this is a special token"),
         (["--never-split", "a b"], "must have no blanks in them, got 'a b'"),
     ],
