@@ -79,13 +79,13 @@ def inspect(context: click.Context, /, **values: Any) -> None:
             click.echo(line)
         context.exit(0 if comparison.is_equal else 1)
     if options.stats:
-        from bertprep.inspection.measure import measure_text as lines
+        from bertprep.inspection.statistics import show_statistics as lines
     elif options.report is not None:
         from bertprep.inspection.report import write_report
 
         click.echo(write_report(options))
         return
     else:
-        from bertprep.inspection.look import look as lines
+        from bertprep.inspection.show import show_records as lines
     for line in lines(options, click.style):
         click.echo(line)

@@ -1,4 +1,4 @@
-"""Two data sets side by side: equal ones in any form, the first differences, and their numbers."""
+"""Comparison of two data sets: equal ones in any form, the first differences, and statistics."""
 
 import json
 import random
@@ -224,9 +224,7 @@ def test_records_that_cannot_be_read_are_not_equal(
     shard.write_bytes(data)
     comparison = compared(a, b)
     assert not comparison.is_equal
-    assert comparison.lines[1].endswith(
-        f"{len(made) - 1} records in 1 shard, and 1 that cannot be read"
-    )
+    assert comparison.lines[1].endswith(f"{len(made) - 1} records in 1 shard, and 1 unreadable")
     assert f"B  {shard}: record 0 at byte 0 cannot be read: --verify says why" in comparison.lines
     assert as_json(b, b)["equal"] == len(made) - 1
     assert not compared(b, b).is_equal
@@ -242,18 +240,18 @@ def test_data_sets_that_cannot_have_equal_records(
         comparison = compared(a, b)
         assert not comparison.is_equal
         assert as_json(a, b)["equal"] is None
-        assert any("tokens a record" in line for line in comparison.lines)
+        assert any("tokens per record" in line for line in comparison.lines)
         return comparison
 
-    start = "not equal: no records are compared, since "
+    start = "not equal, and no records are compared: "
     assert verdict(other("longer", sample_vocabulary, max_seq_length=64)) == (
-        f"{start}those of A have 32 tokens, and those of B 64"
+        f"{start}max_seq_length is 32 in A and 64 in B"
     )
     masks = other("masks", sample_vocabulary, max_seq_length=32, max_predictions_per_seq=9)
-    assert verdict(masks) == f"{start}those of A have room for 5 masks, of B 9"
+    assert verdict(masks) == f"{start}max_predictions_per_seq is 5 in A and 9 in B"
     vocabulary = Vocabulary.parse(sample_vocabulary.data + b"##xyzzy\n")
     assert verdict(other("vocabulary", vocabulary, max_seq_length=32)) == (
-        f"{start}their ids mean other pieces, of two vocabularies with 3,667 and 3,668 pieces"
+        f"{start}A and B have different vocabularies, of 3,667 and 3,668 pieces"
     )
 
 
@@ -264,27 +262,27 @@ def test_an_empty_side_is_an_error(a: Path, sample_vocabulary: Vocabulary, tmp_p
             compared(left, right)
 
 
-# Their numbers.
+# Their statistics.
 
 
-def test_numbers_that_differ_are_marked(
+def test_statistics_that_differ_are_anomalies(
     a: Path, made: list[bytes], sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     records = [changed(data, "next_sentence_labels", 0, 0) for data in made]
     b = write(tmp_path / "b", records, sample_vocabulary)
     values = as_json(a, b)
-    assert [row["key"] for row in values["numbers"] if row["is_marked"]] == ["random_next"]
-    (row,) = [row for row in values["numbers"] if row["key"] == "random_next"]
+    assert [row["key"] for row in values["statistics"] if row["is_anomaly"]] == ["random_next"]
+    (row,) = [row for row in values["statistics"] if row["key"] == "random_next"]
     assert row["section"] == "next sentence"
     assert (row["b"], row["p"] < 1e-6) == (0.0, True)
     lines = list(compared(a, b).lines)
     (line,) = [line for line in lines if line.startswith("! ")]
-    assert line.startswith("! random next ")
-    assert lines[-1] == "1 number is marked"
+    assert line.startswith("! random next sentence ")
+    assert lines[-1] == "1 anomaly found"
 
 
 @pytest.mark.parametrize("file", ["english-a.txt", "chinese.txt"])
-def test_numbers_of_two_seeds_are_not_marked(
+def test_statistics_of_two_seeds_have_no_anomalies(
     file: str, sample_corpus: Path, tmp_path: Path
 ) -> None:
     paths = [tmp_path / str(seed) for seed in range(3)]
@@ -295,8 +293,8 @@ def test_numbers_of_two_seeds_are_not_marked(
     for a, b in combinations(paths, 2):
         values = as_json(a, b)
         assert values["equal"] == 0
-        assert [row for row in values["numbers"] if row["is_marked"]] == []
-        assert len([row for row in values["numbers"] if row["p"] is not None]) > 10
+        assert [row for row in values["statistics"] if row["is_anomaly"]] == []
+        assert len([row for row in values["statistics"] if row["p"] is not None]) > 10
 
 
 # More records than there is room for.
@@ -322,7 +320,7 @@ def test_estimates_from_a_sample(
     assert values["only"] == pytest.approx([num / 2] * 2, rel=0.5)
     assert len(values["differences"]) == 3
     assert "about" in verdict(compared(a, c))
-    assert "counted by 1 of" in verdict(compared(a, c))
+    assert "estimated from 1 in" in verdict(compared(a, c))
 
 
 def test_only_the_first_places_are_looked_through(

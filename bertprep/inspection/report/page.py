@@ -1,10 +1,10 @@
-"""Statistics, charts and excerpts -> one page of HTML that needs nothing but itself.
+"""Statistics, charts and a few records -> one HTML page that needs no other file.
 
-No scripts and nothing from elsewhere, and the page forbids both to itself; the text of records and
-paths is escaped by the template. The same contents give the same bytes.
+The page has no scripts and loads nothing, and forbids itself both. The template escapes the text of
+records and paths. The same contents give the same bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,25 +13,78 @@ import jinja2
 import numpy as np
 
 from bertprep import __version__
-from bertprep.inspection.measure.measures import Finding, Statistics
+from bertprep.errors import BertprepError
+from bertprep.inspection.masked_record import Mask, Word, read_record
+from bertprep.inspection.report import drawing
 from bertprep.inspection.report.charts import Chart
-from bertprep.inspection.report.excerpts import Excerpt
+from bertprep.inspection.selection import Chosen, choose_records
+from bertprep.inspection.statistics import Statistics
+from bertprep.inspection.statistics.findings import percent
+from bertprep.options import InspectOptions
 from bertprep.records import DataSet
-from bertprep.terminal import in_bytes, printable
+from bertprep.terminal import count_of, in_bytes, printable
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 _TEMPLATE = "report.html.jinja"
-#: Rows and names that a person still looks through; the rest is counted.
+#: Rows and names to show; the others are counted.
 _MOST_ROWS, _MOST_CONTEXTS, _MOST_PIECES = 30, 12, 40
 
 
 @dataclass(frozen=True)
-class PieceCount:
-    """A piece, or the pieces around an [UNK], and how often it is there."""
+class Excerpt:
+    """A record of the page.
 
-    pieces: tuple[str, ...]
-    count: int
-    share: float
+    Attributes:
+        place: file, record and byte.
+        facts: phrases about its tokens, its masks and its label.
+        problems: phrases that say what is wrong; all there is if it cannot be read.
+        segments: the words of "A" and "B" before masking.
+        masks: the masks by position.
+    """
+
+    place: str
+    facts: list[str]
+    problems: list[str]
+    segments: dict[str, list[Word]]
+    masks: tuple[Mask, ...]
+
+
+def read_excerpts(data_set: DataSet, options: InspectOptions) -> list[Excerpt]:
+    """Return `options.num` random records; the first ones if the shards cannot be counted."""
+    vocabulary, num, problem = data_set.require_vocabulary(), options.num, ""
+    drawn = InspectOptions(paths=options.paths, sample=num, seed=options.seed)
+    try:
+        chosen = list(choose_records(data_set, drawn))
+    except BertprepError as error:
+        chosen = list(_readable(data_set, InspectOptions(paths=options.paths, num=num)))
+        problem = str(error)
+    excerpts = [_excerpt(record, vocabulary) for record in chosen]
+    return excerpts + [_failure("Other records", problem)] * bool(problem)
+
+
+def _readable(data_set: DataSet, options: InspectOptions) -> Iterator[Chosen]:
+    try:
+        yield from choose_records(data_set, options)
+    except BertprepError:
+        return
+
+
+def _excerpt(chosen: Chosen, vocabulary: Vocabulary) -> Excerpt:
+    try:
+        record = read_record(chosen.sequence(), vocabulary)
+    except (BertprepError, ValueError) as error:
+        return _failure(chosen.place, str(error))
+    return Excerpt(
+        place=chosen.place,
+        facts=record.facts,
+        problems=[*chosen.damage, *record.problems],
+        segments={"A": list(record.words(record.a)), "B": list(record.words(record.b))},
+        masks=record.masks,
+    )
+
+
+def _failure(place: str, problem: str) -> Excerpt:
+    return Excerpt(place, [], [problem.removeprefix(f"{place}: ")], {}, ())
 
 
 def render_page(
@@ -40,13 +93,13 @@ def render_page(
     charts: Mapping[str, Chart],
     excerpts: Sequence[Excerpt],
 ) -> str:
-    """The page.
+    """Return the page.
 
     Args:
-        data_set: what was measured; with a vocabulary.
-        statistics: of its records.
-        charts: of the statistics, in the order of the page.
-        excerpts: of a few records.
+        data_set: a data set with a vocabulary.
+        statistics: its statistics.
+        charts: charts of the statistics, in the order of the page.
+        excerpts: a few of its records.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -59,23 +112,25 @@ def render_page(
     environment.filters |= {
         "bytes": in_bytes,
         "number": lambda value: f"{value:,}",
-        "percent": lambda value: f"{value:.2%}",
+        "percent": percent,
     }
-    measures, vocabulary = statistics.measures, data_set.require_vocabulary()
+    counts, tokens = statistics.counts, data_set.require_vocabulary().tokens
     return environment.get_template(_TEMPLATE).render(
         version=__version__,
         data_set=data_set,
         statistics=statistics,
-        measures=measures,
-        num_pieces=len(vocabulary.tokens),
+        counts=counts,
+        tokens=tokens,
+        num_text_tokens=max(1, int(counts.pieces.sum())),
         facts=_facts(data_set, statistics),
         notes=_notes(data_set, statistics),
-        marked=_marked(statistics),
+        anomalies=[finding for _, finding in statistics.anomalies],
         figures=_figures(statistics),
+        drawing=drawing,
         charts=charts,
-        contexts=_contexts(statistics, vocabulary),
-        common=_common(statistics, vocabulary),
-        never_used=_never_used(statistics, vocabulary),
+        contexts=counts.common_contexts(_MOST_CONTEXTS),
+        common=counts.common_pieces(_MOST_PIECES),
+        never_used=_never_used(statistics, tokens),
         most_pieces=_MOST_PIECES,
         excerpts=excerpts,
         most_rows=_MOST_ROWS,
@@ -83,95 +138,59 @@ def render_page(
 
 
 def _finalized(value: Any) -> Any:
-    """Escapes what has no look, so that a vocabulary's control characters stay out of the page."""
+    """Escape unprintable characters, so that those of a vocabulary stay out of the page."""
     is_text = isinstance(value, str) and not hasattr(value, "__html__")
     return printable(value) if is_text and not value.isprintable() else value
 
 
-def _marked(statistics: Statistics) -> list[Finding]:
-    """The rows with a mark."""
-    return [
-        finding for rows in statistics.sections.values() for finding in rows if finding.is_marked
-    ]
-
-
 def _facts(data_set: DataSet, statistics: Statistics) -> list[str]:
     schema = statistics.schema
-    shards = len(data_set.shards)
     return [
-        f"{shards:,} shard{'s' * (shards != 1)}, {in_bytes(data_set.size)}",
-        f"{schema.max_seq_length:,} tokens and {schema.max_predictions:,} predictions a record",
+        f"{count_of(len(data_set.shards), 'shard')}, {in_bytes(data_set.size)}",
+        f"{schema.max_seq_length:,} tokens and {schema.max_predictions:,} masks per record at most",
         f"{len(data_set.require_vocabulary().tokens):,} pieces",
         f"{schema.feature_names} feature names",
     ]
 
 
 def _notes(data_set: DataSet, statistics: Statistics) -> list[str]:
-    """What the reader of the numbers has to know first."""
-    notes, unreadable = [], statistics.measures.unreadable
+    """Return what a reader has to know before the numbers."""
+    notes, unreadable = [], statistics.counts.unreadable
     if unreadable:
-        what = "1 record is" if unreadable == 1 else f"{unreadable:,} records are"
-        notes.append(f"{what} damaged, and in none of the numbers: --verify tells what is wrong.")
+        are = "is" if unreadable == 1 else "are"
+        what = f"{count_of(unreadable, 'record')} {are} damaged and not counted"
+        notes.append(f"{what}: --verify says what is wrong.")
     for folder in data_set.unfinished:
-        notes.append(f"{folder}: has a plan and no manifest: bertprep create did not finish.")
+        notes.append(f"{folder}: a plan without a manifest: bertprep create has not finished.")
     for home in data_set.homes:
         for paths, what in (
-            (home.missing, "of the manifest's files are not there"),
-            (home.strangers, "record files stand beside those of the manifest"),
+            (home.missing, "missing"),
+            (home.strangers, "not in the manifest"),
         ):
             if paths:
-                notes.append(f"{home.folder}: {len(paths):,} {what}, {paths[0]} for one.")
+                files = count_of(len(paths), "record file")
+                notes.append(f"{home.folder}: {files} {what}, for example {paths[0]}.")
     if not (data_set.homes or data_set.unfinished):
-        notes.append("No manifest stands beside the records: what they should be is not known.")
+        notes.append("There is no manifest: the options of the records are not known.")
     return notes
 
 
 def _figures(statistics: Statistics) -> dict[str, str]:
-    """The numbers that people look for first."""
-    measures, duplicates = statistics.measures, statistics.duplicates
-    records = max(1, measures.records)
+    """Return the numbers that people look for first."""
+    counts, duplicates = statistics.counts, statistics.duplicates
+    records = max(1, counts.records)
     about = "about " if duplicates.share < 1 else ""
     return {
-        "records": f"{measures.records:,}",
-        "tokens a record": f"{measures.tokens / records:,.1f}",
-        "masks a record": f"{measures.masks / records:,.1f}",
-        "random next": f"{measures.random_next / records:.1%}",
-        "[UNK]": _unknown_share(statistics),
+        "records": f"{counts.records:,}",
+        "tokens per record": f"{counts.tokens / records:,.1f}",
+        "masks per record": f"{counts.masks / records:,.1f}",
+        "random next": percent(counts.pair_label_1 / records),
+        "[UNK]": percent(counts.unknown / max(1, int(counts.pieces.sum()))),
         "duplicates": f"{about}{duplicates.duplicates:,}",
     }
 
 
-def _unknown_share(statistics: Statistics) -> str:
-    measures = statistics.measures
-    if not measures.unknown:
-        return "0%"
-    return f"{max(0.00001, measures.unknown / max(1, int(measures.pieces.sum()))):.3%}"
-
-
-def _contexts(statistics: Statistics, vocabulary: Vocabulary) -> list[PieceCount]:
-    """The most common neighbours of [UNK]."""
-    measures, tokens = statistics.measures, vocabulary.tokens
-    ordered = sorted(measures.unknown_contexts.items(), key=lambda item: (-item[1], item[0]))
-    return [
-        PieceCount((tokens[before], tokens[behind]), count, count / max(1, measures.unknown))
-        for (before, behind), count in ordered[:_MOST_CONTEXTS]
-    ]
-
-
-def _common(statistics: Statistics, vocabulary: Vocabulary) -> list[PieceCount]:
-    """The pieces that there are most of."""
-    pieces = statistics.measures.pieces
-    order = np.argsort(-pieces, kind="stable")[:_MOST_PIECES].tolist()
-    whole = max(1, int(pieces.sum()))
-    return [
-        PieceCount((vocabulary.tokens[i],), int(pieces[i]), int(pieces[i]) / whole)
-        for i in order
-        if pieces[i]
-    ]
-
-
-def _never_used(statistics: Statistics, vocabulary: Vocabulary) -> list[str]:
-    """Pieces that stand nowhere, but those that are not there for text."""
-    ids = np.flatnonzero(statistics.measures.pieces == 0).tolist()
-    pieces = (vocabulary.tokens[i] for i in ids)
+def _never_used(statistics: Statistics, tokens: Sequence[str]) -> list[str]:
+    """Return the ordinary pieces that no record has."""
+    pieces = (tokens[i] for i in np.flatnonzero(statistics.counts.pieces == 0).tolist())
     return [p for p in pieces if p not in SPECIAL_TOKENS and not p.startswith("[unused")]

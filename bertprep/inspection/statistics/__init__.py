@@ -29,6 +29,7 @@ from bertprep.inspection.statistics.counts import Counts, Duplicates
 from bertprep.inspection.statistics.duplicates import HashSample, count_duplicates
 from bertprep.inspection.statistics.expectations import expect
 from bertprep.inspection.statistics.findings import Finding, MeasuredData
+from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.terminal import columns, count_of, in_bytes, printable, wrapped
@@ -95,7 +96,8 @@ def conclude(
             problem = f"none of {counts.unreadable:,} records can be read: --verify says why"
         raise BertprepError(f"{data_set.name}: {problem}")
     duplicates = count_duplicates(hashes)
-    sections = expect(MeasuredData(counts, duplicates, data_set), "nsp")
+    objective = OBJECTIVES[schema.objective]
+    sections = expect(MeasuredData(counts, duplicates, data_set, objective))
     return Statistics(schema, counts, duplicates, sections)
 
 
@@ -191,7 +193,7 @@ def _piece_lines(counts: Counts, tokens: Sequence[str]) -> Iterator[str]:
         f"{printable(tokens[before])} [UNK] {printable(tokens[after])} {count:,}"
         for (before, after), count in counts.common_contexts(_SHOWN_CONTEXTS)
     ]
-    yield from _listed("most frequent tokens", pieces)
+    yield from _listed("most frequent pieces", pieces)
     if contexts:
         yield from _listed("most frequent around [UNK]", contexts)
 

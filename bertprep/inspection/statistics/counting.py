@@ -27,7 +27,7 @@ from bertprep.vocab import Vocabulary
 #: Contexts of [UNK]: sent by a worker, kept while adding up, and kept at the end.
 _SENT_CONTEXTS, _MOST_CONTEXTS, _KEPT_CONTEXTS = 4096, 1 << 16, 1000
 _LOW_31_BITS = (1 << 31) - 1
-#: Tokens of a long word. Where the words of a record cannot be seen, every record has a shorter one.
+#: Tokens of a long word. If words cannot be seen in the records, each record has a shorter one.
 _LONG_WORD = 8
 
 

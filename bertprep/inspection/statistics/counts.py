@@ -29,7 +29,7 @@ class Counts:
         special_labels: labels that are a special or unused token, as [UNK] may be. With
             `quirks="fix"` such a token never replaces itself, which shows in a small vocabulary.
         stray_masks: masks on [CLS], [SEP], padding or outside the record.
-        random_next: records labelled as random next sentence.
+        pair_label_1: records whose pair has the label 1, which `Objective.pair_label` explains.
         budget: masks that the records should have at most; 0 if masked_lm_prob is unknown.
         at_budget: records with exactly that many masks.
         off_budget: records with more masks, or with so few that another word would have fitted.
@@ -39,7 +39,7 @@ class Counts:
         split_words: touched words with at least one token not masked.
         unknown: restored [UNK] tokens.
         tokens_a, tokens_b: tokens of the segments, without special tokens.
-        tokens_b_random: tokens of the random segments B.
+        tokens_b_label_1: tokens of the segments B of these records.
         empty_segments: records in which A or B has no tokens.
         missing_specials: positions of [CLS] and [SEP] that hold another token.
         outside_vocabulary: restored token ids of V or more.
@@ -70,7 +70,7 @@ class Counts:
     special_replacements: int = 0
     special_labels: int = 0
     stray_masks: int = 0
-    random_next: int = 0
+    pair_label_1: int = 0
     budget: int = 0
     at_budget: int = 0
     off_budget: int = 0
@@ -79,7 +79,7 @@ class Counts:
     unknown: int = 0
     tokens_a: int = 0
     tokens_b: int = 0
-    tokens_b_random: int = 0
+    tokens_b_label_1: int = 0
     empty_segments: int = 0
     missing_specials: int = 0
     outside_vocabulary: int = 0

@@ -1,6 +1,6 @@
 """Counts -> the findings of a data set, section by section, each with what the algorithm predicts.
 
-    sections = expect(MeasuredData(counts, duplicates, data_set), "nsp")
+    sections = expect(MeasuredData(counts, duplicates, data_set, OBJECTIVES["nsp"]))
     sections["masks"][0].value
 
 An objective is one entry of `SECTIONS`: the titles of its sections, and the functions that make
@@ -32,7 +32,7 @@ _WAYS = 1e9
 _MANY_UNKNOWN = 0.01
 
 _UNKNOWN = "check that the vocabulary matches the language and its case"
-_ORDINARY = "special and [unused] tokens are not counted"
+_ORDINARY = "special and [unused] pieces are not counted"
 _ONE_SENTENCE = "above one half: a chunk of one sentence has no next sentence"
 _ALL_RANDOM = (
     "every label is 1: the model learns to answer 'random' without reading, and nothing about "
@@ -58,9 +58,9 @@ _DUPLICATES = (
 Section = Callable[[MeasuredData], list[Finding]]
 
 
-def expect(data: MeasuredData, objective: str) -> dict[str, list[Finding]]:
+def expect(data: MeasuredData) -> dict[str, list[Finding]]:
     """Return the findings of a data set with at least one record, by section."""
-    return {title: section(data) for title, section in SECTIONS[objective].items()}
+    return {title: section(data) for title, section in SECTIONS[data.objective.name].items()}
 
 
 def _records(data: MeasuredData) -> list[Finding]:
@@ -82,15 +82,16 @@ def _records(data: MeasuredData) -> list[Finding]:
 
 
 def _next_sentence(data: MeasuredData) -> list[Finding]:
-    random_next, records = data.counts.random_next, data.counts.records
+    num_random, records = data.counts.pair_label_1, data.counts.records
     meaning = _MANY_RANDOM
-    if random_next in (0, records):
-        meaning = _ALL_RANDOM if random_next else _NONE_RANDOM
-    elif random_next < _LEAST_RANDOM * records:
+    if num_random in (0, records):
+        meaning = _ALL_RANDOM if num_random else _NONE_RANDOM
+    elif num_random < _LEAST_RANDOM * records:
         meaning = _FEW_RANDOM
     bounds = _LEAST_RANDOM, _MOST_RANDOM
-    key, name = "random_next", "random next sentence"
-    finding = data.share(key, name, random_next, records, *bounds, meaning=meaning)
+    assert data.objective.pair_label is not None
+    key, name = data.objective.pair_label.count, "random next sentence"
+    finding = data.share(key, name, num_random, records, *bounds, meaning=meaning)
     if key in data.manifest_counts and not finding.is_anomaly:
         known = data.manifest_counts[key] / records
         if abs(finding.value - known) > ANOMALY_DISTANCE:
@@ -101,16 +102,16 @@ def _next_sentence(data: MeasuredData) -> list[Finding]:
 
 def _segments(data: MeasuredData) -> list[Finding]:
     counts = data.counts
-    records, random_next = counts.records, counts.random_next
-    tokens_b, random_b = counts.tokens_b, counts.tokens_b_random
+    records, num_random = counts.records, counts.pair_label_1
+    tokens_b, random_b = counts.tokens_b, counts.tokens_b_label_1
     means = [
         mean("length_a", "tokens of A", counts.tokens_a, records, counts.lengths_a),
         mean("length_b", "tokens of B", tokens_b, records, counts.lengths_b),
         mean(
-            *("length_b_next", "B follows A", tokens_b - random_b, records - random_next),
+            *("length_b_next", "B follows A", tokens_b - random_b, records - num_random),
             counts.lengths_b,
         ),
-        mean("length_b_random", "B is random", random_b, random_next, counts.lengths_b),
+        mean("length_b_random", "B is random", random_b, num_random, counts.lengths_b),
     ]
     key, empty = "empty_segments", counts.empty_segments
     return [
@@ -131,7 +132,7 @@ def _text(data: MeasuredData) -> list[Finding]:
     return [
         data.per_document(replace(unknown, num_observations=records, note=note)),
         data.share("used_pieces", "vocabulary used", used, len(pieces)),
-        number("never_used", "tokens never used", len(pieces) - used, note=_ORDINARY),
+        number("never_used", "pieces never used", len(pieces) - used, note=_ORDINARY),
         data.share(
             *("misplaced", "misplaced special tokens", misplaced, records, 0.0), meaning=_MISPLACED
         ),
@@ -140,7 +141,7 @@ def _text(data: MeasuredData) -> list[Finding]:
 
 
 def _duplicates(data: MeasuredData) -> list[Finding]:
-    """Return the findings about equal records: short ones are equal by chance, long ones are not."""
+    """Return the findings about duplicates; short records can be equal by chance, long ones not."""
     duplicates = data.duplicates
     certain, total = duplicates.certain_duplicates, duplicates.certain
     p, is_off = None, False

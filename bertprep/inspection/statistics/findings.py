@@ -1,6 +1,6 @@
 """Counts -> findings: measured values with what is expected, and whether they are anomalies.
 
-    data = MeasuredData(counts, duplicates, data_set)
+    data = MeasuredData(counts, duplicates, data_set, OBJECTIVES["nsp"])
     data.share("mask_tokens", "[MASK]", count=812, total=1000, low=0.8)
 
 A value is an anomaly if it is both too unlikely and too far from what is expected. The bounds on
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bertprep.data import Objective
 from bertprep.inspection.statistics.counts import Counts, Duplicates
 from bertprep.records import DataSet
 
@@ -67,6 +68,7 @@ class MeasuredData:
     counts: Counts
     duplicates: Duplicates
     data_set: DataSet
+    objective: Objective
 
     @property
     def instances(self) -> dict[str, Any] | None:

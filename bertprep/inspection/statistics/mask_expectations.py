@@ -104,7 +104,9 @@ def _numbers(data: MeasuredData) -> list[Finding]:
     counts, instances = data.counts, data.instances
     records, masks = counts.records, counts.masks
     number = mean("masks", "masks per record", masks, records, counts.masks_per_record)
-    share = replace(data.share("masked", "share of tokens", masks, counts.tokens), num_observations=0)
+    share = replace(
+        data.share("masked", "share of tokens", masks, counts.tokens), num_observations=0
+    )
     if instances is None:
         maskless = int(counts.masks_per_record[0])
         budget = data.share("without_masks", "records without masks", maskless, records, 0.0)

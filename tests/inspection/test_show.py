@@ -31,10 +31,8 @@ from hypothesis import strategies as st
 from tfrecords import features
 
 from bertprep.errors import BertprepError, UsageError
-from bertprep.inspection.look import look
-from bertprep.inspection.look.printed import Run, Word, wrapped
-from bertprep.inspection.look.records import blank_between, read_record
-from bertprep.inspection.look.sequences import MaskedSequence
+from bertprep.inspection.masked_record import MaskedSequence, read_record, space_between
+from bertprep.inspection.show import Span, show_records, wrap_units
 from bertprep.options import InspectOptions, InstanceOptions
 from bertprep.terminal import columns, printable
 from bertprep.vocab import Vocabulary
@@ -101,7 +99,7 @@ def plain(text: str, **look: Any) -> str:
 
 
 def shown(*paths: str, style: Callable[..., str] = plain, **options: Any) -> list[str]:
-    return list(look(InspectOptions(paths=paths, **options), style))
+    return list(show_records(InspectOptions(paths=paths, **options), style))
 
 
 def read(*paths: str, **options: Any) -> list[dict[str, Any]]:
@@ -124,7 +122,7 @@ def write(name: str, *records: Record | bytes) -> str:
 def failure(*paths: str, **options: Any) -> tuple[str, int]:
     """The message and the exit status of a command that fails before it shows anything."""
     with pytest.raises(BertprepError) as caught:
-        next(look(InspectOptions(paths=paths, **options), plain))
+        next(show_records(InspectOptions(paths=paths, **options), plain))
     assert "\n" not in str(caught.value)
     return str(caught.value), caught.value.exit_status
 
@@ -197,7 +195,7 @@ def test_pieces_that_a_screen_cannot_show() -> None:
 def test_a_segment_that_begins_inside_a_word_says_so() -> None:
     write("one", made("##ed the", "##man , a"))
     assert shown("one")[0].splitlines()[1:] == [
-        "8 of 16 tokens, 0 masks, label 0: B follows A",
+        "8 of 16 tokens, no masks, label 0: B follows A",
         "  A  ##ed the",
         "  B  ##man , a",
     ]
@@ -353,10 +351,10 @@ def test_the_order_and_the_packing_of_features_do_not_matter(
             "masked_lm_weights",
             "12 of 16 tokens, 3 masks, label 0: B follows A, no masked_lm_weights",
         ),
-        ("masked_lm_ids", "12 of 16 tokens, 0 masks, label 0: B follows A, no masked_lm_ids"),
+        ("masked_lm_ids", "12 of 16 tokens, no masks, label 0: B follows A, no masked_lm_ids"),
         (
             "masked_lm_positions",
-            "12 of 16 tokens, 0 masks, label 0: B follows A, no masked_lm_positions",
+            "12 of 16 tokens, no masks, label 0: B follows A, no masked_lm_positions",
         ),
     ],
 )
@@ -377,15 +375,15 @@ def test_a_record_is_shown_without_a_feature(name: str, head: str) -> None:
     ("change", "problem"),
     [
         ({"next_sentence_labels": [7]}, None),
-        ({"next_sentence_labels": [1.5]}, "1 values of float as next_sentence_labels"),
-        ({"masked_lm_positions": [2, 4, 300, 0]}, "masks at 300, where no token is"),
-        ({"masked_lm_positions": [2, 4, -1, 0]}, "masks at -1, where no token is"),
+        ({"next_sentence_labels": [1.5]}, "next_sentence_labels holds 1 values of float"),
+        ({"masked_lm_positions": [2, 4, 300, 0]}, "masks outside the tokens, at 300"),
+        ({"masked_lm_positions": [2, 4, -1, 0]}, "masks outside the tokens, at -1"),
         (
             {"masked_lm_positions": [2, 4, 4, 0], "masked_lm_ids": [IDS["ferry"], 5, 8, 0]},
             "several masks at one position",
         ),
-        ({"masked_lm_positions": [2, 4]}, "2 positions, 4 ids, 4 weights of masks"),
-        ({"segment_ids": []}, "0 values of nothing as segment_ids"),
+        ({"masked_lm_positions": [2, 4]}, "masks with 2 positions, 4 ids, 4 weights"),
+        ({"segment_ids": []}, "segment_ids holds 0 values of nothing"),
         ({"input_mask": [0] * 16}, None),
         ({"input_mask": [1] * 99}, None),
     ],
@@ -417,7 +415,7 @@ def test_a_record_of_one_segment() -> None:
     write("one", record)
     assert shown("one")[0].splitlines()[2:4] == [
         "  A  the {ferry} cross{ed} [SEP] a {boat}man , sound",
-        "  B  (nothing)",
+        "  B  (empty)",
     ]
 
 
@@ -457,7 +455,7 @@ def test_restoring_gives_the_labels_back(pairs: list[tuple[int, int | None]]) ->
     was = [IDS["[CLS]"], *(label for label, _ in pairs), IDS["[SEP]"]]
     now = [IDS["[CLS]"], *(was if put is None else put for was, put in pairs), IDS["[SEP]"]]
     labels = {i: was[i] for i, (_, put) in enumerate(pairs, 1) if put is not None}
-    sequence = MaskedSequence(now, None, labels, 0, 32, [])
+    sequence = MaskedSequence(now, None, labels, 0, ("next", "random"), 32, [])
     assert sequence.restored_ids == was
     record = read_record(sequence, VOCABULARY)
     assert record.restored == tuple(TOKENS[i] for i in was)
@@ -466,9 +464,10 @@ def test_restoring_gives_the_labels_back(pairs: list[tuple[int, int | None]]) ->
         assert (mask.now, mask.was) == (TOKENS[now[mask.position]], TOKENS[was[mask.position]])
         assert (mask.kind == "mask") == (mask.now == "[MASK]")
         assert (mask.kind == "replaced") == (mask.now not in ("[MASK]", mask.was))
-    words = list(record.words(record.a))
-    assert [i for word in words for i in word] == list(record.a)
-    letters = "".join(record.letters(i, word) for word in words for i in word)
+    pieces = [piece for word in record.words(record.a) for piece in word.pieces]
+    assert [piece.position for piece in pieces] == list(record.a)
+    assert [piece.mask for piece in pieces if piece.mask] == list(record.masks)
+    letters = "".join(piece.text for piece in pieces if piece.text != '""')
     assert record.text(record.a).replace(" ", "") == letters
 
 
@@ -516,7 +515,7 @@ def test_records_of_our_own_restore_to_their_instances(sample_vocabulary: Vocabu
     ],
 )
 def test_blanks_stand_where_they_tell_something(left: str, right: str, blank: str) -> None:
-    assert blank_between(left, right) == blank
+    assert space_between(left, right) == blank
 
 
 def test_widths_are_those_of_a_terminal() -> None:
@@ -529,9 +528,9 @@ def test_widths_are_those_of_a_terminal() -> None:
 
 @given(st.lists(st.text("ab東京́ ", min_size=1, max_size=30), max_size=30), st.integers(5, 40))
 def test_no_line_is_wider_than_the_terminal(texts: list[str], width: int) -> None:
-    lines = list(wrapped([Word(" ", [Run(text, "mask")]) for text in texts], width))
-    assert all(sum(columns(run.text) for run in line) <= width for line in lines)
-    whole = "".join(run.text for line in lines for run in line)
+    lines = list(wrap_units([(" ", [Span(text, "mask")]) for text in texts], width))
+    assert all(sum(columns(span.text) for span in line) <= width for line in lines)
+    whole = "".join(span.text for line in lines for span in line)
     assert whole.replace(" ", "") == "".join(texts).replace(" ", "")
 
 
@@ -612,10 +611,10 @@ def test_the_whole_name_of_a_shard_goes_before_an_ending() -> None:
     ("index", "problem"),
     [
         ("3:0", "there are 3 shards. Give a shard's path or its number, 0 to 2"),
-        ("nope:0", "no shards have a path that ends with 'nope'. Give .*"),
-        ("of-00003:0", "3 shards have a path that ends with 'of-00003'. Give .*"),
-        ("0:4", "set/.*-00000-of-00003 has 4 records, and the last is 3"),
-        ("1:0", "set/.*-00001-of-00003 has 0 records"),
+        ("nope:0", "no shards with a path that ends in 'nope'. Give .*"),
+        ("of-00003:0", "3 shards with a path that ends in 'of-00003'. Give .*"),
+        ("0:4", "set/.*-00000-of-00003 has 4 records, the last is 3"),
+        ("1:0", "set/.*-00001-of-00003 has no records"),
     ],
 )
 def test_an_index_of_nothing(data_set: str, index: str, problem: str) -> None:
@@ -648,13 +647,13 @@ def test_a_sample_is_the_same_with_and_without_a_manifest(data_set: str) -> None
 def test_skip_goes_with_records_in_order(data_set: str, flag: str) -> None:
     chosen: dict[str, Any] = {"index": "0:0"} if flag == "index" else {"sample": 1}
     message, status = failure(data_set, skip=1, **chosen)
-    assert message == f"--skip passes over the first records, and does not go with --{flag}"
+    assert message == f"--skip cannot be combined with --{flag}"
     assert status == 2
 
 
 def test_skipping_everything(data_set: str) -> None:
     message, status = failure(data_set, skip=10)
-    assert message == "set: has 10 records, and --skip 10 passes over them"
+    assert message == "--skip 10: set has 10 records"
     assert status == 2
 
 
@@ -713,7 +712,7 @@ def test_find_finds_what_is_there(
     if expected:
         found = [record for _, record in places("some", find=TOKENS[wanted], num=99)]
     else:
-        assert "none has" in failure("some", find=TOKENS[wanted])[0]
+        assert "none of" in failure("some", find=TOKENS[wanted])[0]
     assert found == expected
 
 
@@ -731,17 +730,20 @@ def test_num_and_skip_count_what_was_found() -> None:
     assert [record for _, record in places("many", find="ferry", num=2, skip=2)] == [4, 6]
     assert [record for _, record in places("many", find="ferry", num=9, skip=4)] == [8]
     assert failure("many", find="ferry", skip=5) == (
-        "many: of 10 records only 5 have 'ferry' before masking",
+        "many: only 5 of 10 records contain 'ferry' before masking",
         1,
     )
-    assert failure("many", find="caf") == ("many: of 10 records none has 'caf' before masking", 1)
+    assert failure("many", find="caf") == (
+        "many: none of 10 records contains 'caf' before masking",
+        1,
+    )
 
 
 def test_find_without_pieces() -> None:
     write("one", FERRY)
     for text in ("zebra", "the zebra", " "):
         message, status = failure("one", find=text)
-        assert message.startswith(f"--find {text}: the vocabulary has no pieces for it")
+        assert message.startswith(f"--find {text}: the vocabulary cannot represent it")
         assert status == 2
 
 
@@ -766,7 +768,7 @@ def test_a_data_set_of_nothing() -> None:
     Path("packed.tfrecord").write_bytes(gzip.compress(b""))
     for options in ({}, {"sample": 3}, {"find": "ferry"}, {"raw": True}):
         message, status = failure("*.tfrecord", **options)
-        assert message == "*.tfrecord: there are no records, the files are empty"
+        assert message == "*.tfrecord: there are no records, only empty files. Name other files"
         assert status == 1
 
 
@@ -787,7 +789,7 @@ def test_text_is_said_to_be_text_before_a_vocabulary_is_asked_for() -> None:
 
 def test_an_id_outside_the_vocabulary() -> None:
     write("one", made("the ferry"), FERRY | {"input_ids": [2, 5, 999, 3, 3] + [0] * 11})
-    chunks = look(InspectOptions(paths=("one",)), plain)
+    chunks = show_records(InspectOptions(paths=("one",)), plain)
     next(chunks)
     size = len(frames([encoded(made("the ferry"))]))
     with pytest.raises(
@@ -802,13 +804,13 @@ def test_another_vocabulary_of_the_same_size_is_noticed() -> None:
     tokens = [*TOKENS[5:], *TOKENS[:5]]
     Path("other.txt").write_text("\n".join(tokens) + "\n")
     (line,) = read("one", vocab=Path("other.txt"))
-    assert line["problems"] == ["no [CLS] where it begins: is --vocab the right one?"]
+    assert line["problems"] == ["no [CLS] at the start: is --vocab the right one?"]
 
 
 def test_what_is_no_example() -> None:
     write("one", b"\x0a\x05hello")
     message, status = failure("one")
-    assert message.startswith("one: record 0 at byte 0: this is no tf.train.Example: ")
+    assert message.startswith("one: record 0 at byte 0: not a tf.train.Example: ")
     assert status == 1
     assert failure("one", raw=True) == (message, status)
 
@@ -828,7 +830,7 @@ def test_a_file_that_was_cut_shows_what_is_whole(compression: str) -> None:
     if compression == "gzip":  # what was cut is the checksum behind the records
         data, last = gzip.compress(stream)[:-1], f"2 at byte {len(stream)}"
     Path("cut").write_bytes(data)
-    chunks = look(InspectOptions(paths=("cut",)), plain)
+    chunks = show_records(InspectOptions(paths=("cut",)), plain)
     assert next(chunks).startswith("cut: record 0 at byte 0\n")
     with pytest.raises(BertprepError, match=rf"^cut: record {last}: .* was cut\. .* again$"):
         list(chunks)
@@ -836,9 +838,9 @@ def test_a_file_that_was_cut_shows_what_is_whole(compression: str) -> None:
 
 def test_a_manifest_that_promises_too_much(data_set: str) -> None:
     write(f"set/{SHARD.format(2, 3)}", FERRY)
-    with pytest.raises(BertprepError, match="has fewer records than its manifest says"):
+    with pytest.raises(BertprepError, match="fewer records than in the manifest"):
         shown(data_set, sample=10)
-    with pytest.raises(UsageError, match="has 1 records"):
+    with pytest.raises(UsageError, match="has 1 record, the last is 0"):
         shown(data_set, index="2:5")
 
 
@@ -848,10 +850,10 @@ def test_a_manifest_that_promises_too_much(data_set: str) -> None:
 def test_looking_loads_neither_a_compiler_nor_a_framework(data_set: str) -> None:
     program = """
 import sys
-from bertprep.inspection.look import look
+from bertprep.inspection.show import show_records
 from bertprep.options import InspectOptions
 for options in ({}, {"sample": 2}, {"find": "ferry"}, {"raw": True, "json": True}):
-    assert list(look(InspectOptions(paths=("set",), **options), lambda text, **_: text))
+    assert list(show_records(InspectOptions(paths=("set",), **options), lambda text, **_: text))
 print(*{name.split(".")[0] for name in sys.modules})
 """
     root = Path(__file__).parents[2]
