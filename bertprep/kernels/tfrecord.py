@@ -8,6 +8,8 @@ Cost: about 0.3 us a record of 128 tokens.
 Source: TFRecord framing and `example.proto` of TensorFlow.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from bertprep.kernels.jit import inlined, njit
@@ -22,36 +24,82 @@ from bertprep.kernels.machine import (
     store64,
 )
 
-# Rows of `headers`: the features in the order in which a record holds them.
+#: The features in the order in which a record holds them; their numbers are rows of `headers`.
+FEATURES = (
+    "input_ids",
+    "masked_lm_ids",
+    "masked_lm_positions",
+    "input_mask",
+    "segment_ids",
+    "masked_lm_weights",
+    "next_sentence_labels",
+)
 (
-    INPUT_IDS,
-    MASKED_LM_IDS,
-    MASKED_LM_POSITIONS,
-    INPUT_MASK,
-    SEGMENT_IDS,
-    MASKED_LM_WEIGHTS,
-    NEXT_SENTENCE_LABELS,
+    _INPUT_IDS,
+    _MASKED_LM_IDS,
+    _MASKED_LM_POSITIONS,
+    _INPUT_MASK,
+    _SEGMENT_IDS,
+    _MASKED_LM_WEIGHTS,
+    _PAIR_LABEL,
 ) = range(7)
-
-# Fields of `layout: int64[LAYOUT_SIZE]`: numbers and ids; the bytes of the features of fixed size
-# with their headers; how many sizes `headers` knows; where each run starts; where to stop.
-(
-    MAX_SEQ_LENGTH,
-    MAX_PREDICTIONS,
-    CLS_ID,
-    SEP_ID,
-    FIXED_SIZE,
-    NUM_SIZES,
-    ONES_ZEROS,
-    ZEROS_ONES,
-    WEIGHTS,
-    LIMIT,
-    LAYOUT_SIZE,
-) = range(11)
 
 #: Width of a row of `headers`; its last byte is the header's size.
 HEADER_WIDTH = 72
 FRAME_SIZE = 16
+
+
+class Layout(NamedTuple):
+    """The numbers that all records of a data set share.
+
+    Attributes:
+        cls, sep: varints of [CLS] and [SEP], as `pack_varints` writes them.
+        num_sizes: sizes per feature in `headers`.
+        fixed_size: bytes of the features of fixed size, headers included.
+        zeros_ones, weights: starts of the second and the third part of `runs`.
+        slack: bytes of a buffer that must be free for another record.
+    """
+
+    max_seq_length: int
+    max_predictions: int
+    cls: np.uint32
+    sep: np.uint32
+    num_sizes: int
+    fixed_size: int
+    zeros_ones: int
+    weights: int
+    slack: int
+
+
+class Tables(NamedTuple):
+    """The bytes that records are put together from.
+
+    Attributes:
+        headers: uint8[features * num_sizes * HEADER_WIDTH]. The bytes before each feature, by its
+            size.
+        runs: uint8[...]. Ones then zeros, zeros then ones, 1.0s then 0.0s, to copy windows of.
+        packed_ids: uint32[vocab_size]. The varint of each id.
+    """
+
+    headers: np.ndarray
+    runs: np.ndarray
+    packed_ids: np.ndarray
+
+
+class Source(NamedTuple):
+    """The instances to serialize.
+
+    Attributes:
+        instances: INSTANCE[...].
+        masks: MASK[...].
+        packed_tokens: uint32[num_tokens]. The partition's tokens as varints.
+        order: int32[...]. The instances in the order of the file.
+    """
+
+    instances: np.ndarray
+    masks: np.ndarray
+    packed_tokens: np.ndarray
+    order: np.ndarray
 
 
 @inlined()
@@ -152,100 +200,101 @@ def _write_varints(varints, first, size, padded_size, out, at):
     return at + padded_size - size
 
 
+@inlined()
+def _prefetch(instances, masks, packed_tokens, order, first):
+    """Asks for the next instances: in random order, half the time would be waiting for memory."""
+    prefetch(instances, order[min(first + 16, order.size - 1)])
+    upcoming = instances[order[min(first + 6, order.size - 1)]]
+    for i in range(0, upcoming.a_length + 15, 16):
+        prefetch(packed_tokens, upcoming.a_start + i)
+    for i in range(0, upcoming.b_length + 15, 16):
+        prefetch(packed_tokens, upcoming.b_start + i)
+    for i in range(0, upcoming.num_masks + 7, 8):
+        prefetch(masks, upcoming.first_mask + i)
+
+
+@inlined()
+def _copy_tokens(packed_tokens, start, size, scratch, at):
+    """Copies a segment's varints into `scratch`; returns their bytes."""
+    # Unsigned indices have no check for negative ones; with 32-bit sums this loop vectorizes.
+    num_bytes = np.uint32(0)
+    for i in range(size):
+        varint = packed_tokens[np.uint64(start + i)]
+        scratch[np.uint64(at + i)] = varint
+        num_bytes += varint >> np.uint32(24)
+    return np.int64(num_bytes)
+
+
+@inlined()
+def _replace_masked(masks, first_mask, num_masks, packed_ids, scratch, labels_at):
+    """Puts the masks into the tokens of `scratch`, and the tokens that were there at `labels_at`.
+
+    Returns the bytes of the labels, of the replacements, and of the positions beyond one each.
+    """
+    label_bytes = replacement_bytes = np.uint32(0)
+    position_bytes = np.int64(0)
+    for i in range(num_masks):
+        mask = masks[np.uint64(first_mask + i)]
+        position = np.uint64(mask.position)
+        label = scratch[position]
+        replacement = packed_ids[np.uint64(mask.token_id)]
+        scratch[position] = replacement
+        scratch[np.uint64(labels_at + i)] = label
+        label_bytes += label >> np.uint32(24)
+        replacement_bytes += replacement >> np.uint32(24)
+        position_bytes += np.int64(position >= 1 << 7) + np.int64(position >= 1 << 14)
+    return np.int64(label_bytes), np.int64(replacement_bytes), position_bytes
+
+
 @njit()
-def serialize_instances(
-    instances,
-    masks,
-    packed_tokens,
-    packed_ids,
-    order,
-    first,
-    layout,
-    headers,
-    runs,
-    scratch,
-    out,
-    at,
-):
+def serialize_instances(source, layout, tables, scratch, out, first, at):
     """Writes the frames of `instances[order[first:]]` into `out` from byte `at`, until it is full.
 
     Args:
-        instances: INSTANCE[...].
-        masks: MASK[...].
-        packed_tokens: uint32[num_tokens]. The partition's tokens as varints.
-        packed_ids: uint32[vocab_size]. Every id's varint.
-        order: int32[...]. The instances in the order of the file.
-        layout: int64[LAYOUT_SIZE]. The fields named above.
-        headers: uint8[7 * NUM_SIZES * HEADER_WIDTH]. The bytes before each feature, by its size.
-        runs: uint8[...]. Ones then zeros, zeros then ones, 1.0s then 0.0s, as `layout` says where.
-        scratch: uint32[max_seq_length + max_predictions_per_seq].
-        out: uint8[LIMIT + a record + PADDING].
+        source: Source.
+        layout: Layout.
+        tables: Tables.
+        scratch: uint32[max_seq_length + max_predictions].
+        out: uint8[> layout.slack].
 
     Returns:
-        The next instance of `order`, and the byte behind the last record.
+        The next instance of `order`, and the byte after the last record.
     """
-    max_seq_length, max_predictions = layout[MAX_SEQ_LENGTH], layout[MAX_PREDICTIONS]
-    cls, sep = packed_ids[layout[CLS_ID]], packed_ids[layout[SEP_ID]]
-    frame_size = np.int64(cls >> np.uint32(24)) + 2 * np.int64(sep >> np.uint32(24))
-    num_sizes = layout[NUM_SIZES]
-    mask_header = _header_at(INPUT_MASK, max_seq_length, num_sizes)
-    segment_header = _header_at(SEGMENT_IDS, max_seq_length, num_sizes)
-    weight_header = _header_at(MASKED_LM_WEIGHTS, 4 * max_predictions, num_sizes)
-    label_header = _header_at(NEXT_SENTENCE_LABELS, 1, num_sizes)
-    while first < order.size and at < layout[LIMIT]:
-        # The order is random: without a word ahead, half the time goes into waiting for memory.
-        ahead = order[min(first + 16, order.size - 1)]
-        prefetch(instances, ahead)
-        ahead = order[min(first + 6, order.size - 1)]
-        upcoming = instances[ahead]
-        for i in range(0, upcoming.a_length + 15, 16):
-            prefetch(packed_tokens, upcoming.a_start + i)
-        for i in range(0, upcoming.b_length + 15, 16):
-            prefetch(packed_tokens, upcoming.b_start + i)
-        for i in range(0, upcoming.num_masks + 7, 8):
-            prefetch(masks, upcoming.first_mask + i)
+    instances, masks = source.instances, source.masks
+    packed_tokens, order = source.packed_tokens, source.order
+    headers, runs, packed_ids = tables.headers, tables.runs, tables.packed_ids
+    max_seq_length, max_predictions = layout.max_seq_length, layout.max_predictions
+    num_sizes, limit = layout.num_sizes, out.size - layout.slack
+    special_size = np.int64(layout.cls >> np.uint32(24)) + 2 * np.int64(layout.sep >> np.uint32(24))
+    mask_header = _header_at(_INPUT_MASK, max_seq_length, num_sizes)
+    segment_header = _header_at(_SEGMENT_IDS, max_seq_length, num_sizes)
+    weight_header = _header_at(_MASKED_LM_WEIGHTS, 4 * max_predictions, num_sizes)
+    label_header = _header_at(_PAIR_LABEL, 1, num_sizes)
+    while first < order.size and at < limit:
+        _prefetch(instances, masks, packed_tokens, order, first)
         instance = instances[order[first]]
         first += 1
         a, b = np.int64(instance.a_length), np.int64(instance.b_length)
-        a_start, b_start = np.int64(instance.a_start), np.int64(instance.b_start)
         num_tokens = a + b + 3
         first_mask, num_masks = instance.first_mask, np.int64(instance.num_masks)
-        scratch[0] = cls
-        # Unsigned indices have no check for negative ones; with 32-bit sums these loops vectorise.
-        token_bytes = np.uint32(0)
-        for i in range(a):
-            varint = packed_tokens[np.uint64(a_start + i)]
-            scratch[np.uint64(1 + i)] = varint
-            token_bytes += varint >> np.uint32(24)
-        scratch[1 + a] = sep
-        for i in range(b):
-            varint = packed_tokens[np.uint64(b_start + i)]
-            scratch[np.uint64(2 + a + i)] = varint
-            token_bytes += varint >> np.uint32(24)
-        ids_size = max_seq_length - num_tokens + frame_size + np.int64(token_bytes)
-        scratch[2 + a + b] = sep
-
-        # The labels are what stood at the masks: read before the masks go in.
-        label_bytes = stand_in_bytes = np.uint32(0)
-        position_size = max_predictions
-        for i in range(num_masks):
-            mask = masks[np.uint64(first_mask + i)]
-            position = np.uint64(mask.position)
-            label = scratch[position]
-            stand_in = packed_ids[np.uint64(mask.token_id)]
-            scratch[position] = stand_in
-            scratch[np.uint64(max_seq_length + i)] = label
-            label_bytes += label >> np.uint32(24)
-            stand_in_bytes += stand_in >> np.uint32(24)
-            position_size += np.int64(position >= 1 << 7) + np.int64(position >= 1 << 14)
-        label_size = max_predictions - num_masks + np.int64(label_bytes)
-        ids_size += np.int64(stand_in_bytes) - np.int64(label_bytes)
+        scratch[0] = layout.cls
+        ids_size = max_seq_length - num_tokens + special_size
+        ids_size += _copy_tokens(packed_tokens, np.int64(instance.a_start), a, scratch, 1)
+        scratch[1 + a] = layout.sep
+        ids_size += _copy_tokens(packed_tokens, np.int64(instance.b_start), b, scratch, 2 + a)
+        scratch[2 + a + b] = layout.sep
+        label_bytes, replacement_bytes, position_bytes = _replace_masked(
+            masks, first_mask, num_masks, packed_ids, scratch, max_seq_length
+        )
+        ids_size += replacement_bytes - label_bytes
+        label_size = max_predictions - num_masks + label_bytes
+        position_size = max_predictions + position_bytes
 
         # `features` is the record's one field: its tag, its size as a varint, then the entries.
-        ids_header = _header_at(INPUT_IDS, ids_size, num_sizes)
-        lm_ids_header = _header_at(MASKED_LM_IDS, label_size, num_sizes)
-        lm_positions_header = _header_at(MASKED_LM_POSITIONS, position_size, num_sizes)
-        size = layout[FIXED_SIZE] + ids_size + label_size + position_size
+        ids_header = _header_at(_INPUT_IDS, ids_size, num_sizes)
+        lm_ids_header = _header_at(_MASKED_LM_IDS, label_size, num_sizes)
+        lm_positions_header = _header_at(_MASKED_LM_POSITIONS, position_size, num_sizes)
+        size = layout.fixed_size + ids_size + label_size + position_size
         size += np.int64(headers[ids_header + HEADER_WIDTH - 1])
         size += np.int64(headers[lm_ids_header + HEADER_WIDTH - 1])
         size += np.int64(headers[lm_positions_header + HEADER_WIDTH - 1])
@@ -267,19 +316,17 @@ def serialize_instances(
         at = _write_varints(scratch, max_seq_length, num_masks, max_predictions, out, at)
 
         at = _header(headers, mask_header, out, at)
-        window = layout[ONES_ZEROS] + max_seq_length - num_tokens
-        at = _copy(runs, window, max_seq_length, out, at)
+        at = _copy(runs, max_seq_length - num_tokens, max_seq_length, out, at)
         at = _header(headers, segment_header, out, at)
-        window = layout[ZEROS_ONES] + max_seq_length - 2 - a
-        _copy(runs, window, num_tokens, out, at)
+        _copy(runs, layout.zeros_ones + max_seq_length - 2 - a, num_tokens, out, at)
         for i in range(num_tokens, max_seq_length, 8):
             store64(out, at + i, np.uint64(0))
         at += max_seq_length
         at = _header(headers, weight_header, out, at)
-        window = layout[WEIGHTS] + 4 * (max_predictions - num_masks)
+        window = layout.weights + 4 * (max_predictions - num_masks)
         at = _copy(runs, window, 4 * max_predictions, out, at)
         at = _header(headers, label_header, out, at)
-        out[at] = instance.is_random_next
+        out[at] = instance.label
         at += 1
 
         store64(out, frame, np.uint64(at - start))
