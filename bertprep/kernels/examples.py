@@ -11,9 +11,9 @@ Source: TFRecord's framing and `example.proto` of TensorFlow; protobuf's encodin
 
 import numpy as np
 
+from bertprep.kernels.crc32c import masked_crc32c
 from bertprep.kernels.jit import inlined, njit
 from bertprep.kernels.machine import load64
-from bertprep.kernels.tfrecord import masked_crc32c
 
 #: What a record is, in `states`.
 READ, DAMAGED, UNUSUAL = range(3)

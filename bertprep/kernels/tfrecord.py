@@ -12,17 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bertprep.kernels.crc32c import masked_crc32c
 from bertprep.kernels.jit import inlined, njit
-from bertprep.kernels.machine import (
-    CRC32C_LANE,
-    CRC32C_LANE_TABLES,
-    CRC32C_TABLES,
-    crc32c_word,
-    load64,
-    prefetch,
-    store32,
-    store64,
-)
+from bertprep.kernels.machine import load64, prefetch, store32, store64
 
 #: The features in the order in which a record holds them; their numbers are rows of `headers`.
 FEATURES = (
@@ -46,7 +38,7 @@ FEATURES = (
 
 #: Width of a row of `headers`; its last byte is the header's size.
 HEADER_WIDTH = 72
-FRAME_SIZE = 16
+FRAME_SIZE, HEADER_SIZE = 16, 12
 
 
 class Layout(NamedTuple):
@@ -86,6 +78,18 @@ class Tables(NamedTuple):
     packed_ids: np.ndarray
 
 
+class _Record(NamedTuple):
+    """The numbers of one record; sizes in bytes."""
+
+    a_length: int
+    num_tokens: int
+    num_masks: int
+    label: int
+    ids_size: int
+    labels_size: int
+    positions_size: int
+
+
 class Source(NamedTuple):
     """The instances to serialize.
 
@@ -117,52 +121,6 @@ def pack_varints(tokens, packed):
     """Writes the varint of each token's id beside its size into `packed`."""
     for i in range(tokens.size):
         packed[i] = _varint(tokens[i] & np.uint32(0x1FFFFF))
-
-
-@inlined()
-def _behind_lane(register):
-    """The register after a lane of zero bytes: CRCs are linear, so lanes join by exclusive or."""
-    joined = CRC32C_LANE_TABLES[0, register & np.uint32(0xFF)]
-    joined ^= CRC32C_LANE_TABLES[1, (register >> np.uint32(8)) & np.uint32(0xFF)]
-    joined ^= CRC32C_LANE_TABLES[2, (register >> np.uint32(16)) & np.uint32(0xFF)]
-    return joined ^ CRC32C_LANE_TABLES[3, (register >> np.uint32(24)) & np.uint32(0xFF)]
-
-
-@njit()
-def _update_crc32c(register, data, start, end):
-    """The CRC's register after `data[start:end]`; before the first byte it is all ones."""
-    at = start
-    while at + 3 * CRC32C_LANE <= end:
-        second = third = np.uint32(0)
-        for i in range(at, at + CRC32C_LANE, 8):
-            register = crc32c_word(register, load64(data, i))
-            second = crc32c_word(second, load64(data, i + CRC32C_LANE))
-            third = crc32c_word(third, load64(data, i + 2 * CRC32C_LANE))
-        register = _behind_lane(_behind_lane(register) ^ second) ^ third
-        at += 3 * CRC32C_LANE
-    while at + 8 <= end:
-        register = crc32c_word(register, load64(data, at))
-        at += 8
-    while at < end:
-        row = (register ^ data[at]) & np.uint32(0xFF)
-        register = CRC32C_TABLES[0, row] ^ (register >> np.uint32(8))
-        at += 1
-    return register
-
-
-@njit()
-def extend_crc32c(crc, data, end):
-    """The CRC32C of what `crc` is the CRC32C of, followed by `data[:end]`; 0 to begin with."""
-    ones = np.uint32(0xFFFFFFFF)
-    return np.uint32(_update_crc32c(np.uint32(crc ^ ones), data, np.int64(0), end) ^ ones)
-
-
-@njit()
-def masked_crc32c(data, start, end):
-    """The CRC32C of `data[start:end]`, rotated and shifted as TFRecord stores it."""
-    ones = np.uint32(0xFFFFFFFF)
-    crc = np.uint32(_update_crc32c(ones, data, start, end) ^ ones)  # numba widens what ^ gives
-    return np.uint32(((crc >> np.uint32(15)) | (crc << np.uint32(17))) + np.uint32(0xA282EAD8))
 
 
 @inlined()
@@ -226,15 +184,14 @@ def _copy_tokens(packed_tokens, start, size, scratch, at):
 
 
 @inlined()
-def _replace_masked(masks, first_mask, num_masks, packed_ids, scratch, labels_at):
-    """Puts the masks into the tokens of `scratch`, and the tokens that were there at `labels_at`.
+def _replace_masked(masks, packed_ids, scratch, labels_at, predictions):
+    """Puts the masks into the tokens of `scratch`; labels and positions go behind the tokens.
 
-    Returns the bytes of the labels, of the replacements, and of the positions beyond one each.
+    Returns the bytes of the labels, of the replacements, and of the positions.
     """
-    label_bytes = replacement_bytes = np.uint32(0)
-    position_bytes = np.int64(0)
-    for i in range(num_masks):
-        mask = masks[np.uint64(first_mask + i)]
+    label_bytes = replacement_bytes = position_bytes = np.uint32(0)
+    for i in range(masks.size):
+        mask = masks[np.uint64(i)]
         position = np.uint64(mask.position)
         label = scratch[position]
         replacement = packed_ids[np.uint64(mask.token_id)]
@@ -242,8 +199,50 @@ def _replace_masked(masks, first_mask, num_masks, packed_ids, scratch, labels_at
         scratch[np.uint64(labels_at + i)] = label
         label_bytes += label >> np.uint32(24)
         replacement_bytes += replacement >> np.uint32(24)
-        position_bytes += np.int64(position >= 1 << 7) + np.int64(position >= 1 << 14)
-    return np.int64(label_bytes), np.int64(replacement_bytes), position_bytes
+    for i in range(masks.size):
+        packed_position = _varint(np.uint32(masks[np.uint64(i)].position))
+        scratch[np.uint64(labels_at + predictions + i)] = packed_position
+        position_bytes += packed_position >> np.uint32(24)
+    return np.int64(label_bytes), np.int64(replacement_bytes), np.int64(position_bytes)
+
+
+@inlined()
+def _write_example(record, layout, headers, runs, scratch, out, at):
+    """Writes a serialized example from byte `at`; returns where it ends."""
+    length, predictions, num_sizes = layout.max_seq_length, layout.max_predictions, layout.num_sizes
+    ids_header = _header_at(_INPUT_IDS, record.ids_size, num_sizes)
+    lm_ids_header = _header_at(_MASKED_LM_IDS, record.labels_size, num_sizes)
+    positions_header = _header_at(_MASKED_LM_POSITIONS, record.positions_size, num_sizes)
+    # `features` is the example's one field: its tag, its size as a varint, then the entries.
+    size = layout.fixed_size + record.ids_size + record.labels_size + record.positions_size
+    size += np.int64(headers[ids_header + HEADER_WIDTH - 1])
+    size += np.int64(headers[lm_ids_header + HEADER_WIDTH - 1])
+    size += np.int64(headers[positions_header + HEADER_WIDTH - 1])
+    out[at] = 10
+    varint = _varint(np.uint32(size))
+    store32(out, at + 1, varint)
+    at += 1 + np.int64(varint >> np.uint32(24))
+
+    at = _header(headers, ids_header, out, at)
+    at = _write_varints(scratch, 0, record.num_tokens, length, out, at)
+    at = _header(headers, lm_ids_header, out, at)
+    at = _write_varints(scratch, length, record.num_masks, predictions, out, at)
+    at = _header(headers, positions_header, out, at)
+    at = _write_varints(scratch, length + predictions, record.num_masks, predictions, out, at)
+
+    at = _header(headers, _header_at(_INPUT_MASK, length, num_sizes), out, at)
+    at = _copy(runs, length - record.num_tokens, length, out, at)
+    at = _header(headers, _header_at(_SEGMENT_IDS, length, num_sizes), out, at)
+    _copy(runs, layout.zeros_ones + length - 2 - record.a_length, record.num_tokens, out, at)
+    for i in range(record.num_tokens, length, 8):
+        store64(out, at + i, np.uint64(0))
+    at += length
+    at = _header(headers, _header_at(_MASKED_LM_WEIGHTS, 4 * predictions, num_sizes), out, at)
+    window = layout.weights + 4 * (predictions - record.num_masks)
+    at = _copy(runs, window, 4 * predictions, out, at)
+    at = _header(headers, _header_at(_PAIR_LABEL, 1, num_sizes), out, at)
+    out[at] = record.label
+    return at + 1
 
 
 @njit()
@@ -254,7 +253,7 @@ def serialize_instances(source, layout, tables, scratch, out, first, at):
         source: Source.
         layout: Layout.
         tables: Tables.
-        scratch: uint32[max_seq_length + max_predictions].
+        scratch: uint32[max_seq_length + 2 * max_predictions].
         out: uint8[> layout.slack].
 
     Returns:
@@ -263,74 +262,36 @@ def serialize_instances(source, layout, tables, scratch, out, first, at):
     instances, masks = source.instances, source.masks
     packed_tokens, order = source.packed_tokens, source.order
     headers, runs, packed_ids = tables.headers, tables.runs, tables.packed_ids
-    max_seq_length, max_predictions = layout.max_seq_length, layout.max_predictions
-    num_sizes, limit = layout.num_sizes, out.size - layout.slack
+    length, predictions = layout.max_seq_length, layout.max_predictions
     special_size = np.int64(layout.cls >> np.uint32(24)) + 2 * np.int64(layout.sep >> np.uint32(24))
-    mask_header = _header_at(_INPUT_MASK, max_seq_length, num_sizes)
-    segment_header = _header_at(_SEGMENT_IDS, max_seq_length, num_sizes)
-    weight_header = _header_at(_MASKED_LM_WEIGHTS, 4 * max_predictions, num_sizes)
-    label_header = _header_at(_PAIR_LABEL, 1, num_sizes)
-    while first < order.size and at < limit:
+    while first < order.size and at < out.size - layout.slack:
         _prefetch(instances, masks, packed_tokens, order, first)
         instance = instances[order[first]]
         first += 1
         a, b = np.int64(instance.a_length), np.int64(instance.b_length)
-        num_tokens = a + b + 3
-        first_mask, num_masks = instance.first_mask, np.int64(instance.num_masks)
+        num_tokens, num_masks = a + b + 3, np.int64(instance.num_masks)
         scratch[0] = layout.cls
-        ids_size = max_seq_length - num_tokens + special_size
+        ids_size = length - num_tokens + special_size
         ids_size += _copy_tokens(packed_tokens, np.int64(instance.a_start), a, scratch, 1)
         scratch[1 + a] = layout.sep
         ids_size += _copy_tokens(packed_tokens, np.int64(instance.b_start), b, scratch, 2 + a)
         scratch[2 + a + b] = layout.sep
+        first_mask = np.int64(instance.first_mask)
         label_bytes, replacement_bytes, position_bytes = _replace_masked(
-            masks, first_mask, num_masks, packed_ids, scratch, max_seq_length
+            masks[first_mask : first_mask + num_masks], packed_ids, scratch, length, predictions
         )
-        ids_size += replacement_bytes - label_bytes
-        label_size = max_predictions - num_masks + label_bytes
-        position_size = max_predictions + position_bytes
-
-        # `features` is the record's one field: its tag, its size as a varint, then the entries.
-        ids_header = _header_at(_INPUT_IDS, ids_size, num_sizes)
-        lm_ids_header = _header_at(_MASKED_LM_IDS, label_size, num_sizes)
-        lm_positions_header = _header_at(_MASKED_LM_POSITIONS, position_size, num_sizes)
-        size = layout.fixed_size + ids_size + label_size + position_size
-        size += np.int64(headers[ids_header + HEADER_WIDTH - 1])
-        size += np.int64(headers[lm_ids_header + HEADER_WIDTH - 1])
-        size += np.int64(headers[lm_positions_header + HEADER_WIDTH - 1])
-        frame = at
-        start = at = frame + 12
-        out[at] = 10
-        varint = _varint(np.uint32(size))
-        store32(out, at + 1, varint)
-        at += 1 + np.int64(varint >> np.uint32(24))
-
-        at = _header(headers, ids_header, out, at)
-        at = _write_varints(scratch, 0, num_tokens, max_seq_length, out, at)
-        at = _header(headers, lm_ids_header, out, at)
-        at = _write_varints(scratch, max_seq_length, num_masks, max_predictions, out, at)
-        at = _header(headers, lm_positions_header, out, at)
-        for i in range(num_masks):
-            position = np.uint32(masks[np.uint64(first_mask + i)].position)
-            scratch[np.uint64(max_seq_length + i)] = _varint(position)
-        at = _write_varints(scratch, max_seq_length, num_masks, max_predictions, out, at)
-
-        at = _header(headers, mask_header, out, at)
-        at = _copy(runs, max_seq_length - num_tokens, max_seq_length, out, at)
-        at = _header(headers, segment_header, out, at)
-        _copy(runs, layout.zeros_ones + max_seq_length - 2 - a, num_tokens, out, at)
-        for i in range(num_tokens, max_seq_length, 8):
-            store64(out, at + i, np.uint64(0))
-        at += max_seq_length
-        at = _header(headers, weight_header, out, at)
-        window = layout.weights + 4 * (max_predictions - num_masks)
-        at = _copy(runs, window, 4 * max_predictions, out, at)
-        at = _header(headers, label_header, out, at)
-        out[at] = instance.label
-        at += 1
-
-        store64(out, frame, np.uint64(at - start))
-        store32(out, frame + 8, masked_crc32c(out, frame, frame + 8))
-        store32(out, at, masked_crc32c(out, start, at))
-        at += 4
+        record = _Record(
+            a_length=a,
+            num_tokens=num_tokens,
+            num_masks=num_masks,
+            label=np.int64(instance.label),
+            ids_size=ids_size + replacement_bytes - label_bytes,
+            labels_size=predictions - num_masks + label_bytes,
+            positions_size=predictions - num_masks + position_bytes,
+        )
+        end = _write_example(record, layout, headers, runs, scratch, out, at + HEADER_SIZE)
+        store64(out, at, np.uint64(end - at - HEADER_SIZE))
+        store32(out, at + 8, masked_crc32c(out, at, at + 8))
+        store32(out, end, masked_crc32c(out, at + HEADER_SIZE, end))
+        at = end + 4
     return first, at

@@ -148,7 +148,7 @@ class RecordSerializer:
         self._layout = layout
         self._next = 0
         numbers = layout.numbers
-        self._scratch = np.zeros(numbers.max_seq_length + numbers.max_predictions, np.uint32)
+        self._scratch = np.zeros(numbers.max_seq_length + 2 * numbers.max_predictions, np.uint32)
 
     @property
     def num_records(self) -> int:
