@@ -158,7 +158,7 @@ def test_verify_ends_with_a_count_and_its_status() -> None:
     result = inspect("records", "--verify")
     assert result.exit_code == 0
     assert re.fullmatch(
-        r"records: \d+ records in 2 shards, [0-9.]+ KB: whole and as the manifest says\n",
+        r"records: \d+ records in 2 shards, [0-9.]+ KB: no faults, as the manifest says\n",
         result.stdout,
     )
     shard = Path("records", SHARD)
