@@ -1,8 +1,7 @@
 """All records of a data set, on all cores -> one result per range, in the order of the files.
 
-The ranges of a large shard are read at the same time. Each finds its first frame by itself; its
-result
-is used only if the range before it ends exactly at that frame.
+The ranges of a large shard are read at the same time. Each finds its first frame by itself; a
+result is used only if the range before it ends exactly at that frame.
 """
 
 import os
