@@ -8,18 +8,15 @@ and puts everything in order. 600 MB/s per core; memory does not grow with the d
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
-from bertprep.inspection.checks import Checked, CheckJob, check_range
 from bertprep.inspection.scan import Part, scan
-from bertprep.kernels import rules as kernel
-from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, FrameError, RecordSchema, find_data_set, read_schema
+from bertprep.records.checks import Checked, CheckJob, check_range
 from bertprep.records.columns import find_schema
 from bertprep.storage.plans import MANIFEST_NAME, PLAN_NAME
 from bertprep.terminal import count_of, in_bytes, message
@@ -68,7 +65,7 @@ class Verification:
         self.num_faults = self.num_records = self.num_bytes = 0
         self._options = options
         self._data_set = find_data_set(options.paths, options.vocab)
-        self._totals = np.zeros(kernel.TOTALS_SIZE, np.int64)
+        self._counts: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[str]:
         """Yield the faults and then the summary."""
@@ -109,14 +106,14 @@ class Verification:
         for part in parts:
             for record, byte, problem in part.result.faults:
                 yield Fault(part.shard.path, problem, part.first_record + record, byte)
-            self._totals += part.result.totals
+            self._counts.update(part.result.counts)
             if part.num_records is not None:
                 self.num_records += part.num_records
                 self.num_bytes += part.num_bytes or 0
                 yield from self._shard_faults(part, is_sound=self.num_faults == before)
                 before = self.num_faults
         if not self.num_faults:
-            yield from self._count_faults(schema)
+            yield from self._count_faults()
 
     def _note(self) -> None:
         """Print what is no fault but worth knowing."""
@@ -156,21 +153,14 @@ class Verification:
             what = f"the CRC32C of its records is {part.crc32c:08x}, {differs}"
             yield Fault(path, f"{what}: records and their own CRCs have been changed")
 
-    def _count_faults(self, schema: RecordSchema) -> Iterator[Fault]:
+    def _count_faults(self) -> Iterator[Fault]:
         """Yield the counts of the manifests that differ, if all their shards were read."""
         homes = self._data_set.homes
         if self._data_set.plan is None or not all(home.is_whole for home in homes):
             return
-        totals, num_records = self._totals, self.num_records
-        specials = _SPECIALS_PER_RECORD * num_records
-        found = {
-            "instances": num_records,
-            "instance_tokens": int(totals[kernel.TOKENS]) - specials,
-            "masks": int(totals[kernel.MASKS]),
-        }
-        label = OBJECTIVES[schema.objective].pair_label
-        if label:
-            found[label.count] = int(totals[kernel.RANDOM_NEXT])
+        specials = _SPECIALS_PER_RECORD * self.num_records
+        found = {**self._counts, "instances": self.num_records}
+        found["instance_tokens"] = found.pop("tokens", 0) - specials
         for name, count in found.items():
             promised = sum(home.manifest["counts"][name] for home in homes)
             if count != promised:
