@@ -100,9 +100,9 @@ def _count_tokens(row, length):
 
 
 @inlined()
-def _count_segments(row, num_tokens, length, counts, totals):
+def _count_segments(row, num_tokens, length, counts):
     """Count lengths and the label; return where B starts and the tokens of A and of B."""
-    b_start = np.int64(0)
+    totals, b_start = counts.totals[0], np.int64(0)
     while b_start < num_tokens and row[np.uint64(2 * length + b_start)] != 1:
         b_start += 1
     a_length, b_length = max(b_start - 2, 0), max(num_tokens - 1 - b_start, 0)
@@ -122,11 +122,11 @@ def _count_segments(row, num_tokens, length, counts, totals):
 
 
 @inlined()
-def _restore(row, fixed, num_tokens, b_start, kinds_by_id, counts, totals, restored, is_masked):
+def _restore(row, fixed, num_tokens, b_start, kinds_by_id, counts, restored, is_masked):
     """Put the labels back, count the masks and note where they are; return their number."""
     length, predictions = fixed.max_seq_length, fixed.max_predictions
     mask_id, size = np.int32(fixed.mask_id), np.uint32(fixed.vocab_size)
-    mask_positions = counts.mask_positions
+    mask_positions, totals = counts.mask_positions, counts.totals[0]
     for i in range(num_tokens):
         restored[np.uint64(i)] = row[np.uint64(i)]
         is_masked[np.uint64(i)] = 0
@@ -182,9 +182,9 @@ def _count_context(contexts, totals, before, after):
 
 
 @inlined()
-def _count_pieces(restored, fixed, num_tokens, b_start, kinds_by_id, counts, totals, continuing):
+def _count_pieces(restored, fixed, num_tokens, b_start, kinds_by_id, counts, continuing):
     """Count restored tokens and misplaced ones; list the positions of `##` tokens."""
-    size, pieces = np.uint32(fixed.vocab_size), counts.pieces
+    size, pieces, totals = np.uint32(fixed.vocab_size), counts.pieces, counts.totals[0]
     num_continuing = num_odd = np.int64(0)
     for i in range(num_tokens):
         token, kind = np.uint32(restored[np.uint64(i)]), np.uint8(0)
@@ -258,26 +258,22 @@ def count_records(rows, states, settings, kinds_by_id, budgets, counts, hashes):
             continue
         row = rows[record]
         num_tokens = _count_tokens(row, length)
-        b_start, a_length, b_length = _count_segments(row, num_tokens, length, counts, totals)
+        b_start, a_length, b_length = _count_segments(row, num_tokens, length, counts)
         num_masks = _restore(
-            row, fixed, num_tokens, b_start, kinds_by_id, counts, totals, restored, is_masked
+            row, fixed, num_tokens, b_start, kinds_by_id, counts, restored, is_masked
         )
         num_continuing = _count_pieces(
-            restored, fixed, num_tokens, b_start, kinds_by_id, counts, totals, continuing
+            restored, fixed, num_tokens, b_start, kinds_by_id, counts, continuing
         )
-        a_stop, b_stop = a_length + 1, b_start + b_length
+        bounds = (a_length + 1, b_start, b_start + b_length)
         is_joined = whole_words and a_length > 0 and b_length > 0 and restored[b_start] >= 0
         is_joined = is_joined and kinds_by_id[restored[b_start]] & np.uint8(CONTINUES) > 0
-        num_words = list_words(
-            continuing, num_continuing, a_stop, b_start, b_stop, is_joined, words
-        )
+        num_words = list_words(continuing, num_continuing, bounds, is_joined, words)
         num_single, num_single_masked, num_words_masked = count_words(
-            words, num_words, is_masked, a_stop, b_start, b_stop, whole_words, totals, sizes
+            words, num_words, is_masked, bounds, whole_words, totals, sizes
         )
         share = num_single_masked / max(num_single, 1)
-        room = expect_masks(
-            words, num_words, is_masked, a_stop, b_start, b_stop, share, sizes, positions
-        )
+        room = expect_masks(words, num_words, is_masked, bounds, share, sizes, positions)
         if num_single_masked < num_single or (room <= length and not whole_words):
             room = np.int64(1)
         budget = min(budgets[num_tokens], a_length + b_length)

@@ -2,6 +2,7 @@
 
 Most words are a single token. Only the others are listed: `words` holds first position, end
 (exclusive) and size of each. "Single tokens" below are the tokens of all words that are not listed.
+`bounds` is the end of A and start and end of B; A starts at 1.
 """
 
 import numpy as np
@@ -10,12 +11,13 @@ from bertprep.kernels.jit import inlined
 
 
 @inlined()
-def list_words(continuing, num_continuing, a_stop, b_start, b_stop, is_joined, words):
+def list_words(continuing, num_continuing, bounds, is_joined, words):
     """List the words of several tokens; return their number.
 
     B may begin inside a word. The reference joins that rest to the last word of A, other tools do
     not: where `is_joined`, both are listed with a size of 0, whatever their length.
     """
+    a_stop, b_start, b_stop = bounds
     count = np.int64(0)
     for i in range(num_continuing):
         at = continuing[np.uint64(i)]
@@ -46,7 +48,7 @@ def list_words(continuing, num_continuing, a_stop, b_start, b_stop, is_joined, w
 
 
 @inlined()
-def count_words(words, num_words, is_masked, a_stop, b_start, b_stop, whole_words, totals, sizes):
+def count_words(words, num_words, is_masked, bounds, whole_words, totals, sizes):
     """Count the masks of the listed words by word size, and those of the single tokens.
 
     `sizes` gets per size: tokens, masked tokens, and words that could take another mask.
@@ -54,6 +56,7 @@ def count_words(words, num_words, is_masked, a_stop, b_start, b_stop, whole_word
     Returns:
         The single tokens, the masked ones among them, and the listed words with a mask.
     """
+    a_stop, b_start, b_stop = bounds
     num_single, num_single_masked = a_stop - 1 + b_stop - b_start, np.int64(0)
     num_words_masked = np.int64(0)
     for i in range(1, a_stop):
@@ -79,7 +82,7 @@ def count_words(words, num_words, is_masked, a_stop, b_start, b_stop, whole_word
 
 
 @inlined()
-def expect_masks(words, num_words, is_masked, a_stop, b_start, b_stop, share, sizes, positions):
+def expect_masks(words, num_words, is_masked, bounds, share, sizes, positions):
     """Add the expected masks of each position and their variance; clear `sizes`.
 
     Within a record, all words of one size are equally likely to be masked. Words of different sizes
@@ -89,6 +92,7 @@ def expect_masks(words, num_words, is_masked, a_stop, b_start, b_stop, share, si
         The size of the shortest listed word that could take another mask; if there is none, a
         number larger than any size.
     """
+    a_stop, b_start, b_stop = bounds
     variance = share * (1.0 - share)
     for i in range(1, a_stop):
         positions[0, np.uint64(i)] += share
