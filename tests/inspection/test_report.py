@@ -14,11 +14,10 @@ import pytest
 
 from bertprep.create.pipeline import create
 from bertprep.errors import BertprepError, UsageError
-from bertprep.inspection import report
 from bertprep.inspection.masked_record import Mask, Piece, Word
+from bertprep.inspection.report import Excerpt, read_excerpts, render_page, write_report
 from bertprep.inspection.report.charts import binned, draw_charts
 from bertprep.inspection.report.drawing import as_count
-from bertprep.inspection.report.page import Excerpt, read_excerpts, render_page
 from bertprep.inspection.statistics import Statistics
 from bertprep.inspection.statistics.counts import Counts, Duplicates
 from bertprep.inspection.statistics.findings import Finding, percent
@@ -349,7 +348,7 @@ def test_bins_and_numbers_for_people() -> None:
 
 
 def write(record_folder: Path, path: Path) -> str:
-    return report.write_report(
+    return write_report(
         InspectOptions(paths=(str(record_folder),), report=path, workers=1, quiet=True)
     )
 

@@ -7,13 +7,14 @@ Long axes are drawn in bins and curves at some of their points, so that a chart 
 kilobytes whatever the data. An objective is one entry of `CHARTS`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bertprep.data import PairLabel
-from bertprep.inspection.report.drawing import Drawing, Shape, Text, as_count, as_share
+from bertprep.inspection.report.drawing import Drawing, Shape, Text, as_count, as_power, as_share
 from bertprep.inspection.statistics import Statistics
 from bertprep.inspection.statistics.counts import Counts
 from bertprep.inspection.statistics.findings import percent
@@ -153,7 +154,7 @@ def _share_drawing(
 ) -> Drawing:
     """Draw a bar per name, with a line across at the expected share."""
     drawing = Drawing((0, 1), (0, 1), left=86)
-    drawing.x_axis("", as_share, 5, has_grid=True)
+    drawing.x_axis("", as_share, step=0.2, has_grid=True)
     drawing.rows(list(zip(names, shares, map(percent, shares), expected, strict=True)))
     return drawing
 
@@ -229,15 +230,17 @@ def _pieces(subject: _Subject) -> Chart:
     order = np.argsort(-pieces, kind="stable")
     used, size = int(np.count_nonzero(pieces)), len(pieces)
     ranks = np.geomspace(1, max(1, used), _MOST_POINTS).round().astype(np.int64)
-    ranks = np.unique(ranks)[: used or None]
-    top = 8 * max(10, int(pieces.max(initial=0)))
-    drawing = Drawing((0.8, 1.2 * max(10, size)), (0.7, top), is_log=True)
-    drawing.y_axis("occurrences", as_count)
-    drawing.x_axis("rank of the piece", as_count, has_grid=True)
-    drawing.curve(list(zip(ranks.tolist(), pieces[order[ranks - 1]].tolist(), strict=True)))
-    for rank in (10**power for power in range(9) if 10**power <= min(used, size / 4)):
-        piece = int(order[rank - 1])
-        drawing.point(rank, int(pieces[piece]), f"“{_short(printable(subject.tokens[piece]))}”")
+    ranks = np.unique(ranks)[:used]
+    top = math.log10(8 * max(10, int(pieces.max(initial=0))))
+    drawing = Drawing((-0.1, math.log10(1.2 * max(10, size))), (-0.15, top))
+    drawing.y_axis("occurrences", as_power, step=1)
+    drawing.x_axis("rank of the piece", as_power, has_grid=True)
+    occurrences = pieces[order[ranks - 1]]
+    drawing.curve(np.stack([np.log10(ranks), np.log10(occurrences)], axis=1).tolist())
+    for power in range(math.floor(math.log10(max(1, min(used, size / 4)))) + 1 if used else 0):
+        piece = int(order[10**power - 1])
+        name = f"“{_short(printable(subject.tokens[piece]))}”"
+        drawing.point(power, math.log10(pieces[piece]), name)
     first = int(pieces[order[:100]].sum()) / max(1, int(pieces.sum()))
     caption = (
         f"{used:,} of the {size:,} pieces occur in the text before masking; {size - used:,} never "

@@ -17,8 +17,7 @@ WIDTH, HEIGHT = 324, 194
 _RIGHT, _TOP, _BOTTOM = 310, 26, 158
 #: Mean width of a character, to place a legend.
 _CHARACTER = 6
-#: Steps between ticks, times a power of ten; of whole numbers the second ones.
-_STEPS, _WHOLE_STEPS = (1, 2, 2.5, 5, 10), (1, 2, 5, 10)
+_MOST_TICKS = 6
 
 
 class Shape(NamedTuple):
@@ -45,14 +44,11 @@ class Scale(NamedTuple):
     high: float
     start: float
     end: float
-    is_log: bool = False
 
     def __call__(self, value: float) -> float:
         """Return the coordinate of a value; one outside is moved to the nearest end."""
-        low, high, value = self.low, self.high, min(max(value, self.low), self.high)
-        if self.is_log:
-            low, high, value = math.log(low), math.log(high), math.log(value)
-        return round(self.start + (value - low) / (high - low) * (self.end - self.start), 1)
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
 
 
 class Drawing:
@@ -61,28 +57,20 @@ class Drawing:
     Args:
         x, y: lowest and highest value of each axis.
         left: coordinate of the left end; the names of rows are to the left of it.
-        is_log: both axes are logarithmic.
     """
 
-    def __init__(
-        self,
-        x: tuple[float, float],
-        y: tuple[float, float],
-        *,
-        left: float = 40,
-        is_log: bool = False,
-    ) -> None:
+    def __init__(self, x: tuple[float, float], y: tuple[float, float], *, left: float = 40) -> None:
         self.shapes: list[Shape] = []
         self.texts: list[Text] = []
         self._left = left
-        self._x = Scale(*x, left, _RIGHT, is_log)
-        self._y = Scale(*y, _BOTTOM, _TOP, is_log)
+        self._x = Scale(*x, left, _RIGHT)
+        self._y = Scale(*y, _BOTTOM, _TOP)
 
     def x_axis(
-        self, label: str, name: Callable[[float], str], most: int = 6, *, has_grid: bool = False
+        self, label: str, name: Callable[[float], str], *, step: float = 1, has_grid: bool = False
     ) -> None:
-        """Draw the axis, or a grid, with at most `most` steps between ticks."""
-        for tick in _ticks(self._x, most, _WHOLE_STEPS):
+        """Draw the axis, or a grid; ticks are at multiples of `step`, if it is not 0."""
+        for tick in _ticks(self._x, step):
             x = self._x(tick)
             end = _TOP if has_grid else _BOTTOM + 3
             self.shapes.append(Shape("grid" if has_grid else "axis", f"M{x} {_BOTTOM}V{end}"))
@@ -93,9 +81,9 @@ class Drawing:
             middle = (self._left + _RIGHT) / 2
             self.texts.append(Text("label", middle, _BOTTOM + 31, label, "middle"))
 
-    def y_axis(self, label: str, name: Callable[[float], str], most: int = 5) -> None:
-        """Draw a grid with at most `most` steps, and the label above it."""
-        for tick in _ticks(self._y, most, _STEPS):
+    def y_axis(self, label: str, name: Callable[[float], str], *, step: float = 0) -> None:
+        """Draw a grid, and the label above it; `step` as for the other axis."""
+        for tick in _ticks(self._y, step):
             y = self._y(tick)
             self.shapes.append(Shape("grid", f"M{self._left} {y}H{_RIGHT}"))
             self.texts.append(Text("tick", self._left - 5, y + 4, name(tick), "end"))
@@ -163,21 +151,28 @@ class Drawing:
             x -= 30
 
 
-def _ticks(scale: Scale, most: int, steps: Sequence[float]) -> list[float]:
-    """Return round numbers in the range of a scale, `most` steps apart at most."""
-    if scale.is_log:
-        powers = range(math.ceil(math.log10(scale.low)), math.floor(math.log10(scale.high)) + 1)
-        return [10.0**power for power in powers]
-    smallest = (scale.high - scale.low) / most
+def _ticks(scale: Scale, step: float) -> list[float]:
+    """Return round numbers in the range of a scale; multiples of `step`, if it is not 0."""
+    smallest = max(step, (scale.high - scale.low) / _MOST_TICKS)
     power = 10.0 ** math.floor(math.log10(smallest))
-    step = next(step * power for step in steps if step * power >= smallest * (1 - 1e-9))
-    first, last = math.ceil(scale.low / step), math.floor(scale.high / step + 1e-9)
-    return [i * step for i in range(first, last + 1)]
+    rounded = (number * power for number in (1, 2, 2.5, 5, 10))
+    chosen = next(
+        number
+        for number in rounded
+        if number >= smallest * (1 - 1e-9) and not (step and number % step)
+    )
+    first, last = math.ceil(scale.low / chosen), math.floor(scale.high / chosen + 1e-9)
+    return [i * chosen for i in range(first, last + 1)]
 
 
 def as_share(share: float) -> str:
     """Return a tick of shares: 0%, 2.5%, 50%."""
     return f"{100 * share:.4g}%"
+
+
+def as_power(power: float) -> str:
+    """Return a tick of logarithms as the number: 1, 10, 1k."""
+    return as_count(10.0**power)
 
 
 def as_count(number: float) -> str:
