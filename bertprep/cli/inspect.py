@@ -31,10 +31,10 @@ def inspect(options: InspectOptions) -> None:
             result(line)
         context.exit(1 if verification.num_faults else 0)
     if options.compare is not None:
-        from bertprep.inspection.compare import compare
+        from bertprep.inspection.compare import compare, show_comparison
 
-        comparison = compare(options, click.style)
-        for line in comparison.lines:
+        comparison = compare(options)
+        for line in show_comparison(comparison, click.style, as_json=options.json):
             click.echo(line)
         context.exit(0 if comparison.is_equal else 1)
     if options.stats:

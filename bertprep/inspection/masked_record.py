@@ -30,7 +30,7 @@ class MaskedSequence:
         segment_ids: segment of each token; None if the record has none.
         labels: original id by masked position; ascending.
         pair_label: label of the pair; None if the record has none.
-        pair_meanings: what the labels 0 and 1 mean.
+        label: the same as text; empty if the record has none.
         max_seq_length: tokens and padding.
         problems: phrases that say what is wrong.
     """
@@ -39,7 +39,7 @@ class MaskedSequence:
     segment_ids: list[int] | None
     labels: dict[int, int]
     pair_label: int | None
-    pair_meanings: tuple[str, str]
+    label: str
     max_seq_length: int
     problems: list[str]
 
@@ -47,15 +47,6 @@ class MaskedSequence:
     def restored_ids(self) -> list[int]:
         """The ids before masking."""
         return [self.labels.get(i, token_id) for i, token_id in enumerate(self.token_ids)]
-
-    @property
-    def label(self) -> str:
-        """The label of the pair as text; empty if the record has none."""
-        label = self.pair_label
-        if label is None:
-            return ""
-        meaning = self.pair_meanings[label] if label in (0, 1) else "neither 0 nor 1"
-        return f"label {label}: {meaning}"
 
 
 def read_sequence(features: Mapping[str, FeatureValues]) -> MaskedSequence:
@@ -71,8 +62,12 @@ def read_sequence(features: Mapping[str, FeatureValues]) -> MaskedSequence:
         raise ValueError(f"{reader.problems[0]} among its features ({names}): --raw shows them")
     length = _num_tokens(ids, reader.values("input_mask"))
     segments = reader.values("segment_ids")
-    label = reader.objective.pair_label
-    pair_labels = reader.values(label.feature) if label else None
+    pair = reader.objective.pair_label
+    pair_labels = reader.values(pair.feature) if pair else None
+    label = ""
+    if pair and pair_labels:
+        meaning = dict(enumerate(pair.meanings)).get(pair_labels[0], "neither 0 nor 1")
+        label = f"label {pair_labels[0]}: {meaning}"
     masks = list(reader.masks())
     labels = dict(masks)
     if len(labels) < len(masks):
@@ -85,7 +80,7 @@ def read_sequence(features: Mapping[str, FeatureValues]) -> MaskedSequence:
         segment_ids=segments and segments[:length],
         labels={position: labels[position] for position in range(length) if position in labels},
         pair_label=pair_labels[0] if pair_labels else None,
-        pair_meanings=label.meanings if label else ("", ""),
+        label=label,
         max_seq_length=len(ids),
         problems=reader.problems,
     )

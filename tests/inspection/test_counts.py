@@ -96,7 +96,7 @@ def shown(statistics: Statistics) -> list[tuple[str, str, str, bool, str]]:
     ],
     ids=["default", "pieces v2", "fix gzip", "one mask", "512", "shortest"],
 )
-def test_measures_equal_the_twin(
+def test_counts_equal_the_twin(
     instances: dict[str, Any],
     records: dict[str, Any],
     sample_vocabulary: Vocabulary,
@@ -115,7 +115,7 @@ def test_measures_equal_the_twin(
     assert_as_twin(path, made)
 
 
-def test_measures_of_ranges_add_up(
+def test_counts_of_ranges_add_up(
     sample_vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = InstanceOptions(max_seq_length=32, dupe_factor=2)
@@ -148,7 +148,7 @@ def odd(record: Record, rng: random.Random, num_pieces: int) -> Record:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_records_of_any_kind_equal_the_twin(
+def test_counts_of_odd_records_equal_the_twin(
     seed: int, sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     rng = random.Random(seed)
@@ -260,7 +260,7 @@ def test_nothing_to_measure_is_an_error(sample_vocabulary: Vocabulary, tmp_path:
 
 @given(st.lists(st.integers(1, 40), max_size=300), st.integers(5, 60))
 @settings(max_examples=60, deadline=None)
-def test_a_sample_has_all_copies_of_what_it_has(numbers: list[int], most: int) -> None:
+def test_a_sample_has_all_copies_of_its_records(numbers: list[int], most: int) -> None:
     hashes = np.array([hash_row([number]) for number in numbers], np.uint64)
     sample = HashSample(most)
     for part in np.array_split(hashes, 7):
@@ -297,7 +297,7 @@ def test_an_estimate_is_near_the_truth() -> None:
     assert (left - common) / share == found.duplicates
 
 
-def test_a_sample_says_that_it_is_one(
+def test_an_estimate_is_labelled(
     sample_vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = InstanceOptions(max_seq_length=32, dupe_factor=5)

@@ -182,7 +182,7 @@ def test_every_section_and_every_chart_is_there(page: str) -> None:
         assert f'<title id="{name}-title">{title}</title>' in page
 
 
-def test_statistics_are_shown_with_what_is_expected_and_marks(page: str) -> None:
+def test_statistics_are_shown_with_expectations_and_anomalies(page: str) -> None:
     text = " ".join(Reader(page).text.split())
     assert "mean of the tokens 99.5" in text
     assert "kept pieces 10.01% 10% odd pieces 3% 2%p = 0.0042" in text
@@ -209,7 +209,7 @@ def test_records_are_shown_before_masking_with_each_kind_of_mask(
         assert page.count(f'<mark class="{kind}"') == count
 
 
-def test_the_manifest_is_shown_whole(page: str, record_folder: Path) -> None:
+def test_the_whole_manifest_is_shown(page: str, record_folder: Path) -> None:
     text = " ".join(Reader(page).text.split())
     home = find_data_set([str(record_folder)]).homes[0]
     for values in (home.manifest["plan"]["instances"], home.manifest["counts"]):
@@ -230,7 +230,7 @@ def test_without_a_manifest_the_page_says_so() -> None:
     assert "Without a manifest the budget is not known." in text
 
 
-def test_nothing_comes_from_elsewhere(page: str) -> None:
+def test_the_page_loads_nothing(page: str) -> None:
     reader = Reader(page)
     tags = [tag for tag, _ in reader.elements]
     assert tags.count("style") == 1
@@ -274,7 +274,7 @@ def page_with(names: Sequence[str]) -> Reader:
     return Reader(page_of(DataSet(names[0], (), vocabulary), statistics, excerpts))
 
 
-def test_hostile_text_is_shown_and_not_obeyed() -> None:
+def test_hostile_text_is_escaped() -> None:
     hostile, tame = page_with(HOSTILE), page_with([f"word{i}" for i in range(len(HOSTILE))])
 
     def shape(reader: Reader) -> list[tuple[str, list[str]]]:
@@ -288,7 +288,7 @@ def test_hostile_text_is_shown_and_not_obeyed() -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", hostile.text)
 
 
-def test_names_in_charts_stay_text_and_are_no_formulas() -> None:
+def test_names_in_charts_stay_text() -> None:
     for name in ("漢字かな交じり", "$x_2$", "<svg>", "a" * 100):
         vocabulary = vocabulary_of(name, *(f"w{i}" for i in range(100)))
         statistics = statistics_of(len(vocabulary.tokens))
@@ -297,14 +297,14 @@ def test_names_in_charts_stay_text_and_are_no_formulas() -> None:
         assert f"“{name if len(name) < 14 else 'a' * 13 + '…'}”" in Reader(page).text
 
 
-def test_equal_data_gives_equal_bytes(page: str, record_folder: Path) -> None:
+def test_equal_data_give_equal_bytes(page: str, record_folder: Path) -> None:
     data_set = find_data_set([str(record_folder)])
     statistics = statistics_of(len(data_set.require_vocabulary().tokens))
     options = InspectOptions(paths=(str(record_folder),), num=12)
     assert page_of(data_set, statistics, read_excerpts(data_set, options)) == page
 
 
-def test_large_data_give_a_page_that_can_be_mailed(record_folder: Path) -> None:
+def test_large_data_give_a_small_page(record_folder: Path) -> None:
     data_set = find_data_set([str(record_folder)])
     vocabulary = vocabulary_of(*(f"piece-{i:06}" for i in range(250_000)))
     manifest = data_set.homes[0].manifest
@@ -323,7 +323,7 @@ def test_large_data_give_a_page_that_can_be_mailed(record_folder: Path) -> None:
     assert "And 19,970 more files." in text
 
 
-def test_nothing_at_all_can_be_drawn() -> None:
+def test_empty_counts_can_be_drawn() -> None:
     sizes = {"lengths": 6, "lengths_a": 6, "lengths_b": 6, "masks_per_record": 2, "pieces": 5}
     sizes |= {f"{what}_positions": 5 for what in ("mask", "expected", "variance")}
     counts = Counts(**{name: np.zeros(size, np.int64) for name, size in sizes.items()})
@@ -333,7 +333,7 @@ def test_nothing_at_all_can_be_drawn() -> None:
     assert "nan" not in text
 
 
-def test_bins_and_numbers_for_people() -> None:
+def test_bins_and_number_formats() -> None:
     edges, sums = binned(np.arange(7), 3)
     assert (edges, sums.tolist()) == ([0, 3, 6, 7], [3, 12, 6])
     assert [percent(share) for share in (0, 1e-9, 0.1234, 0.99999, 1)] == [
@@ -353,7 +353,7 @@ def write(record_folder: Path, path: Path) -> str:
     )
 
 
-def test_a_report_is_written_and_written_again(record_folder: Path, tmp_path: Path) -> None:
+def test_a_report_can_be_overwritten(record_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     line = write(record_folder, path)
     written = path.read_bytes()
@@ -370,7 +370,7 @@ def test_a_report_is_written_and_written_again(record_folder: Path, tmp_path: Pa
     assert os.listdir(tmp_path) == ["report.html"]
 
 
-def test_a_page_is_refused_where_it_cannot_be(record_folder: Path, tmp_path: Path) -> None:
+def test_unusable_report_paths_are_refused(record_folder: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, problem in (
         (tmp_path / "none" / "report.html", "there is no folder"),
@@ -381,7 +381,7 @@ def test_a_page_is_refused_where_it_cannot_be(record_folder: Path, tmp_path: Pat
             write(record_folder, path)
 
 
-def test_a_shard_is_never_taken_for_the_page(record_folder: Path, tmp_path: Path) -> None:
+def test_a_shard_is_never_overwritten(record_folder: Path, tmp_path: Path) -> None:
     shard = tmp_path / "shard"
     data = next(record_folder.glob("*.tfrecord*")).read_bytes()
     shard.write_bytes(data)
@@ -390,7 +390,7 @@ def test_a_shard_is_never_taken_for_the_page(record_folder: Path, tmp_path: Path
     assert shard.read_bytes() == data
 
 
-def test_a_page_that_cannot_be_written_is_one_line(
+def test_a_failed_write_is_one_line(
     record_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "report.html"
@@ -406,14 +406,14 @@ def test_a_page_that_cannot_be_written_is_one_line(
     assert os.listdir(tmp_path) == ["report.html"]
 
 
-def test_records_without_a_vocabulary_are_one_line(record_folder: Path, tmp_path: Path) -> None:
+def test_a_missing_vocabulary_is_one_line(record_folder: Path, tmp_path: Path) -> None:
     shard = next(record_folder.glob("*.tfrecord*"))
     (tmp_path / shard.name).write_bytes(shard.read_bytes())
     with pytest.raises(UsageError, match="with --vocab"):
         write(tmp_path, tmp_path / "report.html")
 
 
-def test_a_damaged_shard_has_a_page_all_the_same(record_folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_shard_still_has_a_page(record_folder: Path, tmp_path: Path) -> None:
     shard = next(record_folder.glob("*.tfrecord*"))
     (tmp_path / "vocab.txt").write_bytes((record_folder / "vocab.txt").read_bytes())
     (tmp_path / shard.name).write_bytes(shard.read_bytes()[:-100])
@@ -452,7 +452,7 @@ def opened(window: chromium.Browser, page_file: Path) -> chromium.Browser:
 
 
 @needs_chromium
-def test_the_page_loads_without_a_word(opened: chromium.Browser, page_file: Path) -> None:
+def test_the_page_loads_without_warnings(opened: chromium.Browser, page_file: Path) -> None:
     assert opened.evaluate("document.readyState") == "complete"
     assert opened.evaluate("document.compatMode") == "CSS1Compat"
     assert opened.requests == [page_file.resolve().as_uri()]
@@ -460,7 +460,7 @@ def test_the_page_loads_without_a_word(opened: chromium.Browser, page_file: Path
 
 
 @needs_chromium
-def test_the_page_runs_and_fetches_nothing_even_if_it_wanted_to(
+def test_the_page_forbids_scripts_and_requests(
     window: chromium.Browser, page: str, tmp_path: Path
 ) -> None:
     # Also shows that the test above would see it.
@@ -509,7 +509,7 @@ def test_charts_are_drawn(window: chromium.Browser, page_file: Path, width: int)
 
 
 @needs_chromium
-def test_text_is_selected_as_a_person_selects_it(opened: chromium.Browser) -> None:
+def test_text_can_be_selected(opened: chromium.Browser) -> None:
     words = (
         ("#chart-lengths text", "records"),
         ("#chart-masks figcaption", "average"),
@@ -583,7 +583,7 @@ def test_dark_screens_get_light_text(window: chromium.Browser, page_file: Path) 
 
 
 @needs_chromium
-def test_print_cuts_no_chart_and_shows_what_is_folded(opened: chromium.Browser) -> None:
+def test_print_breaks_no_chart_and_opens_details(opened: chromium.Browser) -> None:
     opened.call("Emulation.setEmulatedMedia", media="print")
     # A4 without the margins, in CSS pixels.
     size = {"width": 688, "height": 1016, "deviceScaleFactor": 1, "mobile": False}

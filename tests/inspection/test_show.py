@@ -146,7 +146,7 @@ one: record 0 at byte 0
     ]
 
 
-def test_chinese_has_no_blanks() -> None:
+def test_chinese_has_no_spaces() -> None:
     write("one", TOKYO)
     assert shown("one") == [
         """\
@@ -160,7 +160,7 @@ one: record 0 at byte 0
     ]
 
 
-def test_masks_stand_side_by_side_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_are_side_by_side_if_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     write("one", FERRY)
     monkeypatch.setenv("COLUMNS", "75")
     assert shown("one")[0].splitlines()[-3:] == [
@@ -178,7 +178,7 @@ def test_records_have_an_empty_line_between_them() -> None:
     assert second.startswith(f"\ntwo: record 1 at byte {len(frames([encoded(LAST)]))}\n12 of")
 
 
-def test_pieces_that_a_screen_cannot_show() -> None:
+def test_unprintable_pieces_are_escaped() -> None:
     record = made("the ##", "a", {1: "[unused0]", 2: "##ing"})
     record["input_ids"][1] = IDS[""]
     tokens = list(TOKENS)
@@ -192,7 +192,7 @@ def test_pieces_that_a_screen_cannot_show() -> None:
     assert r"the {fer\u2028ry} cross{ed}" in second
 
 
-def test_a_segment_that_begins_inside_a_word_says_so() -> None:
+def test_a_segment_that_begins_inside_a_word() -> None:
     write("one", made("##ed the", "##man , a"))
     assert shown("one")[0].splitlines()[1:] == [
         "8 of 16 tokens, no masks, label 0: B follows A",
@@ -201,7 +201,7 @@ def test_a_segment_that_begins_inside_a_word_says_so() -> None:
     ]
 
 
-def test_looks_are_handed_to_the_style() -> None:
+def test_styles_are_passed_to_the_callback() -> None:
     def marked(text: str, **look: Any) -> str:
         return f"<{' '.join(map(str, look.values()))}:{text}>"
 
@@ -255,7 +255,7 @@ RAW = field(
 )
 
 
-def test_raw_features_are_shown_as_they_are_stored() -> None:
+def test_raw_features_are_shown_as_stored() -> None:
     Path("vocab.txt").unlink()
     write("one", RAW)
     assert shown("one", raw=True) == [
@@ -388,7 +388,7 @@ def test_a_record_is_shown_without_a_feature(name: str, head: str) -> None:
         ({"input_mask": [1] * 99}, None),
     ],
 )
-def test_an_odd_record_is_shown_as_far_as_it_can_be(change: Record, problem: str | None) -> None:
+def test_an_odd_record_is_shown_as_far_as_possible(change: Record, problem: str | None) -> None:
     record = FERRY | change
     data = [
         entry(
@@ -404,7 +404,7 @@ def test_an_odd_record_is_shown_as_far_as_it_can_be(change: Record, problem: str
     assert not problem or problem in " ".join(shown("one")[0].split())
 
 
-def test_a_label_that_means_nothing_is_shown() -> None:
+def test_an_unknown_label_is_shown() -> None:
     write("one", FERRY | {"next_sentence_labels": [7]})
     assert "label 7: neither 0 nor 1" in shown("one")[0]
     assert read("one")[0]["is_random_next"] is None
@@ -419,7 +419,7 @@ def test_a_record_of_one_segment() -> None:
     ]
 
 
-def test_a_damaged_record_is_shown_and_said_to_be_damaged() -> None:
+def test_a_damaged_record_is_shown_as_damaged() -> None:
     write("one", FERRY)
     data = bytearray(Path("one").read_bytes())
     data[-1] ^= 1
@@ -451,11 +451,11 @@ SEQUENCES = st.lists(
 
 
 @given(SEQUENCES)
-def test_restoring_gives_the_labels_back(pairs: list[tuple[int, int | None]]) -> None:
+def test_restoring_puts_the_labels_back(pairs: list[tuple[int, int | None]]) -> None:
     was = [IDS["[CLS]"], *(label for label, _ in pairs), IDS["[SEP]"]]
     now = [IDS["[CLS]"], *(was if put is None else put for was, put in pairs), IDS["[SEP]"]]
     labels = {i: was[i] for i, (_, put) in enumerate(pairs, 1) if put is not None}
-    sequence = MaskedSequence(now, None, labels, 0, ("next", "random"), 32, [])
+    sequence = MaskedSequence(now, None, labels, 0, "", 32, [])
     assert sequence.restored_ids == was
     record = read_record(sequence, VOCABULARY)
     assert record.restored == tuple(TOKENS[i] for i in was)
@@ -471,7 +471,7 @@ def test_restoring_gives_the_labels_back(pairs: list[tuple[int, int | None]]) ->
     assert record.text(record.a).replace(" ", "") == letters
 
 
-def test_records_of_our_own_restore_to_their_instances(sample_vocabulary: Vocabulary) -> None:
+def test_our_records_restore_to_their_instances(sample_vocabulary: Vocabulary) -> None:
     options = InstanceOptions(max_seq_length=64, dupe_factor=1, random_seed=3)
     records = made_records(sample_vocabulary, options)
     write_data_set(Path("made"), [records], sample_vocabulary, options)
@@ -514,7 +514,7 @@ def test_records_of_our_own_restore_to_their_instances(sample_vocabulary: Vocabu
         ("", "a", ""),
     ],
 )
-def test_blanks_stand_where_they_tell_something(left: str, right: str, blank: str) -> None:
+def test_spaces_between_words(left: str, right: str, blank: str) -> None:
     assert space_between(left, right) == blank
 
 
@@ -574,7 +574,7 @@ def test_records_in_order(data_set: str) -> None:
             Path(name).rename(Path("set") / name)
 
 
-def test_shards_that_hold_nothing_of_what_is_wanted_are_not_read(data_set: str) -> None:
+def test_shards_without_wanted_records_are_not_read(data_set: str) -> None:
     Path(data_set, SHARD.format(0, 3)).write_text("no records any more\n")
     assert places(data_set, skip=4, num=1) == [(SHARD.format(2, 3), 0)]
     assert places(data_set, index="2:5") == [(SHARD.format(2, 3), 5)]
@@ -597,7 +597,7 @@ def test_a_record_by_its_index(data_set: str, shard: str) -> None:
     assert places(data_set, index=f"{shard}:5", num=1) == [(SHARD.format(2, 3), 5)]
 
 
-def test_the_whole_name_of_a_shard_goes_before_an_ending() -> None:
+def test_the_whole_name_of_a_shard_has_priority() -> None:
     for name in ("a.tfrecord", "aa.tfrecord", "a/a.tfrecord"):
         Path(name).parent.mkdir(exist_ok=True)
         write(name, FERRY)
@@ -617,7 +617,7 @@ def test_the_whole_name_of_a_shard_goes_before_an_ending() -> None:
         ("1:0", "set/.*-00001-of-00003 has no records"),
     ],
 )
-def test_an_index_of_nothing(data_set: str, index: str, problem: str) -> None:
+def test_an_index_without_a_record(data_set: str, index: str, problem: str) -> None:
     message, status = failure(data_set, index=index)
     assert re.fullmatch(f"--index {index}: {problem}", message), message
     assert status == 2
@@ -644,7 +644,7 @@ def test_a_sample_is_the_same_with_and_without_a_manifest(data_set: str) -> None
 
 
 @pytest.mark.parametrize("flag", ["index", "sample"])
-def test_skip_goes_with_records_in_order(data_set: str, flag: str) -> None:
+def test_skip_is_refused_with_index_and_sample(data_set: str, flag: str) -> None:
     chosen: dict[str, Any] = {"index": "0:0"} if flag == "index" else {"sample": 1}
     message, status = failure(data_set, skip=1, **chosen)
     assert message == f"--skip cannot be combined with --{flag}"
@@ -687,7 +687,7 @@ def test_find_looks_at_the_text_before_masking(
 
 
 @given(st.lists(SEQUENCES, min_size=1, max_size=4), st.sampled_from(range(len(TOKENS))))
-def test_find_finds_what_is_there(
+def test_find_finds_all_records_with_a_piece(
     sequences: list[list[tuple[int, int | None]]], wanted: int
 ) -> None:
     records = []
@@ -716,7 +716,7 @@ def test_find_finds_what_is_there(
     assert found == expected
 
 
-def test_what_was_found_stands_in_stars() -> None:
+def test_matches_are_in_stars() -> None:
     write("three", FERRY, TOKYO, LAST)
     assert shown("three", find="crossed")[0].splitlines()[2] == "  A  the {ferry} *cross{ed}*"
     assert shown("three", find="##ed")[0].splitlines()[2] == "  A  the {ferry} *cross{ed}*"
@@ -724,7 +724,7 @@ def test_what_was_found_stands_in_stars() -> None:
     assert shown("three", find="東京")[0].splitlines()[2] == "  A  *{東}京*は は東。京"
 
 
-def test_num_and_skip_count_what_was_found() -> None:
+def test_num_and_skip_count_matches() -> None:
     write("many", *([FERRY, TOKYO] * 5))
     assert [record for _, record in places("many", find="ferry")] == [0, 2, 4]
     assert [record for _, record in places("many", find="ferry", num=2, skip=2)] == [4, 6]
@@ -747,7 +747,7 @@ def test_find_without_pieces() -> None:
         assert status == 2
 
 
-def test_a_word_is_split_as_the_plan_says(data_set: str) -> None:
+def test_find_tokenizes_as_the_plan_says(data_set: str) -> None:
     assert places(data_set, find="Crossed", num=1)
     manifest = json.loads(Path("set/manifest.json").read_bytes())
     manifest["plan"]["tokenizer"] |= {"lowercase": False, "strip_accents": False}
@@ -755,7 +755,7 @@ def test_a_word_is_split_as_the_plan_says(data_set: str) -> None:
     assert failure(data_set, find="Crossed")[1] == 2
 
 
-def test_raw_records_are_found_too() -> None:
+def test_find_works_with_raw() -> None:
     write("three", FERRY, TOKYO, LAST)
     assert read("three", find="##ing", raw=True)[0]["features"] == LAST
 
@@ -763,7 +763,7 @@ def test_raw_records_are_found_too() -> None:
 # Errors.
 
 
-def test_a_data_set_of_nothing() -> None:
+def test_a_data_set_without_records() -> None:
     Path("empty.tfrecord").touch()
     Path("packed.tfrecord").write_bytes(gzip.compress(b""))
     for options in ({}, {"sample": 3}, {"find": "ferry"}, {"raw": True}):
@@ -772,7 +772,7 @@ def test_a_data_set_of_nothing() -> None:
         assert status == 1
 
 
-def test_text_is_said_to_be_text_before_a_vocabulary_is_asked_for() -> None:
+def test_a_text_file_is_named_before_a_missing_vocabulary() -> None:
     Path("text.md").write_text("# Notes\nNot a record.\n")
     Path("vocab.txt").unlink()
     message, status = failure("text.md")
@@ -807,7 +807,7 @@ def test_another_vocabulary_of_the_same_size_is_noticed() -> None:
     assert line["problems"] == ["no [CLS] at the start: is --vocab the right one?"]
 
 
-def test_what_is_no_example() -> None:
+def test_a_record_that_is_not_an_example() -> None:
     write("one", b"\x0a\x05hello")
     message, status = failure("one")
     assert message.startswith("one: record 0 at byte 0: not a tf.train.Example: ")
@@ -824,7 +824,7 @@ def test_an_example_without_ids() -> None:
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_a_file_that_was_cut_shows_what_is_whole(compression: str) -> None:
+def test_a_truncated_file_shows_its_whole_records(compression: str) -> None:
     stream = frames([encoded(FERRY), encoded(TOKYO)])
     data, last = stream[:-9], f"1 at byte {len(frames([encoded(FERRY)]))}"
     if compression == "gzip":  # what was cut is the checksum behind the records
@@ -836,7 +836,7 @@ def test_a_file_that_was_cut_shows_what_is_whole(compression: str) -> None:
         list(chunks)
 
 
-def test_a_manifest_that_promises_too_much(data_set: str) -> None:
+def test_a_shard_with_fewer_records_than_in_the_manifest(data_set: str) -> None:
     write(f"set/{SHARD.format(2, 3)}", FERRY)
     with pytest.raises(BertprepError, match="fewer records than in the manifest"):
         shown(data_set, sample=10)
@@ -847,7 +847,7 @@ def test_a_manifest_that_promises_too_much(data_set: str) -> None:
 # What it costs.
 
 
-def test_looking_loads_neither_a_compiler_nor_a_framework(data_set: str) -> None:
+def test_showing_loads_neither_a_compiler_nor_a_framework(data_set: str) -> None:
     program = """
 import sys
 from bertprep.inspection.show import show_records

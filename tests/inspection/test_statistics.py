@@ -47,7 +47,7 @@ def plain(text: str, **_: Any) -> str:
 
 @pytest.mark.parametrize("of", [1, 7, 40, 300])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 0.8, 1.0])
-def test_so_small_a_bound_is_as_rare(of: int, share: float) -> None:
+def test_bounds_hold(of: int, share: float) -> None:
     exact = [math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(of + 1)]
     variance = of * share * (1 - share)
     for bounds in (
@@ -326,7 +326,7 @@ def ids_of_a_larger_vocabulary(record: Record, vocabulary: Vocabulary, rng: rand
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_broken_data_is_anomaly(
+def test_broken_data_has_anomalies(
     break_record: Break,
     keys: set[str],
     note: str,
@@ -441,7 +441,7 @@ def test_json_has_stable_keys(good: Path) -> None:
     assert set(contexts[0]) == {"before", "after", "count"}
 
 
-def test_pieces_that_are_never_used(tmp_path: Path) -> None:
+def test_pieces_never_used(tmp_path: Path) -> None:
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "here", "there", "##where"]
     vocabulary = Vocabulary.parse("\n".join(tokens).encode())
     record = {
@@ -467,7 +467,7 @@ def test_pieces_that_are_never_used(tmp_path: Path) -> None:
     assert statistics.counts.replaced == 1
 
 
-def test_the_manifest_knows_the_labels(good: Path, tmp_path: Path) -> None:
+def test_labels_are_compared_with_the_manifest(good: Path, tmp_path: Path) -> None:
     path = tmp_path / "rec"
     shutil.copytree(good, path)
     finding = found(measured(path), "random_next")

@@ -104,7 +104,7 @@ def test_a_whole_data_set(folder: Path, records: list[bytes]) -> None:
     ]
 
 
-def test_nothing_is_said_beside_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_else_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verify(folder)
     assert capsys.readouterr() == ("", "")
 
@@ -113,7 +113,7 @@ def test_nothing_is_said_beside_it(folder: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 @pytest.mark.parametrize("quirks", ["keep", "fix"])
 @pytest.mark.parametrize("whole_words", [True, False])
-def test_whatever_create_makes_is_whole(
+def test_records_of_all_options_have_no_faults(
     names: str,
     compression: str,
     quirks: str,
@@ -135,7 +135,7 @@ def test_whatever_create_makes_is_whole(
     assert f" {len(made)} records in 4 shards, " in summary
 
 
-def test_what_the_command_wrote_is_whole(sample_corpus: Path, tmp_path: Path) -> None:
+def test_records_of_the_command_have_no_faults(sample_corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "rec"
     arguments = [sample_corpus, "--vocab", sample_corpus / "vocab.txt", "--output", output]
     arguments += ["--num-partitions", 2, "--eval-fraction", 0.1, "--dupe-factor", 1, "--quiet"]
@@ -170,7 +170,7 @@ def test_several_data_sets(folder: Path, tmp_path: Path) -> None:
 # Faults.
 
 
-def test_faults_are_told_in_the_order_of_the_files(folder: Path, records: list[bytes]) -> None:
+def test_faults_are_in_the_order_of_the_files(folder: Path, records: list[bytes]) -> None:
     first, last, held_out = folder / NAMES[0], folder / NAMES[2], folder / HELD_OUT
     at = offset_of(records, 10)
     change(first, at + 50)
@@ -293,7 +293,7 @@ def test_records_of_another_size(folder: Path, records: list[bytes]) -> None:
     ]
 
 
-def test_a_legal_record_in_the_place_of_another(folder: Path, records: list[bytes]) -> None:
+def test_a_legal_record_in_place_of_another(folder: Path, records: list[bytes]) -> None:
     record = as_lists(records[2])
     record["next_sentence_labels"][0] ^= 1
     (folder / NAMES[0]).write_bytes(frames([*records[:2], encoded(record), *records[3:15]]))
@@ -311,7 +311,7 @@ def test_a_legal_record_in_the_place_of_another(folder: Path, records: list[byte
 
 
 @pytest.mark.parametrize("name", ["instances", "instance_tokens", "masks", "random_next"])
-def test_counts_that_are_not_those_of_the_records(name: str, folder: Path) -> None:
+def test_counts_that_differ_from_the_manifest(name: str, folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_bytes())
     right = manifest["counts"][name]
     edit_manifest(folder, lambda manifest: manifest["counts"].update({name: 12_345}))
@@ -333,7 +333,7 @@ def test_another_vocabulary_of_the_same_size(folder: Path, sample_vocabulary: Vo
     assert len(verify(folder, vocab=right)) == 1
 
 
-def test_a_run_that_was_not_finished(folder: Path) -> None:
+def test_an_incomplete_data_set(folder: Path) -> None:
     (folder / "manifest.json").unlink()
     assert faults_of(verify(folder), folder) == [
         "plan.json: there is no manifest.json: the data set is incomplete. Run the same bertprep "
@@ -365,7 +365,7 @@ def test_a_file_not_compressed_against_the_manifest(
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_a_shard_that_was_emptied(
+def test_an_emptied_shard(
     compression: str,
     records: list[bytes],
     sample_vocabulary: Vocabulary,

@@ -1,6 +1,6 @@
-"""The counts of records, told slowly: the twin of the kernel that counts them.
+"""Counts of records in plain Python: the slow twin of the kernel.
 
-A record is a dict of its features under their first names; words are lists of positions. A hundred
+A record is a dict of its features by their v1 names; words are lists of positions. A hundred
 records take 0.1 s.
 """
 

@@ -1,8 +1,8 @@
 """Two data sets -> whether they are equal; if not, the first differences and those of statistics.
 
-    comparison = compare(options, click.style)
+    comparison = compare(options)
     comparison.is_equal
-    for line in comparison.lines:
+    for line in show_comparison(comparison, click.style):
         print(line)
 
     A  /tmp/a: 4,821 records in 4 shards
@@ -52,54 +52,8 @@ from bertprep.terminal import count_of, printable, wrapped
 _MOST_VALUES = 3
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The result of a comparison.
-
-    Attributes:
-        is_equal: both have the same records in the same order.
-        lines: lines of text, or one line of JSON.
-    """
-
-    is_equal: bool
-    lines: Sequence[str]
-
-
-def compare(options: InspectOptions, style: Style) -> Comparison:
-    """Compare the records of `paths` with those of `compare`.
-
-    Args:
-        options: `num`, `vocab`, `json`, `workers` and `quiet` are used as well.
-        style: styles a text by `fg`, `bold` and `dim`, as `click.style` does.
-
-    Raises:
-        UsageError: there are no such records, or no vocabulary for them.
-        BertprepError: one of the two has no record that can be read.
-    """
-    assert options.compare is not None
-    left = find_data_set(options.paths, options.vocab)
-    right = find_data_set((options.compare,), options.vocab)
-    schemas = read_schema(left), read_schema(right)
-    data_sets = _with_vocabulary(left, right), _with_vocabulary(right, left)
-    reason = _why_not(data_sets, schemas)
-    if reason:
-        workers, quiet = options.workers, options.quiet
-        a, b = (
-            measure(data_set, schema, workers=workers, quiet=quiet)
-            for data_set, schema in zip(data_sets, schemas, strict=True)
-        )
-        result = _Result(data_sets, (a, b), reason=reason)
-    else:
-        result = _compare_records(data_sets, schemas, options)
-    if options.json:
-        lines = [json.dumps(_as_json(result), ensure_ascii=False)]
-    else:
-        lines = list(_as_text(result, style))
-    return Comparison(result.is_equal, lines)
-
-
 @dataclass(frozen=True, eq=False)
-class _Result:
+class Comparison:
     """Two data sets, compared.
 
     Attributes:
@@ -139,6 +93,48 @@ class _Result:
         return compare_findings(*self.statistics)
 
 
+def compare(options: InspectOptions) -> Comparison:
+    """Compare the records of `paths` with those of `compare`.
+
+    Args:
+        options: `num`, `vocab`, `workers` and `quiet` are used as well.
+
+    Raises:
+        UsageError: there are no such records, or no vocabulary for them.
+        BertprepError: one of the two has no record that can be read.
+    """
+    assert options.compare is not None
+    left = find_data_set(options.paths, options.vocab)
+    right = find_data_set((options.compare,), options.vocab)
+    schemas = read_schema(left), read_schema(right)
+    data_sets = _with_vocabulary(left, right), _with_vocabulary(right, left)
+    reason = _why_not(data_sets, schemas)
+    if not reason:
+        return _compare_records(data_sets, schemas, options)
+    workers, quiet = options.workers, options.quiet
+    a, b = (
+        measure(data_set, schema, workers=workers, quiet=quiet)
+        for data_set, schema in zip(data_sets, schemas, strict=True)
+    )
+    return Comparison(data_sets, (a, b), reason=reason)
+
+
+def show_comparison(
+    comparison: Comparison, style: Style, *, as_json: bool = False
+) -> Iterator[str]:
+    """Yield the comparison as lines of text, or as one line of JSON.
+
+    Args:
+        comparison: the comparison.
+        style: styles a text by `fg`, `bold` and `dim`, as `click.style` does.
+        as_json: JSON instead of text.
+    """
+    if as_json:
+        yield json.dumps(_as_json(comparison), ensure_ascii=False)
+    else:
+        yield from _as_text(comparison, style)
+
+
 def _with_vocabulary(data_set: DataSet, other: DataSet) -> DataSet:
     """Return the data set, with the vocabulary of the other one if it has none."""
     if data_set.vocabulary is None and other.vocabulary is not None:
@@ -170,7 +166,7 @@ def _compare_records(
     data_sets: tuple[DataSet, DataSet],
     schemas: tuple[RecordSchema, RecordSchema],
     options: InspectOptions,
-) -> _Result:
+) -> Comparison:
     samples = HashSample(MOST_HASHES), HashSample(MOST_HASHES)
     counters = [RecordCounter(*of) for of in zip(data_sets, schemas, samples, strict=True)]
     workers, quiet = max(1, (options.workers or available_cores()) // 2), options.quiet
@@ -187,43 +183,46 @@ def _compare_records(
         return read_placed(place, schemas[side], vocabulary) if place else None
 
     differences = [Difference(read(x, 0), read(y, 1)) for x, y in alignment.differences]
-    return _Result(data_sets, (a, b), alignment, differences)
+    return Comparison(data_sets, (a, b), alignment, differences)
 
 
-def _as_text(result: _Result, style: Style) -> Iterator[str]:
-    for name, data_set, statistics in zip("AB", result.data_sets, result.statistics, strict=True):
+def _as_text(comparison: Comparison, style: Style) -> Iterator[str]:
+    for name, data_set, statistics in zip(
+        "AB", comparison.data_sets, comparison.statistics, strict=True
+    ):
         counts, shards = statistics.counts, count_of(len(data_set.shards), "shard")
         text = f"{data_set.name}: {count_of(counts.records, 'record')} in {shards}"
         text += f", and {counts.unreadable:,} unreadable" if counts.unreadable else ""
         yield f"{style(name, bold=True)}  {text}"
     yield ""
-    looks = {"fg": "green"} if result.is_equal else {"fg": "red", "bold": True}
-    for line in wrapped(_verdict(result), WIDTH):
+    looks = {"fg": "green"} if comparison.is_equal else {"fg": "red", "bold": True}
+    for line in wrapped(_verdict(comparison), WIDTH):
         yield style(line, **looks)
-    for difference in result.differences:
+    for difference in comparison.differences:
         yield ""
         yield from _difference_lines(difference, style)
-    if result.is_equal or result.is_reordered:
+    if comparison.is_equal or comparison.is_reordered:
         return
-    for title, pairs in groupby(result.pairs, lambda pair: pair.title):
+    for title, pairs in groupby(comparison.pairs, lambda pair: pair.title):
         rows = (Row(p.left.name, p.left.shown, p.right.shown, p.is_anomaly) for p in pairs)
         yield from section_lines(title, "A", "B", rows, style)
     yield ""
-    num_anomalies = sum(pair.is_anomaly for pair in result.pairs)
-    if not num_anomalies:
-        yield "no anomalies found: the statistics differ no more than by chance"
-    else:
-        found = "1 anomaly" if num_anomalies == 1 else f"{num_anomalies:,} anomalies"
-        yield style(f"{found} found", bold=True)
+    num_anomalies = sum(pair.is_anomaly for pair in comparison.pairs)
+    found = f"{count_of(num_anomalies, 'anomaly', 'anomalies')} found"
+    yield (
+        style(found, bold=True)
+        if num_anomalies
+        else f"{found}: the statistics differ no more than by chance"
+    )
 
 
-def _verdict(result: _Result) -> str:
-    (a, b), alignment = result.frames, result.alignment
+def _verdict(comparison: Comparison) -> str:
+    (a, b), alignment = comparison.frames, comparison.alignment
     if alignment is None:
-        return f"not equal, and no records are compared: {result.reason}"
-    if result.is_equal:
+        return f"not equal, and no records are compared: {comparison.reason}"
+    if comparison.is_equal:
         return f"equal: the same {count_of(a, 'record')} in the same order"
-    if result.is_reordered:
+    if comparison.is_reordered:
         return f"not equal: the same {count_of(a, 'record')} in another order"
     about = "" if alignment.share == 1.0 else "about "
     only = " and ".join(
@@ -264,16 +263,16 @@ def _value(value: Any) -> str:
     return printable(value) if isinstance(value, str) else f"{value:g}"
 
 
-def _as_json(result: _Result) -> dict[str, Any]:
-    alignment = result.alignment
+def _as_json(comparison: Comparison) -> dict[str, Any]:
+    alignment = comparison.alignment
     return {
-        "a": result.data_sets[0].name,
-        "b": result.data_sets[1].name,
-        "is_equal": result.is_equal,
-        "is_reordered": result.is_reordered,
-        "records": list(result.frames),
-        "unreadable": [statistics.counts.unreadable for statistics in result.statistics],
-        "not_compared": result.reason or None,
+        "a": comparison.data_sets[0].name,
+        "b": comparison.data_sets[1].name,
+        "is_equal": comparison.is_equal,
+        "is_reordered": comparison.is_reordered,
+        "records": list(comparison.frames),
+        "unreadable": [statistics.counts.unreadable for statistics in comparison.statistics],
+        "not_compared": comparison.reason or None,
         "equal": alignment.equal if alignment else None,
         "only": list(alignment.only) if alignment else None,
         "share": alignment.share if alignment else None,
@@ -283,7 +282,7 @@ def _as_json(result: _Result) -> dict[str, Any]:
                 "b": difference.right.place if difference.right else None,
                 "changes": [asdict(change) for change in difference.changes],
             }
-            for difference in result.differences
+            for difference in comparison.differences
         ],
         "statistics": [
             {
@@ -294,6 +293,6 @@ def _as_json(result: _Result) -> dict[str, Any]:
                 "p": pair.p,
                 "is_anomaly": pair.is_anomaly,
             }
-            for pair in result.pairs
+            for pair in comparison.pairs
         ],
     }

@@ -53,12 +53,15 @@ def write_report(options: InspectOptions) -> str:
     data_set.require_vocabulary()
     schema = read_schema(data_set)
     statistics = measure(data_set, schema, workers=options.workers, quiet=options.quiet)
-    page = _page(data_set, statistics, options).encode(errors="backslashreplace")
+    instances = instance_options(data_set.plan) if data_set.plan else None
+    charts = draw_charts(statistics, data_set.require_vocabulary(), instances)
+    page = render_page(data_set, statistics, charts, read_excerpts(data_set, options))
+    encoded = page.encode(errors="backslashreplace")
     try:
-        write_whole(path, path.with_name(f".{path.name}.{os.getpid()}.tmp"), page)
+        write_whole(path, path.with_name(f".{path.name}.{os.getpid()}.tmp"), encoded)
     except OSError as error:
         raise BertprepError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return f"{path}: {_summary(statistics)}; {in_bytes(len(page))}"
+    return f"{path}: {_summary(statistics)}; {in_bytes(len(encoded))}"
 
 
 def _summary(statistics: Statistics) -> str:
@@ -66,14 +69,7 @@ def _summary(statistics: Statistics) -> str:
     facts = [count_of(counts.records, "record")]
     if counts.unreadable:
         facts.append(f"{counts.unreadable:,} unreadable")
-    found = "1 anomaly" if len(anomalies) == 1 else f"{len(anomalies) or 'no'} anomalies"
-    return ", ".join([*facts, f"{found} found"])
-
-
-def _page(data_set: DataSet, statistics: Statistics, options: InspectOptions) -> str:
-    instances = instance_options(data_set.plan) if data_set.plan else None
-    charts = draw_charts(statistics, data_set.require_vocabulary(), instances)
-    return render_page(data_set, statistics, charts, read_excerpts(data_set, options))
+    return ", ".join([*facts, f"{count_of(len(anomalies), 'anomaly', 'anomalies')} found"])
 
 
 def _require_writable(path: Path) -> None:
@@ -181,6 +177,7 @@ def render_page(
     )
     environment.filters |= {
         "bytes": in_bytes,
+        "count_of": count_of,
         "number": lambda value: f"{value:,}",
         "percent": percent,
     }

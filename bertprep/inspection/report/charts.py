@@ -10,11 +10,12 @@ kilobytes whatever the data. An objective is one entry of `CHARTS`.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from bertprep.data import PairLabel
-from bertprep.inspection.report.drawing import Drawing, Shape, Text, as_count, as_power, as_share
+from bertprep.inspection.report.drawing import Drawing, as_count, as_power, as_share
 from bertprep.inspection.statistics import Statistics
 from bertprep.inspection.statistics.counts import Counts
 from bertprep.inspection.statistics.findings import percent
@@ -30,20 +31,12 @@ _TOWERING = 4
 _SHARE = "share of records"
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart of the page.
-
-    Attributes:
-        title: what is drawn.
-        caption: what it says, in numbers.
-        shapes, texts: what the template draws.
-    """
+class Chart(NamedTuple):
+    """A chart of the page: what is drawn, and what it says in numbers."""
 
     title: str
     caption: str
-    shapes: Sequence[Shape]
-    texts: Sequence[Text]
+    drawing: Drawing
 
 
 @dataclass(frozen=True)
@@ -85,10 +78,6 @@ def draw_charts(
     return {key: draw(subject) for key, draw in CHARTS[objective.name].items()}
 
 
-def _chart(title: str, caption: str, drawing: Drawing) -> Chart:
-    return Chart(title, caption, drawing.shapes, drawing.texts)
-
-
 def binned(counts: np.ndarray, most: int) -> tuple[list[int], np.ndarray]:
     """Return the edges of at most `most` bins, and the sum of each; the last may be narrower."""
     size = len(counts)
@@ -128,7 +117,7 @@ def _lengths(subject: _Subject) -> Chart:
     )
     each = f" Each other bar covers {width:,} lengths." if width > 1 else ""
     drawing = _bar_drawing(starts, width, shares, "tokens, with [CLS] and [SEP]")
-    return _chart("Tokens per record", caption + each, drawing)
+    return Chart("Tokens per record", caption + each, drawing)
 
 
 def _segments(subject: _Subject) -> Chart:
@@ -146,7 +135,7 @@ def _segments(subject: _Subject) -> Chart:
         f"Segment A has {subject.per_record(counts.tokens_a):,.1f} tokens on average and B has "
         f"{subject.per_record(counts.tokens_b):,.1f}, without [CLS] and [SEP]."
     )
-    return _chart("Tokens per segment", caption, drawing)
+    return Chart("Tokens per segment", caption, drawing)
 
 
 def _share_drawing(
@@ -168,7 +157,7 @@ def _next_sentence(subject: _Subject) -> Chart:
         "chunk of several sentences takes a random B with probability 0.5, a chunk of one always."
     )
     names = subject.pair_label.meanings[::-1]
-    return _chart("Next sentence", caption, _share_drawing(names, shares, [0.5, 0.5]))
+    return Chart("Next sentence", caption, _share_drawing(names, shares, [0.5, 0.5]))
 
 
 def _masks(subject: _Subject) -> Chart:
@@ -180,7 +169,7 @@ def _masks(subject: _Subject) -> Chart:
     mean = f"A record has {subject.per_record(counts.masks):.1f} masks on average"
     if options is None:
         caption = f"{mean}, and at most {most:,}. Without a manifest the budget is not known."
-        return _chart("Masks per record", caption, drawing)
+        return Chart("Masks per record", caption, drawing)
     budgets = np.zeros(most + 1, np.int64)
     for length in np.flatnonzero(counts.lengths).tolist():
         budgets[options.num_to_predict(length)] += counts.lengths[length]
@@ -194,7 +183,7 @@ def _masks(subject: _Subject) -> Chart:
     if counts.off_budget:
         off = percent(subject.per_record(counts.off_budget))
         caption += f" {off} have more masks, or too few: another word would fit."
-    return _chart("Masks per record", caption, drawing)
+    return Chart("Masks per record", caption, drawing)
 
 
 def _positions(subject: _Subject) -> Chart:
@@ -213,7 +202,7 @@ def _positions(subject: _Subject) -> Chart:
         f"{counts.masks:,} masks. Expected is the number at each position if all words of a record "
         "were equally likely to be masked; it falls where shorter records end."
     )
-    return _chart("Mask positions", caption, drawing)
+    return Chart("Mask positions", caption, drawing)
 
 
 def _replacements(subject: _Subject) -> Chart:
@@ -222,7 +211,7 @@ def _replacements(subject: _Subject) -> Chart:
     shares = [count / max(1, counts.masks) for count in kinds.values()]
     shown = ", ".join(f"{count:,} {name}" for name, count in kinds.items())
     caption = f"What the masks show: {shown}. The lines are at the expected 80%, 10% and 10%."
-    return _chart("80/10/10", caption, _share_drawing(list(kinds), shares, [0.8, 0.1, 0.1]))
+    return Chart("80/10/10", caption, _share_drawing(list(kinds), shares, [0.8, 0.1, 0.1]))
 
 
 def _pieces(subject: _Subject) -> Chart:
@@ -246,7 +235,7 @@ def _pieces(subject: _Subject) -> Chart:
         f"{used:,} of the {size:,} pieces occur in the text before masking; {size - used:,} never "
         f"do. The 100 most frequent make up {percent(first)} of the tokens."
     )
-    return _chart("Pieces by rank", caption, drawing)
+    return Chart("Pieces by rank", caption, drawing)
 
 
 def _short(name: str) -> str:

@@ -157,12 +157,9 @@ def _as_text(statistics: Statistics, data_set: DataSet, style: Style) -> Iterato
             yield from _piece_lines(counts, vocabulary.tokens)
     yield ""
     anomalies = statistics.anomalies
-    if not anomalies:
-        yield "no anomalies found"
-        return
+    found = f"{count_of(len(anomalies), 'anomaly', 'anomalies')} found"
     names = ", ".join(f"{finding.name} ({title})" for title, finding in anomalies)
-    found = "1 anomaly" if len(anomalies) == 1 else f"{len(anomalies)} anomalies"
-    yield style(f"{found} found: {names}", fg="red", bold=True)
+    yield style(f"{found}: {names}", fg="red", bold=True) if anomalies else found
 
 
 def _facts(statistics: Statistics, data_set: DataSet) -> list[str]:
@@ -176,7 +173,7 @@ def _facts(statistics: Statistics, data_set: DataSet) -> list[str]:
     instances, tokenizer = data_set.plan["instances"], data_set.plan.get("tokenizer", {})
     facts.append("whole-word masking" if instances["whole_word_mask"] else "wordpiece masking")
     if tokenizer.get("segmented"):
-        facts.append("words separated by spaces")
+        facts.append("words by spaces")
     elif tokenizer.get("word_segmenter"):
         facts.append(f"words by {tokenizer['word_segmenter']}")
     return [*facts, f"quirks {instances['quirks']}"]
