@@ -205,10 +205,10 @@ def test_inspect_finds_nothing_wrong_with_chinese_words(
     assert "tokens each" in result.stdout
     verified = run("inspect", str(output), "--verify")
     assert (verified.exit_code, verified.stderr) == (0, "")
-    assert "whole and as the manifest says" in verified.stdout
+    assert "no faults, as the manifest says" in verified.stdout
     stats = run("inspect", str(output), "--stats")
-    assert "nothing is marked" in stats.stdout
-    words = "blanks" if flags == ["--segmented"] else "rjieba"
+    assert "no anomalies found" in stats.stdout
+    words = "spaces" if flags == ["--segmented"] else "rjieba"
     assert f"words by {words}" in stats.stdout
     shown = run("inspect", str(output), "--num", "1")
     assert (shown.exit_code, "##" in shown.stdout.split("\n\n")[0]) == (0, False)
