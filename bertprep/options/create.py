@@ -147,11 +147,7 @@ class CreateOptions:
         for name in ("num_shards", "num_partitions", "workers"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
-        require(
-            self.workers is None or self.execution.engine == "local",
-            "workers are processes of this machine; with --engine spark, say how many with "
-            "--spark-conf spark.cores.max=N or spark.executor.instances=N",
-        )
+        self.execution.check_workers(self.workers)
         require(
             0.0 <= self.eval_fraction < 1.0,
             f"eval_fraction must be 0 or more and below 1, got {self.eval_fraction}",

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from bertprep.options.checks import require
 
+#: The engines by name: each one's module in `bertprep.engines`, and its class there.
+ENGINES = {"local": "local:LocalEngine", "spark": "spark.engine:SparkEngine"}
+
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -20,9 +23,7 @@ class EngineOptions:
     spark_conf: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        require(
-            self.engine in ("local", "spark"), f"engine must be local or spark, got {self.engine}"
-        )
+        require(self.engine in ENGINES, f"engine must be {' or '.join(ENGINES)}, got {self.engine}")
         require(
             self.engine == "spark" or not (self.spark_master or self.spark_conf),
             "spark_master and spark_conf are for the engine spark: pass --engine spark",
@@ -33,6 +34,14 @@ class EngineOptions:
                 bool(key.strip() and equals),
                 f"spark_conf must be key=value, as in spark.executor.memory=2g, got {setting}",
             )
+
+    def check_workers(self, workers: int | None) -> None:
+        """Raise UsageError for a number of workers that the engine does not take."""
+        require(
+            workers is None or self.engine == "local",
+            "workers are processes of this machine; with --engine spark, set their number with "
+            "--spark-conf spark.cores.max=N or spark.executor.instances=N",
+        )
 
     @property
     def spark_settings(self) -> dict[str, str]:

@@ -205,7 +205,7 @@ def test_killed_python_is_made_good(
     assert "ExceptionFailure" in run.reasons()
     said = [event["Task End Reason"].get("Full Stack Trace", "") for event in run.ends()]
     assert any("Python worker exited unexpectedly" in words for words in said)
-    assert "Spark: 1 task has failed, and will be tried again" in stderr
+    assert "Spark: 1 task has failed and will be retried" in stderr
     attempts = [json.loads(path.read_text()) for path in tmp_path.glob("marker-*")]
     assert len({tuple(ids[name] for name in victims) for ids in attempts}) == 2
     assert len({ids["executor"] for ids in attempts}) == 1
@@ -242,7 +242,7 @@ def test_a_task_that_keeps_failing_is_one_line(
     status, stderr = run.end()
     assert status == 1
     last = stderr.splitlines()[-1]
-    assert last.startswith("Error: partition 3 failed again and again: RuntimeError: the moment")
+    assert last.startswith("Error: partition 3 failed repeatedly: RuntimeError: the moment")
     assert not (run.output / "manifest.json").exists()
     assert list(run.output.rglob("*.tmp")) == []
     assert Run(cluster, corpus, tmp_path).end()[0] == 0
@@ -321,13 +321,13 @@ def test_without_java_one_line_says_so(corpus: Path, cluster: Cluster, tmp_path:
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert "JAVA_HOME is not set" in line
-    assert "It needs Java 17" in line
+    assert "Spark needs Java 17" in line
 
 
 @pytest.mark.parametrize(
     ("flags", "status", "words"),
     [
-        ([], 2, "which cluster? Pass --spark-master URL, or run under spark-submit"),
+        ([], 2, "no cluster is named. Pass --spark-master URL, or run under spark-submit"),
         (["--spark-master", "nowhere"], 1, "Master must either be yarn or start with spark"),
         (["--spark-master", "spark://127.0.0.1:1"], 1, "All masters are unresponsive"),
     ],

@@ -26,7 +26,7 @@ from typing import Any
 from bertprep.cli import main
 from bertprep.create import pipeline as create
 from bertprep.create import tokenizing
-from bertprep.engines.local import LocalEngine
+from bertprep.engines.worker_pool import WorkerPool
 from bertprep.records import shards
 
 MOMENT, NAME, NTH, ACTION, MARKER = sys.argv[1:6]
@@ -124,11 +124,11 @@ def watch_blocks(read_blocks: Callable[..., Iterator[Any]]) -> Any:
     return wrapper
 
 
-def watch_close(close: Callable[[LocalEngine], None]) -> Any:
-    def wrapper(engine: LocalEngine) -> None:
+def watch_close(close: Callable[[WorkerPool], None]) -> Any:
+    def wrapper(pool: WorkerPool) -> None:
         if ACTION == "int-twice":
             os.kill(PARENT, signal.SIGINT)
-        close(engine)
+        close(pool)
 
     return wrapper
 
@@ -138,7 +138,7 @@ os.fsync = watch_fsync(os.fsync)
 os.write = before(os.write, "write", lambda descriptor, _: path_of(descriptor))
 os.unlink = before(os.unlink, "unlink", lambda path: os.fspath(path))
 tokenizing.read_blocks = watch_blocks(tokenizing.read_blocks)
-LocalEngine.close = watch_close(LocalEngine.close)
+WorkerPool.close = watch_close(WorkerPool.close)
 create._build = before(create._build, "build", lambda *_: "")
 # As in test_determinism.py: many blocks, splits, blobs and writes of a small corpus.
 tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
