@@ -9,6 +9,7 @@ import click
 from bertprep.cli.flags import (
     Command,
     corpus_options,
+    engine_options,
     option,
     split_options,
     together,
@@ -84,31 +85,6 @@ _instance_options = together(
 )
 
 
-_engine_options = together(
-    option(
-        EngineOptions,
-        "engine",
-        type=click.Choice(["local", "spark"]),
-        help="Processes of this machine, or a Spark cluster; changes no byte.",
-    ),
-    option(
-        EngineOptions,
-        "spark_master",
-        metavar="URL",
-        show_default="as spark-submit says",
-        help="Of the cluster: spark://HOST:7077, yarn, k8s://..., local[2].",
-    ),
-    option(
-        EngineOptions,
-        "spark_conf",
-        metavar="KEY=VALUE",
-        multiple=True,
-        show_default=False,
-        help="A setting of Spark; can be given again.",
-    ),
-)
-
-
 @click.command(cls=Command, short_help="Make tf_examples.tfrecord shards from a raw corpus.")
 @click.argument("inputs", nargs=-1, required=True, metavar="CORPUS...")
 @click.option(
@@ -152,7 +128,7 @@ _engine_options = together(
     show_default="all cores",
     help="Processes.",
 )
-@_engine_options
+@engine_options
 @option(RecordOptions, "compression", type=click.Choice(["none", "gzip"]), help="Of the shards.")
 @option(
     RecordOptions,

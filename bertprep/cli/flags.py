@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bertprep.options import FORMATS, CorpusOptions, TokenizerOptions
+from bertprep.options import ENGINES, FORMATS, CorpusOptions, EngineOptions, TokenizerOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,6 +95,32 @@ corpus_options = together(
     ),
     option(CorpusOptions, "max_line_chars", type=int, help="A longer line is an error."),
     option(CorpusOptions, "max_document_bytes", type=int, help="A larger document is an error."),
+)
+
+
+#: The flags of every command whose tasks can run on a cluster.
+engine_options = together(
+    option(
+        EngineOptions,
+        "engine",
+        type=click.Choice(list(ENGINES)),
+        help="Processes of this machine, or a Spark cluster; changes no byte.",
+    ),
+    option(
+        EngineOptions,
+        "spark_master",
+        metavar="URL",
+        show_default="as spark-submit says",
+        help="Of the cluster: spark://HOST:7077, yarn, k8s://..., local[2].",
+    ),
+    option(
+        EngineOptions,
+        "spark_conf",
+        metavar="KEY=VALUE",
+        multiple=True,
+        show_default=False,
+        help="A setting of Spark; can be given again.",
+    ),
 )
 
 

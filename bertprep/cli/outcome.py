@@ -12,7 +12,7 @@ import click
 from bertprep.errors import BertprepError, MachineError, remedy
 
 #: Commands that a second run goes on with.
-_RESUMABLE = {"create", "pretrain"}
+_RESUMABLE = {"create", "pretrain", "vocab"}
 
 
 class Group(click.Group):

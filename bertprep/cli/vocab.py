@@ -7,48 +7,59 @@ from typing import Any
 
 import click
 
-from bertprep.cli.flags import Command, corpus_options, option, split_options, tokenizer_options
-from bertprep.options import CorpusOptions, TokenizerOptions, VocabOptions
+from bertprep.cli.flags import (
+    Command,
+    corpus_options,
+    engine_options,
+    option,
+    split_options,
+    tokenizer_options,
+)
+from bertprep.options import CorpusOptions, EngineOptions, TokenizerOptions, VocabOptions
 
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(cls=Command, short_help="Make a WordPiece vocabulary from a raw corpus.")
+@click.command(cls=Command, short_help="Train a WordPiece vocabulary on a raw corpus.")
 @click.argument("inputs", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--output", "-o", required=True, type=_PATH, help="The file to write; - for stdout.")
+@click.option(
+    "--output", "-o", required=True, type=_PATH, help="Vocabulary file to write; - for stdout."
+)
 @option(
     VocabOptions,
     "size",
     type=int,
     show_default="30522; with --extend, all slots",
-    help="Lines, special tokens counted; with --extend, slots to fill at most.",
+    help="Number of lines, special tokens included; with --extend, maximum lines to fill.",
 )
 @option(
     VocabOptions,
     "extend",
     type=_PATH,
     metavar="VOCAB",
-    help="Put the corpus's own words into the [unusedN] lines of this vocabulary.",
+    help="Fill the [unusedN] lines of this vocabulary with words of the corpus.",
 )
-@option(VocabOptions, "unused", type=int, help="[unusedN] lines behind the special tokens.")
+@option(
+    VocabOptions, "unused", type=int, help="Number of [unusedN] lines after the special tokens."
+)
 @option(
     VocabOptions,
     "min_frequency",
     type=int,
-    help="Characters, pairs and new words that stand less often get no line.",
+    help="Minimum count of a character, a merged pair or a new word.",
 )
 @option(
     VocabOptions,
     "limit_alphabet",
     type=int,
     show_default="all",
-    help="Keep only the most frequent characters.",
+    help="Keep only the N most frequent characters.",
 )
 @option(
     VocabOptions,
     "pad_to_multiple",
     type=int,
-    help="Add [unusedN] lines until their number is a multiple of this one.",
+    help="Add [unusedN] lines until the number of lines is a multiple of N.",
 )
 @tokenizer_options
 @option(
@@ -58,9 +69,17 @@ _PATH = click.Path(path_type=Path)
     "-j",
     type=int,
     show_default="all cores",
-    help="Processes.",
+    help="Number of worker processes.",
 )
+@engine_options
 @corpus_options
+@option(
+    VocabOptions,
+    "work_folder",
+    type=_PATH,
+    show_default="beside the output",
+    help="Folder for word counts, from which an interrupted run resumes.",
+)
 @option(
     VocabOptions,
     "overwrite",
@@ -76,14 +95,14 @@ _PATH = click.Path(path_type=Path)
     "-q",
     is_flag=True,
     show_default=False,
-    help="Nothing but errors: no progress, no warnings, no report.",
+    help="Print errors only: no progress, no warnings, no report.",
 )
 def vocab(**values: Any) -> None:
-    """Make a WordPiece vocabulary from a raw corpus.
+    """Train a WordPiece vocabulary on a raw corpus.
 
-    CORPUS is what bertprep create takes, and its words are made as create makes them: give both the
-    same --lowercase and --strip-accents. The same corpus gives the same bytes with any number of
-    workers.
+    CORPUS is what bertprep create takes. Words are normalized as in create: pass the same
+    --lowercase and --strip-accents to both. The output does not depend on the engine or the number
+    of workers. To resume a run that was stopped, repeat its command.
 
     \b
     Examples:
@@ -93,6 +112,7 @@ def vocab(**values: Any) -> None:
     parts = {
         "tokenizer": split_options(values, TokenizerOptions),
         "corpus": split_options(values, CorpusOptions),
+        "execution": split_options(values, EngineOptions),
     }
     options = VocabOptions(**values, **parts)
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"

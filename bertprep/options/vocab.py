@@ -4,9 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertprep.options.checks import require
+from bertprep.options.engine import EngineOptions
 from bertprep.options.text import CorpusOptions, TokenizerOptions
 
 DEFAULT_SIZE = 30522
+#: The `output` that is stdout.
+STDOUT = Path("-")
 #: [PAD], [UNK], [CLS], [SEP] and [MASK].
 _NUM_SPECIALS = 5
 _MOST_PIECES = 2**21
@@ -28,6 +31,8 @@ class VocabOptions:
         limit_alphabet: the most frequent characters that are kept; None keeps all.
         pad_to_multiple: `[unusedN]` lines are added until the lines are a multiple of it.
         workers: processes; None is all cores.
+        work_folder: where the counts of the words are kept until the end; None is the folder of
+            `output`, for stdout a temporary one.
         overwrite: replace `output`.
         quiet: no progress, no warnings.
     """
@@ -41,16 +46,26 @@ class VocabOptions:
     limit_alphabet: int | None = None
     pad_to_multiple: int = 1
     workers: int | None = None
+    work_folder: Path | None = None
     overwrite: bool = False
     quiet: bool = False
     tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
     corpus: CorpusOptions = field(default_factory=CorpusOptions)
+    execution: EngineOptions = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:
         require(bool(self.inputs), "no input: name files, globs, folders, or - for stdin")
         for name in ("min_frequency", "limit_alphabet", "pad_to_multiple", "workers"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
+        self.execution.check_workers(self.workers)
+        require(
+            self.execution.engine == "local"
+            or self.output != STDOUT
+            or self.work_folder is not None,
+            "with --engine spark, words are counted in a folder that all machines share: pass "
+            "--work-folder, or an --output file",
+        )
         if self.extend is not None:
             for name, none in (("unused", 0), ("limit_alphabet", None), ("pad_to_multiple", 1)):
                 require(

@@ -64,7 +64,7 @@ def choose_alphabet(totals: np.ndarray, min_frequency: int, limit: int | None) -
     return Alphabet(tuple(map(chr, kept.tolist())), left_out)
 
 
-def least_count(positions: np.ndarray, most_positions: int) -> int:
+def choose_min_count(positions: np.ndarray, most_positions: int) -> int:
     """The least count of words that together have at most so many positions.
 
     Args:
