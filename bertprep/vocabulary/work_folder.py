@@ -57,38 +57,41 @@ class WorkFolder:
 
     def __enter__(self) -> "WorkFolder":
         self._new_folders = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        while not self._acquire():
+            if time.monotonic() > deadline:
+                raise UsageError(
+                    f"{self.path}: another bertprep process is using this folder; wait for it, or "
+                    "name another --output"
+                )
+            time.sleep(0.1)
+        return self
+
+    def _acquire(self) -> bool:
+        """Create the folder and lock it; return False where another process has the lock."""
+        is_temporary = self.path.name.startswith("bertprep-")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir(mode=0o700 if self._is_temporary else 0o777, exist_ok=True)
+            self.path.mkdir(mode=0o700 if is_temporary else 0o777, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise UsageError(f"{self.path}: cannot be a folder; pass a --work-folder") from error
         status = self.path.lstat()
         # Others can guess the name and may write to the folder above.
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise UsageError(f"{self.path}: is not a folder of yours; pass a --work-folder")
-        self._lock = self._acquire()
-        return self
-
-    @property
-    def _is_temporary(self) -> bool:
-        return self.path.name.startswith("bertprep-")
-
-    def _acquire(self) -> int:
-        deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
-        while True:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-            descriptor = os.open(self.path / "lock", flags, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            except BlockingIOError as error:
-                os.close(descriptor)
-                if time.monotonic() > deadline:
-                    raise UsageError(
-                        f"{self.path}: another bertprep process is using this folder; wait for it, "
-                        "or name another --output"
-                    ) from error
-            time.sleep(0.1)
+        path = self.path / "lock"
+        descriptor = -1
+        with suppress(BlockingIOError, FileNotFoundError):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            # Forked workers hold this lock too: it ends with the last process of a killed run.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A run that has just ended may have removed the file.
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                self._lock = descriptor
+                return True
+        if descriptor >= 0:
+            os.close(descriptor)
+        return False
 
     def begin(self, plan: Plan) -> bool:
         """Write the plan and return False, or return True where the same plan is there already.

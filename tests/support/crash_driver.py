@@ -3,13 +3,13 @@
     python crash_driver.py MOMENT NAME NTH ACTION MARKER create CORPUS --vocab ...
 
 MOMENT is something that happens to a file or a split whose name matches NAME: `block` (read for
-tokenizing or counting), `build` (the stage begins), `write`, `fsync`, `half` (a file before its fsync, and half
-of it gets lost), `replace` and `replaced` (before and after its rename), `unlink`. At its NTH time
-in a process, ACTION is done: `kill-worker`, `kill-parent`, `kill-both`, `leave-parent` (killed,
-while the worker is in a long computation), `freeze` (the parent killed, the worker stopped),
-`int-group`, `int-twice` (again while the engine closes), `term-parent`, `fail` (an exception),
-`full` (a full disk), or `wait` (for a line in the FIFO that is named MARKER). It is done once, if
-MARKER is a path where no file is yet; each time, if MARKER is `-`.
+tokenizing or counting), `build` (the stage begins), `write`, `fsync`, `half` (a file before its
+fsync, and half of it gets lost), `replace` and `replaced` (before and after its rename), `unlink`.
+At its NTH time in a process, ACTION is done: `kill-worker`, `kill-parent`, `kill-both`,
+`leave-parent` (killed, while the worker is in a long computation), `freeze` (the parent killed, the
+worker stopped), `int-group`, `int-twice` (again while the engine closes), `term-parent`, `fail` (an
+exception), `full` (a full disk), or `wait` (for a line in the FIFO that is named MARKER). It is
+done once, if MARKER is a path where no file is yet; each time, if MARKER is `-`.
 """
 
 import errno
