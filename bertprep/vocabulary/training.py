@@ -1,11 +1,11 @@
 """Counted words -> the pieces of a new vocabulary: its alphabet, then merges of frequent pairs.
 
-The merges are those of byte-pair encoding, by count, as the trainers in use make them for
-WordPiece. Merging by the likelihood ratio count(ab) / (count(a) count(b)) needs more pieces for the
-same text: benchmarks/README.md has the figures.
+The merges are those of byte-pair encoding, by count, as in the WordPiece trainers in use. Merging
+by the likelihood ratio count(ab) / (count(a) count(b)) needs more pieces for the same text:
+benchmarks/README.md has the figures.
 
-Memory: 20 bytes a position of the words that are learned from, 350 MB at most: of a corpus with
-more of them, the rarest are left out. 30,000 merges a second.
+Memory: 20 bytes per character of the words trained on, 350 MB at most: if there are more, the
+rarest words are left out. 30,000 merges per second.
 """
 
 from collections.abc import Callable
@@ -18,22 +18,22 @@ from bertprep.kernels.machine import PADDING
 from bertprep.tokenization.plain import is_ideograph, is_punctuation
 from bertprep.vocabulary.words import Table, Words, make_table, table_words
 
-#: Words of more bytes, mostly garbage, teach nothing; the tokenizer splits them all the same.
+#: Words of more bytes, mostly garbage, are not trained on; the tokenizer splits them all the same.
 _LONGEST_WORD = 1 << 10
 _MERGES_AT_A_TIME = 500
-#: Room for pairs to begin with.
+#: Initial room for pairs.
 _FIRST_ROWS = 1 << 16
 CONTINUES = "##"
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The characters that pieces are made of.
+    """The characters of the pieces.
 
     Attributes:
-        characters: by code point.
-        num_left_out: others of the corpus.
-        pieces: one a character, and another one with `##` where it can continue a word.
+        characters: sorted by code point.
+        num_left_out: number of other characters in the corpus.
+        pieces: each character, then, with `##`, each one that can continue a word.
     """
 
     characters: tuple[str, ...]
@@ -46,17 +46,17 @@ class Alphabet:
 
 
 def _can_continue(character: str) -> bool:
-    """The tokenizer makes words of their own of all others."""
+    """Return whether a character can be inside a word; others are always words of their own."""
     return not is_punctuation(character) and not is_ideograph(character)
 
 
 def choose_alphabet(totals: np.ndarray, min_frequency: int, limit: int | None) -> Alphabet:
-    """The characters that stand often enough, or the most frequent of them.
+    """Return the characters that are frequent enough, or the most frequent of them.
 
     Args:
-        totals: int64[0x110000]. How often each stands in the corpus.
-        min_frequency: least total.
-        limit: most characters; of equally frequent ones the lower code points.
+        totals: int64[0x110000]. The count of each character in the corpus.
+        min_frequency: minimum count.
+        limit: maximum number of characters; of equally frequent ones the lower code points win.
     """
     chosen = np.flatnonzero(totals >= min_frequency)
     kept = np.sort(chosen[np.argsort(-totals[chosen], kind="stable")[:limit]])
@@ -64,27 +64,28 @@ def choose_alphabet(totals: np.ndarray, min_frequency: int, limit: int | None) -
     return Alphabet(tuple(map(chr, kept.tolist())), left_out)
 
 
-def choose_min_count(positions: np.ndarray, most_positions: int) -> int:
-    """The least count of words that together have at most so many positions.
+def choose_min_count(sizes: np.ndarray, most_positions: int) -> int:
+    """Return the lowest count for which the words of that count or more fit.
 
     Args:
-        positions: int64[n + 1]. By count, the last one for all from n on; see `count.Bucket`.
+        sizes: int64[n + 1]. Positions that the words of each count take, the last for all counts
+            from n on; see `counting.Bucket`.
+        most_positions: positions there is room for. Words of count n or more are few: they fit.
     """
-    # Those of the highest counts are taken in any case: they are few.
-    from_there_on = np.cumsum(positions[::-1])[::-1]
-    fits = np.flatnonzero(from_there_on[1:] <= most_positions)
-    return int(fits[0]) + 1 if fits.size else len(positions) - 1
+    cumulative = np.cumsum(sizes[::-1])[::-1]
+    fits = np.flatnonzero(cumulative[1:] <= most_positions)
+    return int(fits[0]) + 1 if fits.size else len(sizes) - 1
 
 
 class Trainer:
-    """Learns pieces from words that it is given bucket by bucket.
+    """Trains pieces on words that are added bucket by bucket.
 
     Args:
-        alphabet: the pieces to begin with.
-        room: for the words: how many, and their bytes with one more each.
-        most_pieces: pieces that will be asked for; it can make twice as many.
-        least: words of a lower count are not learned from.
-        min_frequency: pairs that stand less often are not merged.
+        alphabet: the initial pieces.
+        room: for the words: their number, and their bytes plus one for each.
+        most_pieces: number of pieces to be asked for; it can make twice as many.
+        min_count: words of a lower count are not trained on.
+        min_frequency: minimum count of a pair to be merged.
     """
 
     def __init__(
@@ -92,38 +93,31 @@ class Trainer:
         alphabet: Alphabet,
         room: tuple[int, int],
         most_pieces: int,
-        least: int,
+        min_count: int,
         min_frequency: int,
     ) -> None:
-        begin = Words.of(dict.fromkeys(alphabet.pieces, 0))
-        self._least = least
-        self._min_frequency = min_frequency
-        self._most_pieces = len(begin) + 2 * most_pieces
-        # Pages that nobody writes to cost nothing.
+        initial = Words.of(dict.fromkeys(alphabet.pieces, 0))
+        self._most_pieces = len(initial) + 2 * most_pieces
+        # Pages that are never written cost nothing.
         self._pieces: Table = make_table(
             self._most_pieces, self._most_pieces * (_LONGEST_WORD + len(CONTINUES))
         )
-        counting.add_words(self._pieces, begin.data, begin.offsets, begin.counts)
+        counting.add_words(self._pieces, initial.data, initial.offsets, initial.counts)
         self._piece_of = np.full((2, 0x110000), -1, np.int32)
         for number, piece in enumerate(alphabet.pieces):
             self._piece_of[int(len(piece) > 1), ord(piece[-1])] = number
-        num_words, size = room[0], room[1] + 2
-        self._text = (
-            np.empty(size, np.int32),
-            np.empty(size, np.int32),
-            np.empty(size, np.int32),
-            np.empty(num_words, np.int64),
-            np.empty(size, np.int32),
-            np.empty(size, np.int32),
-        )
-        self._spelled = np.zeros(2, np.int64)
-        self._progress = np.zeros(5, np.int64)
+        num_words, num_bytes = room
+        self._text = np.empty(num_bytes + 2, pairs.POSITION)
+        self._counts = np.empty(num_words, np.int64)
+        self._state = np.zeros(1, pairs.STATE)
+        self._state["max_merges"] = _MERGES_AT_A_TIME
+        self._state["min_word_count"] = min_count
+        self._state["min_pair_count"] = min_frequency
         self._touched = np.empty(2 * self._most_pieces + 4, np.int32)
-        self._rows = _make_rows(_FIRST_ROWS)
-        self._heap = _heap_for(self._rows)
+        self._make_room(_FIRST_ROWS)
 
     def add(self, words: Words) -> None:
-        """Takes words to learn from; those with a character outside the alphabet are left out."""
+        """Add words; those with a character outside the alphabet are left out."""
         known = np.flatnonzero(np.diff(words.offsets) <= _LONGEST_WORD)
         if len(known) < len(words):
             words = words.chosen(known)
@@ -132,86 +126,78 @@ class Trainer:
             words.offsets,
             words.counts,
             self._piece_of,
-            self._least,
             self._text,
-            self._spelled,
+            self._counts,
+            self._state,
         )
 
     def train(self, num_pieces: int, advance: Callable[[int], None] | None = None) -> list[str]:
-        """Merges the most frequent pairs until there are so many pieces more, or no such pair.
+        """Merge the most frequent pairs until there are `num_pieces` more, or no such pair is left.
 
         Args:
-            num_pieces: to make.
-            advance: is called with the number of pieces that were made meanwhile.
+            advance: receives the number of pieces made since the last call.
 
         Returns:
-            The new pieces, in the order in which they were made.
+            The new pieces, in the order of the merges.
         """
-        if not self._progress[pairs.NUM_PAIRS]:
+        if not self._state["num_pairs"][0]:
             self._find_pairs()
         first = made = self._num_pieces
-        most = min(first + num_pieces, self._most_pieces)
-        limits = np.array([most, self._min_frequency, _MERGES_AT_A_TIME], np.int64)
-        word = np.empty(2 * _LONGEST_WORD + 2 * PADDING, np.uint8)
-        while True:
+        self._state["max_pieces"] = min(first + num_pieces, self._most_pieces)
+        scratch = self._touched, np.empty(2 * _LONGEST_WORD + 2 * PADDING, np.uint8)
+        reason = pairs.PAUSED
+        while reason in (pairs.PAUSED, pairs.NO_ROOM):
+            if reason == pairs.NO_ROOM:
+                self._grow()
             pairs.merge_pairs(
                 self._text,
-                self._rows,
+                self._counts,
+                self._slots,
+                self._pairs,
                 self._heap,
                 self._pieces,
-                self._touched,
-                word,
-                limits,
-                self._progress,
+                scratch,
+                self._state,
             )
+            reason = int(self._state["reason"][0])
             if advance is not None:
                 advance(self._num_pieces - made)
             made = self._num_pieces
-            if self._progress[pairs.REASON] == pairs.NO_ROOM:
-                self._grow()
-            elif self._progress[pairs.REASON] != pairs.PAUSED:
-                break
         pieces = table_words(self._pieces)
         return [pieces.word(row) for row in range(first, made)]
 
     def _find_pairs(self) -> None:
-        end, at = int(self._spelled[0]) + 1, 0
+        self._state["num_merges"] = -1  # no merge has changed a pair yet
+        end, at = int(self._state["num_positions"][0]) + 1, 0
         while True:
-            at = pairs.find_pairs(self._text, end, self._rows, self._touched, self._progress, at)
+            at = pairs.find_pairs(
+                self._text,
+                self._counts,
+                self._slots,
+                self._pairs,
+                self._touched,
+                self._state,
+                at,
+            )
             if at >= end:
                 break
             self._grow()
-        pairs.fill_heap(self._rows, self._heap, self._progress, self._min_frequency)
+        self._state["num_merges"] = 0
+        pairs.fill_heap(self._pairs, self._heap, self._state)
+
+    def _make_room(self, num_rows: int) -> None:
+        self._slots = np.zeros(4 * num_rows, np.int32)
+        self._pairs = np.empty(num_rows, pairs.PAIR)
+        self._heap = np.empty(2 * num_rows, pairs.HEAP_ENTRY)
 
     def _grow(self) -> None:
-        """Twice the room for pairs; the heap is made anew, without what was out of date in it."""
-        used = int(self._progress[pairs.NUM_PAIRS])
-        grown = _make_rows(2 * len(self._rows[1]))
-        for new, old in zip(grown[1:], self._rows[1:], strict=True):
-            new[:used] = old[:used]
-        pairs.fill_slots(grown, used)
-        self._rows, self._heap = grown, _heap_for(grown)
-        pairs.fill_heap(self._rows, self._heap, self._progress, self._min_frequency)
+        """Double the room for pairs; the new heap has no entries that are out of date."""
+        used, old = int(self._state["num_pairs"][0]), self._pairs
+        self._make_room(2 * len(old))
+        self._pairs[:used] = old[:used]
+        pairs.fill_slots(self._slots, self._pairs, used)
+        pairs.fill_heap(self._pairs, self._heap, self._state)
 
     @property
     def _num_pieces(self) -> int:
         return int(self._pieces[5][0])
-
-
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-def _make_rows(size: int) -> Rows:
-    return (
-        np.zeros(4 * size, np.int32),
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-        np.empty(size, np.int64),
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-    )
-
-
-def _heap_for(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    size = 2 * len(rows[1])
-    return np.empty(size, np.int64), np.empty(size, np.int32)
