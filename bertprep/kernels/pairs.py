@@ -15,6 +15,7 @@ import numpy as np
 
 from bertprep.kernels.counting import add_word
 from bertprep.kernels.jit import njit
+from bertprep.kernels.pair_heap import pop, push
 
 #: One position of the words: the piece that begins there, its characters, the word, and the list of
 #: positions with the same pair (-1 at its ends). A piece also has its number and its size at its
@@ -28,20 +29,6 @@ POSITION = np.dtype(
         ("previous", np.int32),
     ]
 )
-
-#: One pair: its pieces, its count, its first position, and the last merge that changed it.
-PAIR = np.dtype(
-    [
-        ("left", np.int32),
-        ("right", np.int32),
-        ("count", np.int64),
-        ("first", np.int32),
-        ("changed_by", np.int32),
-    ]
-)
-
-#: One entry of the heap: a row of `pairs`, and its count when it was entered.
-HEAP_ENTRY = np.dtype([("count", np.int64), ("row", np.int32)])
 
 #: The state of a training, the one element of `state: STATE[1]`; `max_` and `min_` are limits.
 STATE = np.dtype(
@@ -130,61 +117,15 @@ def _remove_position(text, counts, slots, pairs, at):
 
 
 @njit()
-def _precedes(pairs, count, row, other_count, other):
-    if count != other_count:
-        return count > other_count
-    if pairs[row].left != pairs[other].left:
-        return pairs[row].left < pairs[other].left
-    return pairs[row].right < pairs[other].right
-
-
-@njit()
-def _push(heap, pairs, state, row):
-    count = pairs[row].count
-    at = state.heap_size
-    state.heap_size = at + 1
-    while at > 0:
-        parent = (at - 1) >> 1
-        if not _precedes(pairs, count, row, heap[parent].count, heap[parent].row):
-            break
-        heap[at].count, heap[at].row = heap[parent].count, heap[parent].row
-        at = parent
-    heap[at].count, heap[at].row = count, row
-
-
-@njit()
-def _pop(heap, pairs, state):
-    """Remove the first entry of the heap, which is not empty."""
-    size = state.heap_size - 1
-    state.heap_size = size
-    count, row = heap[size].count, heap[size].row
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        right = child + 1
-        if right < size and _precedes(
-            pairs, heap[right].count, heap[right].row, heap[child].count, heap[child].row
-        ):
-            child = right
-        if not _precedes(pairs, heap[child].count, heap[child].row, count, row):
-            break
-        heap[at].count, heap[at].row = heap[child].count, heap[child].row
-        at = child
-    heap[at].count, heap[at].row = count, row
-
-
-@njit()
 def _pop_most_frequent(heap, pairs, state):
     """Return the row of the most frequent pair, or -1; entries that are out of date are renewed."""
     while state.heap_size > 0:
         count, row = heap[0].count, heap[0].row
-        _pop(heap, pairs, state)
+        pop(heap, pairs, state)
         if count == pairs[row].count:
             return row
         if pairs[row].count >= state.min_pair_count:
-            _push(heap, pairs, state, row)
+            push(heap, pairs, state, row)
     return np.int32(-1)
 
 
@@ -255,7 +196,7 @@ def fill_heap(pairs, heap, states):
     state.heap_size = 0
     for row in range(state.num_pairs):
         if pairs[row].count >= state.min_pair_count:
-            _push(heap, pairs, state, row)
+            push(heap, pairs, state, row)
 
 
 @njit()
@@ -339,5 +280,5 @@ def merge_pairs(text, counts, slots, pairs, heap, pieces, scratch, states):
             _merge_at(text, counts, slots, pairs, touched, state, at, piece)
         for i in range(state.num_touched):
             if pairs[touched[i]].count >= state.min_pair_count:
-                _push(heap, pairs, state, touched[i])
+                push(heap, pairs, state, touched[i])
         state.num_merges += 1

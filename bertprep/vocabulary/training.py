@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertprep.kernels import counting, pairs
+from bertprep.kernels import counting, pair_heap, pairs
 from bertprep.kernels.machine import PADDING
 from bertprep.tokenization.plain import is_ideograph, is_punctuation
 from bertprep.vocabulary.words import Table, Words, make_table, table_words
@@ -187,8 +187,8 @@ class Trainer:
 
     def _make_room(self, num_rows: int) -> None:
         self._slots = np.zeros(4 * num_rows, np.int32)
-        self._pairs = np.empty(num_rows, pairs.PAIR)
-        self._heap = np.empty(2 * num_rows, pairs.HEAP_ENTRY)
+        self._pairs = np.empty(num_rows, pair_heap.PAIR)
+        self._heap = np.empty(2 * num_rows, pair_heap.HEAP_ENTRY)
 
     def _grow(self) -> None:
         """Double the room for pairs; the new heap has no entries that are out of date."""

@@ -152,6 +152,50 @@ def test_bytes_are_those_of_the_local_engine(
     assert sum(event["Task Type"] == "ShuffleMapTask" for event in run.ends()) >= 10
 
 
+def test_vocabularies_are_those_of_the_local_engine(
+    cluster: Cluster, corpus: Path, tmp_path: Path
+) -> None:
+    inputs = [corpus / name for name in map(str, arguments("")[:4])]
+    vocab = [sys.executable, "-m", "bertprep", "vocab", *map(str, inputs), "--size", "3000"]
+    made = {}
+    for engine in ("local", "spark"):
+        flags = cluster.flags(tmp_path / "events") if engine == "spark" else ["--workers", "1"]
+        output = tmp_path / f"{engine}.txt"
+        done = subprocess.run(
+            [*vocab, "--output", str(output), *flags],
+            cwd=corpus,
+            env=cluster.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        made[engine] = output.read_bytes(), done.stdout
+    assert made["spark"] == made["local"]
+    assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".txt"}
+
+
+def test_a_vocabulary_resumes_on_the_cluster(
+    cluster: Cluster, corpus: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "vocab.txt"
+    vocab = ["vocab", str(corpus / "english-a.txt"), "--output", str(output), "--size", "900"]
+    moment = ["replaced", r"/counts\.json$", "1", "kill-parent", "-"]
+    crash = [sys.executable, str(SUPPORT / "crash_driver.py"), *moment, *vocab]
+    assert subprocess.run(crash, env=cluster.environment).returncode == -signal.SIGKILL
+    assert not output.exists()
+    # The sizes of the driver, which are in the plan.
+    resume = [sys.executable, str(SUPPORT / "crash_driver.py"), "none", "", "1", "wait", "-"]
+    done = subprocess.run(
+        [*resume, *vocab, *cluster.flags(tmp_path / "events")],
+        env=cluster.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resuming an interrupted run" in done.stderr
+    assert len(output.read_text().splitlines()) == 900
+
+
 def test_urls_are_read_by_the_executors(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:
     local = [name for name in map(str, arguments("local")) if (corpus / name).is_file()]
     inputs = {name: (corpus / name).read_bytes() for name in local if name != "vocab.txt"}
