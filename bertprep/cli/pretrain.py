@@ -117,8 +117,8 @@ def pretrain(**values: Any) -> None:
     updates = split_options(values, UpdateOptions)
     options = PretrainOptions(**values, updates=updates)
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
-    from bertprep.training.command import pretrain as run  # NumPy's import is too slow for --help
+    from bertprep.training.pretrain import pretrain as run  # NumPy's import is too slow for --help
 
-    trained = run(options)
-    if trained.is_chief and not options.quiet:
-        click.echo(trained.text())
+    result = run(options)
+    if result.is_chief and not options.quiet:
+        click.echo(result.text())

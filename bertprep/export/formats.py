@@ -10,9 +10,9 @@ from pathlib import Path
 from bertprep import __version__
 from bertprep.export.folder import require_place, write_folder
 from bertprep.model.hugging_face import write_hugging_face
+from bertprep.model.initialization import restore_model
 from bertprep.model.keras_files import EXTRA_ASSETS, write_keras, write_saved_model
-from bertprep.model.saved_run import Run, load_run, model_of
-from bertprep.model.weights import to_names
+from bertprep.model.saved_run import SavedRun, load_run
 from bertprep.options import ExportOptions, TokenizerOptions
 from bertprep.terminal import in_bytes
 from bertprep.tokenization.hugging_face import write_tokenizer
@@ -57,12 +57,11 @@ def export(options: ExportOptions) -> Exported:
             f"the model has {run.config.max_position_embeddings} positions, and its data was "
             f"{max_length} long: behind {max_length} tokens it has learned nothing"
         )
-    model = model_of(run)
+    model = restore_model(run)
 
     def write(folder: Path) -> None:
         if options.format == "huggingface":
-            arrays = to_names(model)
-            write_hugging_face(folder, run.config, arrays, run.vocabulary)
+            write_hugging_face(folder, model, run.vocabulary)
             beside = folder
         elif options.format == "savedmodel":
             write_saved_model(folder, model)
@@ -78,7 +77,7 @@ def export(options: ExportOptions) -> Exported:
     return Exported(run.step, files, tuple(notes))
 
 
-def _tokenizer_of(run: Run) -> tuple[TokenizerOptions, list[str]]:
+def _tokenizer_of(run: SavedRun) -> tuple[TokenizerOptions, list[str]]:
     """The run's own options; guessed, with a note, where its records do not say."""
     if run.tokenizer is not None:
         return run.tokenizer, []

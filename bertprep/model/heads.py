@@ -24,6 +24,7 @@ class Head:
         labels: feature with the correct classes.
         weights: feature with the weight of each prediction; None predicts once per sequence, from
             the pooled output.
+        predictions: name of the number of predictions in metrics.jsonl.
         num_classes: number of classes; None is the size of the vocabulary.
         denominator_offset: added to the number of predictions in the denominator of the loss.
     """
@@ -35,6 +36,7 @@ class Head:
     title: str
     labels: str
     weights: str | None = None
+    predictions: str = SEQUENCES
     num_classes: int | None = None
     denominator_offset: float = 0.0
 
@@ -75,6 +77,7 @@ HEADS: Mapping[str, Head] = {
             title="masked tokens",
             labels="masked_lm_ids",
             weights="masked_lm_weights",
+            predictions="masks",
             denominator_offset=1e-5,  # a batch without masked tokens has a denominator
         ),
         Head(

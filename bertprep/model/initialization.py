@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from bertprep.errors import UsageError
 from bertprep.model.config import BertConfig, make_model
@@ -155,7 +156,7 @@ def initialize(
         UsageError: the weights are of another vocabulary, or have other shapes than their config.
     """
     notes = _compare_vocabularies(weights, vocabulary)
-    drawn = np.array(variables_by_path(model)[_POSITIONS])
+    drawn = ops.convert_to_numpy(variables_by_path(model)[_POSITIONS])
     arrays, rows = dict(weights.arrays), weights.config.max_position_embeddings
     if arrays[_POSITIONS].shape == (rows, drawn.shape[1]) and rows < len(drawn):
         arrays[_POSITIONS] = np.concatenate([arrays[_POSITIONS], drawn[rows:]])

@@ -1,22 +1,14 @@
 """Position kinds: how a model knows the order of its tokens. One class and one entry each.
 
-The module loads no Keras, so that a config is checked against POSITIONS before TensorFlow is.
+A class adds its variables to the embedding layer, and returns what is added to word embeddings.
+The module loads no Keras, so that a config is checked against POSITIONS before TensorFlow is
+loaded.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 Tensor = Any
-
-
-class Positions(Protocol):
-    """What the embeddings ask of a position kind."""
-
-    def build(self, layer: Any, initializer: Callable[[], Any]) -> None:
-        """Add the variables, if there are any, to the embedding layer."""
-
-    def embeddings(self, seq_length: int) -> Tensor:
-        """Return float[seq_length, hidden_size], which is added to the word embeddings."""
 
 
 class AbsolutePositions:
@@ -33,15 +25,15 @@ class AbsolutePositions:
         self._shape = (max_position_embeddings, hidden_size)
 
     def build(self, layer: Any, initializer: Callable[[], Any]) -> None:
-        """Add the table of embeddings."""
+        """Add the table of position embeddings to the embedding layer."""
         self.table = layer.add_weight(
             shape=self._shape, initializer=initializer(), name="position_embeddings"
         )
 
     def embeddings(self, seq_length: int) -> Tensor:
-        """Return the first rows of the table."""
+        """Return float[seq_length, hidden_size], which is added to the word embeddings."""
         return self.table[:seq_length]
 
 
 #: By the value of `position_embedding_type` in a config.
-POSITIONS: Mapping[str, Callable[[int, int], Positions]] = {"absolute": AbsolutePositions}
+POSITIONS = {"absolute": AbsolutePositions}

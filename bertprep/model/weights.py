@@ -125,10 +125,12 @@ def weights_by_name(model: Any, naming: str = "hugging_face") -> dict[str, np.nd
         model: a built model.
         naming: "hugging_face" or "release".
     """
+    from keras import ops
+
     variables, arrays = variables_by_path(model), {}
     for weight in weight_names(model.config):
         if weight.path in variables:
-            array = np.array(variables[weight.path])
+            array = ops.convert_to_numpy(variables[weight.path])
             transposed = weight.is_transposed(naming)
             arrays[getattr(weight, naming)] = np.ascontiguousarray(array.T) if transposed else array
     return arrays

@@ -21,7 +21,7 @@ from typing import Any
 
 from bertprep.errors import MachineError, UsageError, remedy
 from bertprep.model.checkpoints import Checkpoints
-from bertprep.model.run_layout import (
+from bertprep.model.saved_run import (
     CHECKPOINTS_NAME,
     CONFIG_NAME,
     CURVES_NAME,
