@@ -115,7 +115,7 @@ def load_run(folder: Path, checkpoint: str = "last") -> SavedRun:
         tokenizer = TokenizerOptions(**options) if options else None
         trained_positions = int(description["trained_positions"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f"{folder / RUN_NAME}: not a file that bertprep wrote") from None
+        raise UsageError(f"{folder / RUN_NAME}: bertprep did not write this file") from None
     checkpoints = Checkpoints(folder / CHECKPOINTS_NAME)
     step = _find_step(checkpoints, checkpoint)
     config = load_config(folder / CONFIG_NAME)

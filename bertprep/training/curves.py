@@ -54,7 +54,12 @@ def _draw_panel(axes: Axes, name: str, by_split: dict[str, list[Row]]) -> None:
             axes.plot([row["step"] for row in rows], [row[name] for row in rows], **style)
 
     draw("train", color=_TRAIN_COLOUR, linewidth=1.0, label="training")
-    style: dict[str, Any] = {"color": _EVAL_COLOUR, "marker": "o", "markersize": 4, "linewidth": 1.5}
+    style: dict[str, Any] = {
+        "color": _EVAL_COLOUR,
+        "marker": "o",
+        "markersize": 4,
+        "linewidth": 1.5,
+    }
     draw("eval", **style, label="held-out")
     for row in by_split["baseline"][:1]:
         style = {"color": _BASELINE_COLOUR, "linestyle": ":", "linewidth": 1.2}

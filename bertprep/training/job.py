@@ -186,8 +186,8 @@ def _split(data_set: DataSet) -> tuple[DataSet, DataSet | None]:
     train = [shard for shard in data_set.shards if shard not in held_out]
     if not train:
         raise UsageError(
-            f"{data_set.name}: all of these records are held-out records, in {_EVAL_NAME}/: name "
-            "the folder above"
+            f"{data_set.name}: all of these are held-out records, in {_EVAL_NAME}/: name the "
+            "folder above"
         )
     if all(shard.summary and not shard.summary.records for shard in held_out):
         held_out = []

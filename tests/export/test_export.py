@@ -23,9 +23,8 @@ from bertprep.export import Exported, export
 from bertprep.export.folder import MARK_NAME
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.config import BertConfig
-from bertprep.model.initialization import initialize
-from bertprep.model.pretrained import read_source
+from bertprep.model.config import load_config
+from bertprep.model.initialization import initialize, read_pretrained
 from bertprep.options import ExportOptions, TokenizerOptions
 from bertprep.vocab import Vocabulary
 
@@ -106,7 +105,7 @@ def test_weights_have_the_names_and_shapes_of_transformers(
 def test_weights_come_back_to_the_bit(
     hugging_face: Path, model: PretrainingModel, sample_vocabulary: Vocabulary
 ) -> None:
-    source = read_source(hugging_face)
+    source = read_pretrained(hugging_face)
     assert (source.missing, source.unused) == ((), ())
     again = random_model(source.config, seed=9)
     assert initialize(again, source, sample_vocabulary, max_seq_length=32) == []
@@ -123,7 +122,7 @@ def test_the_config_says_what_transformers_needs(
     assert config["layer_norm_eps"] == 1e-12
     assert config["pad_token_id"] == 0
     assert config["tie_word_embeddings"] is True
-    assert BertConfig.load(hugging_face / "config.json") == model.config
+    assert load_config(hugging_face / "config.json") == model.config
 
 
 def test_the_tokenizer_is_that_of_the_data(
@@ -397,7 +396,7 @@ def test_a_mark_that_leads_out_of_the_folder_is_not_ours(run: Path, tmp_path: Pa
 
 
 def test_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"has no run in it. Name the folder that `bertprep"):
+    with pytest.raises(UsageError, match=r"not the folder of a run. Name the output folder of"):
         export(ExportOptions(tmp_path, tmp_path / "model"))
     with pytest.raises(UsageError, match=r"none: no such folder"):
         export(ExportOptions(tmp_path / "none", tmp_path / "model"))
@@ -405,7 +404,7 @@ def test_no_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("checkpoint", ["7", "901"])
 def test_no_such_checkpoint(checkpoint: str, run: Path, tmp_path: Path) -> None:
-    message = rf"no checkpoint '{checkpoint}', only those of the steps 800, 900"
+    message = rf"no checkpoint '{checkpoint}'; there are those of the steps 800, 900"
     with pytest.raises(UsageError, match=message):
         export(ExportOptions(run, tmp_path / "model", checkpoint=checkpoint))
     assert not (tmp_path / "model").exists()
@@ -415,7 +414,7 @@ def test_no_checkpoint_yet(sample_vocabulary: Vocabulary, tmp_path: Path) -> Non
     run = make_run(tmp_path / "run", random_model(tiny_config(9)), sample_vocabulary)
     for path in (run / "checkpoints").iterdir():
         path.unlink()
-    with pytest.raises(UsageError, match=r"checkpoints: the run has saved no checkpoint yet"):
+    with pytest.raises(UsageError, match=r"checkpoints: the run has not saved a checkpoint yet"):
         export(ExportOptions(run, tmp_path / "model"))
 
 
@@ -423,7 +422,7 @@ def test_a_damaged_checkpoint(sample_vocabulary: Vocabulary, tmp_path: Path) -> 
     run = make_run(tmp_path / "run", random_model(tiny_config(9)), sample_vocabulary)
     path = run / "checkpoints" / "step-00000900.npz"
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(BertprepError, match=r"step-00000900.npz: is damaged"):
+    with pytest.raises(BertprepError, match=r"step-00000900.npz: damaged"):
         export(ExportOptions(run, tmp_path / "model"))
 
 
@@ -431,7 +430,7 @@ def test_a_config_of_another_model(sample_vocabulary: Vocabulary, tmp_path: Path
     run = make_run(tmp_path / "run", random_model(tiny_config(9)), sample_vocabulary)
     config = tiny_config(9, max_position_embeddings=25).to_json()
     (run / "bert_config.json").write_text(json.dumps(config))
-    with pytest.raises(UsageError, match=r"position_embeddings is not there, or has another"):
+    with pytest.raises(UsageError, match=r"position_embeddings must have the shape"):
         export(ExportOptions(run, tmp_path / "model"))
 
 

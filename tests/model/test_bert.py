@@ -15,6 +15,7 @@ from bertprep.model.bert import PretrainingModel
 from bertprep.model.config import PUBLISHED_SIZES, BertConfig, load_config, make_model
 from bertprep.model.layers import DropoutSeeds, dropout, gelu
 
+
 @pytest.fixture(scope="module")
 def goldens() -> dict[str, np.ndarray]:
     return dict(np.load(GOLDENS))
