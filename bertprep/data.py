@@ -115,7 +115,7 @@ class InputFile:
         modified: nanoseconds since the epoch; 0 for stdin and remote files.
         compression: "none", "gzip", "bzip2", "xz" or "zstd", by the first bytes, not by the name.
         spool: where stdin was copied to; None for other files.
-        format: "text", "paragraphs", "jsonl", "parquet", "wikiextractor", "wikiextractor-json".
+        format: the name of its format, a key of `corpus.formats.FORMATS`.
         text_bytes: about the bytes of its text, where the file tells; None is to be guessed.
         remote: where it is, if not on a disk; `path` is its URL without secrets.
     """

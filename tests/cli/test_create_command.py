@@ -12,12 +12,10 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 from foreseen import LINE, without_line
@@ -29,12 +27,7 @@ from bertprep.create import pipeline as create_module
 from bertprep.create import tokenizing
 from bertprep.errors import MachineError
 from bertprep.options import (
-    CorpusOptions,
-    CreateOptions,
-    EngineOptions,
     InstanceOptions,
-    RecordOptions,
-    TokenizerOptions,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -98,8 +91,11 @@ def assert_error(
     [
         (["nope.txt"], r"nope\.txt: no such file or folder\. Check the spelling of the input"),
         (["a.txt", "no*.txt"], r"no\*\.txt: no file matches this glob\. Check the spelling .*"),
-        (["empty"], r"empty: no text files in this folder\. .* name others with a glob, as in .*"),
-        (["vocab.txt"], r"vocab\.txt: this is the vocabulary \(--vocab\)\. Take it out of .*"),
+        (
+            ["empty"],
+            r"empty: no text files in this folder\. .* Name other files with a glob, as in .*",
+        ),
+        (["vocab.txt"], r"vocab\.txt: this is the vocabulary \(--vocab\)\. Remove it from .*"),
     ],
 )
 def test_names_without_text_are_usage_errors(inputs: list[str], message: str) -> None:
@@ -116,16 +112,16 @@ def test_names_without_text_are_usage_errors(inputs: list[str], message: str) ->
         ("\u200b\n".encode(), r"bad\.txt: no documents, .* or without a token: name other files"),
         (
             b"a\n\nb\nc\xff\n",
-            r"bad\.txt:4: not UTF-8 \(byte 0xff\)\. Mend the line, convert the file "
+            r"bad\.txt:4: not UTF-8 \(byte 0xff\)\. Fix the line, convert the file "
             r"\(iconv .*\), or pass --encoding-errors replace or skip",
         ),
-        (b"a\nb\0\n", r"bad\.txt:2: NUL byte\. Mend the line, .* or pass --encoding-errors .*"),
+        (b"a\nb\0\n", r"bad\.txt:2: NUL byte\. Fix the line, .* or pass --encoding-errors .*"),
         (b"a\nb b b\n" + b"c " * 26, r"bad\.txt:3: line is 52 characters, the limit is 50\. .*"),
         ("aé\n".encode("utf-16"), r"bad\.txt: this text is UTF-16, .* iconv -f UTF-16 .*"),
         (
             b"a\n\n" + b"b\n" * 60,
             r"bad\.txt:3: the document that starts here is over 100 bytes, the limit\. Are the "
-            r"empty lines between documents missing\? Put them in, or pass --max-document-bytes",
+            r"empty lines between documents missing\? Add them, or pass --max-document-bytes",
         ),
     ],
     ids=["empty", "blank", "no token", "encoding", "NUL", "long line", "UTF-16", "document"],
@@ -156,7 +152,7 @@ def test_the_line_is_right_in_later_splits_and_blocks(
 @pytest.mark.parametrize("packed", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
 def test_a_truncated_file_is_named(packed: Callable[[bytes], bytes]) -> None:
     Path("bad").write_bytes(packed(Path("long.txt").read_bytes())[:9_000])
-    message = r"bad: the \w+ stream ends in the middle \(truncated download\?\)\. Fetch or .*"
+    message = r"bad: the \w+ stream ends in the middle \(truncated download\?\)\. Download or .*"
     assert_error(["bad"], 1, message)
 
 
@@ -212,15 +208,15 @@ def test_bad_lines_can_be_replaced_or_left_out() -> None:
     ("vocabulary", "message"),
     [
         (None, r"v: no such file\. Pass the vocab\.txt of the model\."),
-        (b"", r"v: is empty\. .*"),
-        ("\n".join(SPECIAL[:-1]).encode(), r"v: has 4 lines, none of which is \[MASK\]\. .*"),
-        ("\n".join(["a", *SPECIAL]).encode(), r"v:2: \[PAD\] stands here, and must be in line 1.*"),
-        ("\n".join([*SPECIAL, "a", "a"]).encode(), r"v:7: 'a' stands in line 6 already\. .*"),
-        ("\n".join([*SPECIAL, "", "a"]).encode(), r"v:6: the line is empty\. .*"),
-        (json.dumps({"model": {"vocab": {}}}).encode(), r"v: is JSON, not a vocab\.txt\. .*"),
-        (b"<unk>\t0\n\xe2\x96\x81the\t-3.2\n", r"v:1: is a SentencePiece vocabulary .*"),
-        (b"\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02", r"v: is a SentencePiece model, not .*"),
-        ("\n".join([*SPECIAL, "é"]).encode("latin-1"), r"v:6: is not UTF-8 \(byte 0xe9.*"),
+        (b"", r"v: this file is empty\. .*"),
+        ("\n".join(SPECIAL[:-1]).encode(), r"v: none of the 4 lines is \[MASK\]\. .*"),
+        ("\n".join(["a", *SPECIAL]).encode(), r"v:2: \[PAD\] is here, and must be in line 1.*"),
+        ("\n".join([*SPECIAL, "a", "a"]).encode(), r"v:7: 'a' is already in line 6\. .*"),
+        ("\n".join([*SPECIAL, "", "a"]).encode(), r"v:6: this line is empty\. .*"),
+        (json.dumps({"model": {"vocab": {}}}).encode(), r"v: this is JSON, not a vocab\.txt\. .*"),
+        (b"<unk>\t0\n\xe2\x96\x81the\t-3.2\n", r"v:1: this is a SentencePiece vocabulary .*"),
+        (b"\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02", r"v: this is a SentencePiece model, not .*"),
+        ("\n".join([*SPECIAL, "é"]).encode("latin-1"), r"v:6: not UTF-8 \(byte 0xe9.*"),
     ],
     ids=["none", "empty", "no mask", "pad", "twice", "gap", "json", "scores", "model", "latin"],
 )
@@ -403,10 +399,10 @@ def test_a_vocabulary_in_the_output_folder_stays() -> None:
 def test_inputs_in_the_output_folder_are_refused() -> None:
     Path("out").mkdir()
     Path("out", "a.txt").write_bytes(TEXT)
-    message = r"{}: this input lies in the output folder\. Choose another folder for --output"
+    message = r"{}: this input is in the output folder\. Choose another folder for --output"
     assert_error(["out"], 2, message.format("out"))
     assert_error(["out/a.txt"], 2, message.format(r"out/a\.txt"))
-    assert_error(["a.txt"], 2, r"a\.txt: this input lies in the output folder\. .*", output=".")
+    assert_error(["a.txt"], 2, r"a\.txt: this input is in the output folder\. .*", output=".")
     result = create("out", output="out/records")
     assert result.exit_code == 0, result.output
     assert create("out", output="out/records").stdout.startswith("out/records is complete already")
@@ -446,7 +442,10 @@ def mount(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 def test_a_read_only_folder_is_named(mount: Callable[[str], None]) -> None:
     mount("size=1m")
     mount("remount,ro")
-    message = r"disk/out: cannot be written to \(Read-only file system\. Name a place that can .*\)"
+    message = (
+        r"disk/out: cannot be written to \(Read-only file system\. "
+        r"Choose a path on a file system that is not read-only\)"
+    )
     assert_error(["a.txt"], 1, message, output="disk/out")
 
 
@@ -475,8 +474,7 @@ def test_a_full_disk_is_an_error_that_the_same_command_gets_over(
     assert line.startswith("Error: split" if kilobytes == 40 else "Error: partition ")
     assert ": disk/out/" in line
     assert line.endswith(
-        "No space left on device. Free some space, then give the same command again: "
-        "it goes on from here"
+        "No space left on device. Free some space, then repeat the command to resume"
     )
     left = tree("disk/out")
     mount("remount,size=64m")
@@ -664,53 +662,6 @@ def test_max_predictions_follow_length_and_probability() -> None:
     assert InstanceOptions().predictions == 20
 
 
-PARTS = {
-    "tokenizer": TokenizerOptions,
-    "instances": InstanceOptions,
-    "corpus": CorpusOptions,
-    "records": RecordOptions,
-    "execution": EngineOptions,
-}
-
-
-def all_defaults() -> dict[str, Any]:
-    """Every option of `create`, in the dataclasses, and its default."""
-    own = [field for field in fields(CreateOptions) if field.name not in PARTS]
-    for kind in PARTS.values():
-        assert is_dataclass(kind)
-        own += fields(kind)
-    return {field.name: field.default for field in own}
-
-
-def test_every_option_has_a_flag_with_its_default_and_help() -> None:
-    command = main.commands["create"]
-    flags = {parameter.name: parameter for parameter in command.params}
-    defaults = all_defaults()
-    # Which languages there are is the business of what splits sentences.
-    assert set(flags) | {"split_sentences"} == set(defaults) | {"split_sentences"}
-    defaults = {name: default for name, default in defaults.items() if name in flags}
-    context = click.Context(command, info_name="create")
-    for name, default in defaults.items():
-        flag = flags[name]
-        if default is MISSING:
-            assert flag.required
-            continue
-        assert isinstance(flag, click.Option)
-        assert flag.get_default(context) == default
-        assert flag.help
-        shown = flag.get_help_record(context)
-        assert shown
-        if default not in (None, False, ()):
-            word = flag.opts[0].removeprefix("--") if default is True else str(default)
-            assert f"[default: {word}]" in shown[1]
-
-
-def test_help_tells_what_the_derived_defaults_are() -> None:
-    words = " ".join(CliRunner().invoke(main, ["create", "--help"]).stdout.split())
-    for derived in ("length x probability, rounded up: 20", "one a partition", "all cores"):
-        assert f"[default: ({derived})]" in words
-
-
 def test_errors_of_the_system_name_the_file_and_the_way_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -719,8 +670,8 @@ def test_errors_of_the_system_name_the_file_and_the_way_out(
 
     monkeypatch.setattr("bertprep.storage.output_folder.write_whole", refuse)
     message = (
-        r"out/plan\.json: Permission denied\. Name a place that you may write to, or have the "
-        r"permission changed"
+        r"out/plan\.json: Permission denied\. Choose a path that you can write to, or change its "
+        r"permissions"
     )
     assert_error(["a.txt"], 1, message)
 
