@@ -58,20 +58,6 @@ def find_files(url: str) -> tuple[Literal["file", "folder", "glob"], list[str]]:
     return ("folder" if kind == "directory" else "glob"), names
 
 
-def list_sizes(url: str, tries: int | None = None) -> dict[str, int]:
-    """The files right in a folder: name -> bytes. Nothing where there is no such folder."""
-    system, path = look_anew(url)
-
-    def list_here() -> list[dict[str, Any]]:
-        return [info for info in system.ls(path, detail=True) if info["type"] == "file"]
-
-    try:
-        found = attempt(url, "cannot be listed", list_here, tries)
-    except FileNotFoundError:
-        return {}
-    return {info["name"].rpartition("/")[2]: int(info["size"]) for info in found}
-
-
 def _kind(url: str) -> str | None:
     system, path = look_anew(url)
     try:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertprep.model.checkpoints import Checkpoints
-from bertprep.model.run_layout import CHECKPOINTS_NAME, CURVES_NAME, METRICS_NAME
+from bertprep.model.run_layout import CHECKPOINTS_NAME, CURVES_NAME, METRICS_NAME, RUN_LAYOUT
 from bertprep.options import PretrainOptions
+from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import message
 from bertprep.training.job import Job, make_job
 from bertprep.training.metrics import Row, read_rows
-from bertprep.training.run_folder import RunFolder
 from bertprep.training.startup import load_tensorflow
 
 
@@ -79,7 +79,7 @@ def pretrain(options: PretrainOptions) -> Trained:
     """
     begin = time.monotonic()
     job = make_job(options)
-    folder = RunFolder(options.output)
+    folder = PlannedFolder(options.output, RUN_LAYOUT)
     with folder if job.is_chief else nullcontext():
         start = _begin(job, folder)
         is_old = start == job.training.steps and _is_measured(job)
@@ -105,11 +105,11 @@ def _is_measured(job: Job) -> bool:
     return job.held_out is None or job.training.steps in ends
 
 
-def _begin(job: Job, folder: RunFolder) -> int:
+def _begin(job: Job, folder: PlannedFolder) -> int:
     """The step to go on from; 0 where nothing has been saved."""
     options = job.options
     # The other workers only read: of what the first one has found to be this run.
-    begun = not job.is_chief or folder.begin(job.plan, job.vocabulary, overwrite=options.overwrite)
+    begun = not job.is_chief or (folder.foresee(job.plan, overwrite=options.overwrite) == "resumed")
     start = Checkpoints(folder.path / CHECKPOINTS_NAME).latest() if begun else None
     start = start or 0
     if 0 < start < job.training.steps and not job.is_quiet:

@@ -18,13 +18,13 @@ from bertprep.model.initialization import config_for, initialize, trained_positi
 from bertprep.model.pretrained import read_source
 from bertprep.model.run_layout import CHECKPOINTS_NAME, CONFIG_NAME, METRICS_NAME, TENSORBOARD_NAME
 from bertprep.model.saved_run import describe_run
+from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import StepProgress, message, step_progress
 from bertprep.training.baselines import measure_baselines
 from bertprep.training.input_pipeline import Batch, evaluation_batches, training_batches
 from bertprep.training.job import Job
 from bertprep.training.loop import Trainer
 from bertprep.training.metrics import Meter, MetricsFile, means
-from bertprep.training.run_folder import RunFolder
 from bertprep.training.stop_signals import StopSignals
 from bertprep.training.summaries import Summaries
 
@@ -42,7 +42,7 @@ class Run:
         start: the step that there is a checkpoint of; 0 begins.
     """
 
-    def __init__(self, job: Job, folder: RunFolder, start: int) -> None:
+    def __init__(self, job: Job, folder: PlannedFolder, start: int) -> None:
         self._job, self._folder, self._step = job, folder, start
         self._options, self._steps = job.options, job.training.steps
         self._checkpoints = Checkpoints(self._options.output / CHECKPOINTS_NAME, self._options.keep)

@@ -444,7 +444,7 @@ def test_a_call_apart_brings_results_and_errors_back() -> None:
         apart(explode)
     with pytest.raises(ZeroDivisionError):
         apart(divmod, 1, 0)
-    with pytest.raises(MachineError, match=r"ended by itself \(3\)"):
+    with pytest.raises(MachineError, match=r"died \(exit code 3\)"):
         apart(os._exit, 3)
 
 

@@ -19,8 +19,7 @@ from trainer_runs import make_run, outputs, random_features, random_model, tiny_
 
 from bertprep.cli import main
 from bertprep.errors import BertprepError, UsageError
-from bertprep.export import Exported, export
-from bertprep.export.folder import MARK_NAME
+from bertprep.export import MARK_NAME, Exported, export
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
 from bertprep.model.config import BertConfig
@@ -68,8 +67,8 @@ def hugging_face(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     exported = export(ExportOptions(run, output))
     assert exported.step == 900
     assert exported.notes == (
-        "the model has 32 positions, and its data was 24 long: behind 24 tokens it has learned "
-        "nothing",
+        "the model has 32 positions, but was trained on sequences of 24 tokens: it has not "
+        "learned positions beyond that",
     )
     sizes = {name: (output / name).stat().st_size for name in exported.files}
     assert exported.files == sizes
@@ -459,7 +458,7 @@ def test_the_command_line_tells_what_was_written(run: Path, tmp_path: Path) -> N
     output = tmp_path / "model"
     done = CliRunner().invoke(main, ["export", str(run), "--output", str(output)])
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith(f"{output}: the weights of step 900\n  config.json ")
+    assert done.stdout.startswith(f"{output}: weights of step 900\n  config.json ")
     assert done.stderr.startswith("Note: the model has 32 positions")
     done = CliRunner().invoke(main, ["export", str(run), "-o", str(run)])
     assert (done.exit_code, done.stdout) == (2, "")

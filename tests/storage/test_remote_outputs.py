@@ -191,8 +191,8 @@ def test_overwrite_removes_what_the_plan_lists_and_nothing_else(sample_corpus: P
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("tf_examples.tfrecord-00000-of-00001", b"", "records here without a plan.json"),
-        ("vocab.txt", b"[PAD]\n", "another vocabulary stands where"),
+        ("tf_examples.tfrecord-00000-of-00001", b"", "is here without a plan.json"),
+        ("vocab.txt", b"[PAD]\n", "is a different vocabulary, where"),
         ("plan.json", b"{}", "bertprep did not write this file"),
     ],
 )
@@ -329,7 +329,7 @@ def test_the_work_folder_is_the_one_that_was_named_and_locked(
     monkeypatch.setattr(Shelf, "fault", staticmethod(fault))
     result = create(sample_corpus, RUN, "--work-folder", str(tmp_path / "work"))
     assert result.exit_code == 0, result.output
-    assert f"{tmp_path / 'work'}: another bertprep is at work" in seen.read_text()
+    assert f"{tmp_path / 'work'}: another bertprep process is using this folder" in seen.read_text()
     assert not (tmp_path / "work").exists()
     assert left_here(tmp_path) == []
 
@@ -340,16 +340,16 @@ def test_a_temporary_folder_of_somebody_else_is_not_used(
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     result = create(sample_corpus, RUN)
     assert result.exit_code == 2
-    assert "belongs to somebody else. Pass a --work-folder" in result.stderr
+    assert "belongs to another user; pass --work-folder" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--output", "https://host/run"], "https://host/run: records cannot be kept there"),
-        (["--output", "memory://run"], "memory://run: records cannot be kept there"),
+        (["--output", "https://host/run"], "https://host/run: this kind of URL cannot be written to"),
+        (["--output", "memory://run"], "memory://run: this kind of URL cannot be written to"),
         (["--output", "here", "--work-folder", "w"], "work_folder is for an output on an object"),
-        (["--output", "shelf:///"], "shelf:///: name a folder there"),
+        (["--output", "shelf:///"], "shelf:///: names no folder"),
     ],
 )
 def test_an_output_that_cannot_be_is_a_usage_error(
