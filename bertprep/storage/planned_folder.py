@@ -125,16 +125,19 @@ class PlannedFolder:
         Raises:
             UsageError: the folder holds files of another plan, or of somebody else.
         """
-        if self.foresee(plan, overwrite=overwrite) == "complete":
-            self._is_complete = True
-            return "complete"
-        self.make_room()
-        for state in self._states:
-            if state.name != "resumed" or self._layout.plan_name not in state.found.documents:
+        self._is_complete = self.foresee(plan, overwrite=overwrite) == "complete"
+        if not self._is_complete:
+            self.make_room()
+        for state in self._states[:1] if self._is_complete else self._states:
+            has_plan = self._layout.plan_name in state.found.documents
+            if state.name in ("new", "other") or not has_plan:
                 state.files.write({self._layout.plan_name: encode(plan)})
             if state.name == "resumed" and state.manifest:
                 state.files.remove(self._layout.manifest_names)
         self._has_begun = True
+        if self._is_complete:
+            return "complete"
+        # Another machine may have begun what is at the URL; then nothing is here to resume from.
         return "resumed" if self._states[-1].name == "resumed" else "new"
 
     def make_room(self) -> None:

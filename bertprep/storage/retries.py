@@ -4,6 +4,7 @@ What would fail again all the same (not there, not allowed, not such a thing) is
 """
 
 import os
+import re
 import time
 from collections.abc import Callable
 from itertools import chain
@@ -19,6 +20,7 @@ WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 #: Tries where nothing has been begun yet, and the address itself may be wrong.
 FIRST_TRIES = 3
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>()]+")
 _HOPELESS = (
     *(FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError),
     *(NotImplementedError, ImportError, ValueError, TypeError, AttributeError, LookupError),
@@ -52,24 +54,25 @@ def attempt(url: str, doing: str, action: Callable[[], R], tries: int | None = N
             if _is_hopeless(cause) or wait is None:
                 times = f", tried {count} times" if count > 1 else ""
                 raise MachineError(
-                    f"{shown_url(url)}: {doing} ({in_words(cause, url)}{times})"
+                    f"{shown_url(url)}: {doing} ({describe(cause)}{times})"
                 ) from error
             # Workers that failed together do not come back together.
             time.sleep(wait * (1 + os.getpid() % 16 / 32))
     raise AssertionError
 
 
-def in_words(error: BaseException, url: str) -> str:
-    """What happened, in a few words, without what a signed URL must not show."""
+def describe(error: BaseException) -> str:
+    """Return what happened in a few words, without the credentials of URLs."""
     status = _status(error)
-    if status is not None:
-        reason = " ".join(str(getattr(error, "message", error)).split())
-        return f"{status} {reason[:300]}".replace(url, shown_url(url))
-    text = " ".join(str(error).split()).replace(url, shown_url(url))
     kind = type(error).__name__
-    if isinstance(error, OSError) and error.strerror and not error.errno:
+    if status is not None:
+        kind, text = str(status), str(getattr(error, "message", error))
+    elif isinstance(error, OSError) and error.strerror and not error.errno:
         text = error.strerror
-    return f"{kind}: {text[:300]}" if text else kind
+    else:
+        text = str(error)
+    text = _URL.sub(lambda match: shown_url(match[0]), " ".join(text.split()))[:300]
+    return f"{kind}: {text}" if text and status is None else f"{kind} {text}".rstrip()
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -34,7 +34,7 @@ from bertprep.create import pipeline as create_module
 from bertprep.create import tokenizing
 from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
-from bertprep.options import CorpusOptions, place, shown_url
+from bertprep.options import CorpusOptions, place
 from bertprep.storage import reading, retries
 from bertprep.storage import run_in_subprocess as apart
 
@@ -190,21 +190,6 @@ def test_a_file_of_unknown_size_is_to_be_piped() -> None:
 def test_a_web_file_that_is_not_there_is_a_mistake() -> None:
     with WebServer({}) as server, pytest.raises(UsageError, match="there is no such file"):
         find(server.url("a.txt"))
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://host/a.txt?page=3", "https://host/a.txt?page=3"),
-        ("https://host/a.txt?X-Amz-Date=1&X-Amz-Signature=0a", "https://host/a.txt"),
-        ("https://host/a.txt?sig=abc", "https://host/a.txt"),
-        ("https://me:secret@host/a.txt", "https://me@host/a.txt"),
-        ("sftp://me@host/a@b:c@d.txt", "sftp://me@host/a@b:c@d.txt"),
-        ("s3://bucket/a@b:c.txt", "s3://bucket/a@b:c.txt"),
-    ],
-)
-def test_secrets_of_a_url_are_not_shown(url: str, shown: str) -> None:
-    assert shown_url(url) == shown
 
 
 # Their bytes

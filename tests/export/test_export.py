@@ -191,17 +191,17 @@ def test_tokens_that_are_never_split_are_handed_on(
     assert "added_tokens_decoder" not in other
 
 
-def test_records_that_do_not_say_have_their_tokenizer_guessed_and_told(
+def test_an_unknown_casing_is_guessed_from_the_vocabulary_with_a_note(
     sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     exported, config = tokenizer_config(tmp_path / "uncased", sample_vocabulary, None)
     assert config["do_lower_case"] is True
-    assert "by the vocabulary, lower-cased; see do_lower_case" in exported.notes[0]
+    assert "by the vocabulary it was: check do_lower_case" in exported.notes[0]
     capitals = b"".join(b"Word%d\n" % i for i in range(2000))
     cased = Vocabulary.parse(sample_vocabulary.data + capitals)
     exported, config = tokenizer_config(tmp_path / "cased", cased, None)
     assert config["do_lower_case"] is False
-    assert "by the vocabulary, as it is;" in exported.notes[0]
+    assert "by the vocabulary it was not:" in exported.notes[0]
 
 
 def test_ends_of_lines_are_made_plain(sample_vocabulary: Vocabulary, tmp_path: Path) -> None:
@@ -393,6 +393,26 @@ def test_a_mark_that_leads_out_of_the_folder_is_not_ours(run: Path, tmp_path: Pa
     with pytest.raises(UsageError, match="no export of bertprep"):
         export(ExportOptions(run, output))
     assert (tmp_path / "keep").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["variables", "assets.extra"])
+def test_a_linked_subfolder_is_not_written_through(name: str, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "variables.index").write_text("mine")
+    export(ExportOptions(run, tmp_path / "model", "keras"))
+    (tmp_path / "model" / name).symlink_to(tmp_path / "theirs")
+    with pytest.raises(UsageError, match=f"{name}: is a link or a file, not a folder"):
+        export(ExportOptions(run, tmp_path / "model", "savedmodel", overwrite=True))
+    assert files_below(tmp_path / "theirs") == ["variables.index"]
+
+
+def test_a_list_with_files_of_others_is_not_ours(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("mine")
+    (tmp_path / MARK_NAME).write_text(json.dumps({"files": ["config.json", "notes.md"]}))
+    with pytest.raises(UsageError, match="no export of bertprep"):
+        export(ExportOptions(run, tmp_path))
+    export(ExportOptions(run, tmp_path, overwrite=True))
+    assert (tmp_path / "notes.md").read_text() == "mine"
 
 
 def test_no_run(tmp_path: Path) -> None:

@@ -346,7 +346,10 @@ def test_a_temporary_folder_of_somebody_else_is_not_used(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--output", "https://host/run"], "https://host/run: this kind of URL cannot be written to"),
+        (
+            ["--output", "https://host/run"],
+            "https://host/run: this kind of URL cannot be written to",
+        ),
         (["--output", "memory://run"], "memory://run: this kind of URL cannot be written to"),
         (["--output", "here", "--work-folder", "w"], "work_folder is for an output on an object"),
         (["--output", "shelf:///"], "shelf:///: names no folder"),
