@@ -13,7 +13,6 @@ none; pebble forks from threads of its own, and its workers share one pipe under
 
 import errno
 import multiprocessing
-import os
 import pickle
 import signal
 import sys
