@@ -19,7 +19,7 @@ from bertprep.errors import BertprepError
 from bertprep.objectives.sentence_pairs import create_training_instances
 from bertprep.records.serializer import RecordSerializer
 from bertprep.records.shards import ShardWriter
-from bertprep.storage import is_uploaded, receipt_path, run_in_subprocess, upload
+from bertprep.storage import RemoteFiles, run_in_subprocess
 from bertprep.storage.files import write_whole
 from bertprep.vocab import Vocabulary
 
@@ -48,7 +48,7 @@ def _find(job: Job, partition: int) -> BuiltPartition | None:
     if not result_file.exists():
         return None
     if job.url:
-        are_made = is_uploaded(names, receipt_path(job.work, partition), job.url)
+        are_made = RemoteFiles(job.url).has_uploaded(names, job.work, partition)
     else:
         are_made = all((job.folder / name).exists() for name in names)
     if not are_made:
@@ -94,7 +94,7 @@ def build_partition(
                 writer.write(end)
         shards.append(ShardSummary(name, serializer.num_records, writer.bytes, writer.crc32c))
     if job.url:
-        upload(names, job.folder, receipt_path(job.work, partition), job.url)
+        RemoteFiles(job.url).upload(names, job.folder, job.work, partition)
     counts = {
         "documents": documents.num_documents,
         "sentences": documents.num_sentences,

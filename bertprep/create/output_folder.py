@@ -30,7 +30,7 @@ def shard_name(index: int, num_shards: int, *, held_out: bool = False) -> str:
 
 def open_output(output: Place, work_folder: Path | None) -> PlannedFolder:
     """Return the output folder of `create`, to be entered."""
-    return open_folder(output, _LAYOUT, work_folder)
+    return open_folder(output, LAYOUT, work_folder)
 
 
 def _read_plan(value: Any) -> Plan:
@@ -65,7 +65,7 @@ def _is_complete(manifest: Any, found: Found) -> bool:
     )
 
 
-_LAYOUT = FolderLayout(
+LAYOUT = FolderLayout(
     read_plan=_read_plan,
     lists=_lists,
     reserved=re.compile(r"(eval/)?tf_examples\.tfrecord-.*"),

@@ -7,21 +7,18 @@ process that forks workers calls these functions through `run_in_subprocess`, si
 in a thread does not survive a fork.
 """
 
-from bertprep.storage.listing import find_files
 from bertprep.storage.reading import look, open_remote, read_remote, require_unchanged
-from bertprep.storage.remote_files import is_uploaded, receipt_path, upload
+from bertprep.storage.remote_files import RemoteFiles
 from bertprep.storage.run_in_subprocess import run_in_subprocess
-from bertprep.storage.systems import require_system
+from bertprep.storage.stores import find_files, require_system
 
 __all__ = [
+    "RemoteFiles",
     "find_files",
-    "is_uploaded",
     "look",
     "open_remote",
     "read_remote",
-    "receipt_path",
     "require_system",
     "require_unchanged",
     "run_in_subprocess",
-    "upload",
 ]

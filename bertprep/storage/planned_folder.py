@@ -30,6 +30,7 @@ from bertprep.storage.folder_state import (
 )
 from bertprep.storage.plans import MANIFEST_NAME, VOCABULARY_NAME, Plan, encode
 from bertprep.storage.remote_files import RemoteFiles, default_work_folder
+from bertprep.storage.run_in_subprocess import in_subprocess
 
 WORK_NAME = ".bertprep"
 #: Where the corpus from standard input is kept: text of this run, whatever the plan.
@@ -64,7 +65,7 @@ class PlannedFolder:
         self.work = path / WORK_NAME
         self._layout, self._is_private = layout, is_private
         self._local = LocalFiles(path, self.work)
-        self._target = RemoteFiles(url) if url else self._local
+        self._target = in_subprocess(RemoteFiles(url)) if url else self._local
         self._states: list[FolderState] = []  # of the target, then of `path` where that is another
         self._plan: Plan | None = None
         self._has_begun = self._is_complete = False

@@ -6,7 +6,7 @@
 An object store shows a file when its last part has arrived. A plain file system behind a URL may
 show a part of a file: it is uploaded again, since nothing records that it is whole.
 
-Each method of `RemoteFiles` runs in a subprocess (see `run_in_subprocess`); the functions do not.
+A process that forks workers calls the methods through `in_subprocess`.
 """
 
 import hashlib
@@ -23,9 +23,8 @@ from typing import Any
 from bertprep.errors import MachineError, UsageError
 from bertprep.options import shown_url
 from bertprep.storage.files import Found, write_whole
-from bertprep.storage.retries import FIRST_TRIES, attempt
-from bertprep.storage.run_in_subprocess import run_in_subprocess
-from bertprep.storage.systems import locate, look_anew, require_system, scheme_of
+from bertprep.storage.retries import FIRST_TRIES, attempt, attempt_if_found
+from bertprep.storage.stores import locate, locate_fresh, require_system, scheme_of
 from bertprep.terminal import count_of
 
 _REQUESTS_AT_ONCE = 16
@@ -53,19 +52,26 @@ class RemoteFiles:
 
     def where(self, name: str) -> str:
         """Return the URL of a file as messages show it."""
-        return _inside(shown_url(self._url), name)
+        return shown_url(self._inside(name))
 
     def look(self, folders: Sequence[str], names: Sequence[str]) -> Found:
         """List the folder and some subfolders, and read the files with these names."""
-        return run_in_subprocess(_look, self._url, folders, names, FIRST_TRIES)
+        sizes = self._sizes(folders, FIRST_TRIES)
+        contents = {name: _read(self._inside(name)) for name in names if name in sizes}
+        documents = {name: data for name, data in contents.items() if data is not None}
+        return Found(sizes, frozenset(), documents)
 
     def write(self, documents: Mapping[str, bytes]) -> None:
         """Write small files, in this order."""
-        run_in_subprocess(_write, self._url, documents)
+        for name, data in documents.items():
+            system, path = locate(self._inside(name))
+            _put(self._inside(name), partial(system.pipe_file, path, data), len(data))
 
     def remove(self, *batches: Sequence[str]) -> None:
         """Remove files, batch by batch; they need not exist."""
-        run_in_subprocess(_remove, self._url, batches)
+        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
+            for batch in batches:
+                list(threads.map(_remove, [self._inside(name) for name in batch]))
 
     def remove_empty(self, folders: Sequence[str]) -> None:
         """Do nothing: a store has no folders."""
@@ -74,19 +80,56 @@ class RemoteFiles:
         """Check that the store has each file that was uploaded, in its full size.
 
         Raises:
-            MachineError: somebody else has changed or removed files.
+            MachineError: another process has changed or removed files.
         """
-        sizes = run_in_subprocess(_look, self._url, folders).sizes
+        sizes = self._sizes(folders)
         uploaded: dict[str, int] = {}
         for path in sorted(work.glob("sent-*.json")):
             uploaded |= json.loads(path.read_bytes())
         changed = [name for name, size in uploaded.items() if sizes.get(name) != size]
         if changed:
-            others = f" and {count_of(len(changed) - 1, 'other file')}" if len(changed) > 1 else ""
+            others = f" and {count_of(len(changed) - 1, 'other file')}" if changed[1:] else ""
             raise MachineError(
-                f"{self.where(changed[0])}{others}: changed after the upload: run the same command "
-                "again to rebuild what has changed"
+                f"{self.where(changed[0])}{others}: changed after the upload; repeat the command "
+                "to rebuild what has changed"
             )
+
+    def upload(self, names: Sequence[str], folder: Path, work: Path, task: int) -> None:
+        """Upload whole files of a task, write a receipt, and remove the local copies.
+
+        Args:
+            names: relative to `folder`, and to the URL.
+            work: where the receipt is written.
+        """
+        sizes = {}
+        for name in names:
+            system, path = locate(self._inside(name))
+            sizes[name] = (folder / name).stat().st_size
+            put = partial(system.put_file, str(folder / name), path)
+            _put(self._inside(name), put, sizes[name])
+        receipt = _receipt(work, task)
+        write_whole(receipt, receipt.with_suffix(".tmp"), json.dumps(sizes).encode())
+        for name in names:
+            (folder / name).unlink()
+
+    def has_uploaded(self, names: Sequence[str], work: Path, task: int) -> bool:
+        """Whether an earlier run has uploaded the files of a task, and the store has them."""
+        receipt = _receipt(work, task)
+        if not receipt.exists():
+            return False
+        sizes = json.loads(receipt.read_bytes())
+        return all(sizes.get(name) == _size(self._inside(name)) for name in names)
+
+    def _inside(self, name: str) -> str:
+        return f"{self._url.rstrip('/')}/{name}" if name else self._url
+
+    def _sizes(self, folders: Sequence[str], tries: int | None = None) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        for below in ("", *folders):
+            prefix = f"{below}/" if below else ""
+            listed = _list(self._inside(below), tries)
+            sizes |= {prefix + name: size for name, size in listed.items()}
+        return sizes
 
 
 def default_work_folder(url: str) -> Path:
@@ -96,111 +139,40 @@ def default_work_folder(url: str) -> Path:
     return Path(tempfile.gettempdir()) / f"bertprep-{os.getuid()}-{name}-{digest[:12]}"
 
 
-def receipt_path(work: Path, key: int) -> Path:
-    """Return the JSON file with the names and sizes of the files that a task has uploaded."""
-    return work / f"sent-{key:06d}.json"
+def _receipt(work: Path, task: int) -> Path:
+    return work / f"sent-{task:06d}.json"
 
 
-def upload(names: Sequence[str], folder: Path, receipt: Path, url: str) -> None:
-    """Upload whole files, write the receipt, and remove the local copies.
-
-    Args:
-        names: relative to `folder`, and to `url`.
-    """
-    sizes = {name: _upload(folder / name, _inside(url, name)) for name in names}
-    write_whole(receipt, receipt.with_suffix(".tmp"), json.dumps(sizes).encode())
-    for name in names:
-        (folder / name).unlink()
-
-
-def is_uploaded(names: Sequence[str], receipt: Path, url: str) -> bool:
-    """Whether an earlier run has uploaded these files, and the store still has them."""
-    if not receipt.exists():
-        return False
-    sizes = json.loads(receipt.read_bytes())
-    return all(sizes.get(name) == _size_of(_inside(url, name)) for name in names)
-
-
-def _inside(url: str, name: str) -> str:
-    return f"{url.rstrip('/')}/{name}" if name else url
-
-
-def _look(
-    url: str, folders: Sequence[str], names: Sequence[str] = (), tries: int | None = None
-) -> Found:
-    sizes: dict[str, int] = {}
-    for below in ("", *folders):
-        listed = _list_sizes(_inside(url, below), tries)
-        sizes |= {f"{below}/{name}" if below else name: size for name, size in listed.items()}
-    contents = {name: _read(_inside(url, name)) for name in names if name in sizes}
-    documents = {name: data for name, data in contents.items() if data is not None}
-    return Found(sizes, frozenset(), documents)
-
-
-def _list_sizes(url: str, tries: int | None) -> dict[str, int]:
-    system, path = look_anew(url)
-
-    def list_here() -> list[dict[str, Any]]:
-        return [info for info in system.ls(path, detail=True) if info["type"] == "file"]
-
-    try:
-        found = attempt(url, "cannot be listed", list_here, tries)
-    except FileNotFoundError:
-        return {}
-    return {info["name"].rpartition("/")[2]: int(info["size"]) for info in found}
+def _list(url: str, tries: int | None) -> dict[str, int]:
+    """Return the size of each file in a folder; none if there is no such folder."""
+    system, path = locate_fresh(url)
+    found: list[dict[str, Any]] | None = attempt_if_found(
+        url, "cannot be listed", partial(system.ls, path, detail=True), tries
+    )
+    files = [info for info in found or () if info["type"] == "file"]
+    return {info["name"].rpartition("/")[2]: int(info["size"]) for info in files}
 
 
 def _read(url: str) -> bytes | None:
     system, path = locate(url)
-
-    def once() -> bytes:
-        data: bytes = system.cat_file(path)
-        return data
-
-    try:
-        return attempt(url, "cannot be read", once)
-    except FileNotFoundError:
-        return None
+    data: bytes | None = attempt_if_found(url, "cannot be read", partial(system.cat_file, path))
+    return data
 
 
-def _size_of(url: str) -> int | None:
-    system, path = look_anew(url)
-    try:
-        return int(attempt(url, "cannot be read", lambda: system.info(path))["size"])
-    except FileNotFoundError:
-        return None
+def _size(url: str) -> int | None:
+    system, path = locate_fresh(url)
+    info = attempt_if_found(url, "cannot be accessed", partial(system.info, path))
+    return int(info["size"]) if info else None
 
 
-def _remove(url: str, batches: Sequence[Sequence[str]]) -> None:
-    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
-        for batch in batches:
-            list(threads.map(_remove_file, [_inside(url, name) for name in batch]))
-
-
-def _remove_file(url: str) -> None:
+def _remove(url: str) -> None:
     system, path = locate(url)
-    try:
-        attempt(url, "cannot be removed", lambda: system.rm_file(path))
-    except FileNotFoundError:
-        return
-
-
-def _write(url: str, documents: Mapping[str, bytes]) -> None:
-    for name, data in documents.items():
-        system, path = locate(_inside(url, name))
-        _put(_inside(url, name), partial(system.pipe_file, path, data), len(data))
-
-
-def _upload(source: Path, url: str) -> int:
-    system, path = locate(url)
-    size = source.stat().st_size
-    _put(url, partial(system.put_file, str(source), path), size)
-    return size
+    attempt_if_found(url, "cannot be removed", partial(system.rm_file, path))
 
 
 def _put(url: str, put: Callable[[], object], size: int) -> None:
     """Call `put`, and check that a file of this size has arrived."""
-    system, path = look_anew(url)
+    system, path = locate_fresh(url)
 
     def once() -> None:
         try:

@@ -14,12 +14,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from bertprep.errors import BertprepError, MachineError
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 _STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -49,8 +51,8 @@ def run_in_subprocess(function: Callable[..., R], *arguments: Any) -> R:
     except EOFError as error:
         process.join()
         raise MachineError(
-            f"the subprocess that accesses the store died (exit code {process.exitcode}): run the "
-            "same command again"
+            f"the subprocess that accesses the store died (exit code {process.exitcode}): repeat "
+            "the command"
         ) from error
     finally:
         process.kill()
@@ -60,6 +62,20 @@ def run_in_subprocess(function: Callable[..., R], *arguments: Any) -> R:
         answer: R = result
         return answer
     raise result
+
+
+class _InSubprocess:
+    def __init__(self, target: object) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(run_in_subprocess, getattr(self._target, name))
+
+
+def in_subprocess(target: T) -> T:
+    """Return an object that calls each method of another one in a subprocess."""
+    proxy: Any = _InSubprocess(target)
+    return cast(T, proxy)
 
 
 def end_with_parent() -> None:
