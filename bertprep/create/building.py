@@ -16,7 +16,7 @@ from bertprep.create.output_folder import shard_name
 from bertprep.create.partitions import unpack_documents
 from bertprep.data import ShardSummary, TokenizedDocuments
 from bertprep.errors import BertprepError
-from bertprep.objectives.sentence_pairs import create_training_instances
+from bertprep.objectives import create_training_instances
 from bertprep.records.serializer import RecordSerializer
 from bertprep.records.shards import ShardWriter
 from bertprep.storage import RemoteFiles, run_in_subprocess
@@ -100,12 +100,7 @@ def build_partition(
         "sentences": documents.num_sentences,
         "tokens": documents.num_tokens,
         "unknown_tokens": int(np.count_nonzero(documents.tokens == job.vocabulary.unk_id)),
-        "instances": len(instances),
-        "instance_tokens": int(instances.arrays["a_length"].sum(dtype=np.int64))
-        + int(instances.arrays["b_length"].sum(dtype=np.int64)),
-        "truncated_tokens": instances.num_truncated,
-        "random_next": instances.num_random_next,
-        "masks": len(instances.masks),
+        **instances.counts,
     }
     if job.options.tokenizer.marks_words:
         counts |= _count_words(documents, job.vocabulary)

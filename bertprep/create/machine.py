@@ -9,7 +9,7 @@ from bertprep.create.job import Job
 from bertprep.create.partitions import pack_partitions, unpack_documents
 from bertprep.errors import MachineError
 from bertprep.kernels.jit import one_compiles
-from bertprep.objectives.sentence_pairs import create_training_instances
+from bertprep.objectives import create_training_instances
 from bertprep.records.serializer import RecordSerializer
 from bertprep.records.shards import checksum
 from bertprep.tokenization.long_sentences import cut_long_sentences

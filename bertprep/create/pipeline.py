@@ -111,6 +111,7 @@ def look_ahead(options: CreateOptions) -> str:
     vocabulary = Vocabulary.load(options.vocab)
     require_tokenizer(options.tokenizer, vocabulary)
     folder = open_output(options.output, options.work_folder)
+    folder.require_usable()
     # stdin is copied, since its size has to be known; to a folder that goes away.
     with tempfile.TemporaryDirectory(prefix="bertprep-") as spool:
         job, files = _prepare(options, vocabulary, folder.path, Path(spool))

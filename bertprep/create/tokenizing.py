@@ -92,7 +92,7 @@ def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, TextCounts]
         BertprepError: text that cannot be meant; its place is that in the input.
     """
     tokenizer, splitter = job.tokenizer, job.splitter
-    mended = tokenizer.mended_lines
+    mended = tokenizer.invalid_lines
     segmented, unaligned = tokenizer.segmented_lines, tokenizer.unaligned_lines
     sentences = splitter.split_block(block.data) if splitter else None
     try:
@@ -105,7 +105,9 @@ def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, TextCounts]
     return hashed, TextCounts(
         documents=documents.num_documents,
         one_sentence=int(np.count_nonzero(np.diff(documents.document_offsets) == 1)),
-        mended_lines=tokenizer.mended_lines - mended + (sentences.mended_lines if sentences else 0),
+        mended_lines=tokenizer.invalid_lines
+        - mended
+        + (sentences.invalid_lines if sentences else 0),
         skipped_documents=block.skipped,
         split_lines=sentences.split_lines if sentences else 0,
         unsplit_lines=sentences.unsplit_lines if sentences else 0,

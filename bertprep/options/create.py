@@ -83,6 +83,16 @@ class InstanceOptions(Options):
         )
 
     @property
+    def objective(self) -> str:
+        """Name of the pretraining objective."""
+        return "nsp"
+
+    @property
+    def masking(self) -> str:
+        """Name of the masking."""
+        return "whole-word" if self.whole_word_mask else "wordpiece"
+
+    @property
     def predictions(self) -> int:
         """Return `max_predictions_per_seq`, a number after the checks."""
         assert self.max_predictions_per_seq is not None

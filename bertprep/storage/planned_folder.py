@@ -78,7 +78,7 @@ class PlannedFolder:
         try:
             if self._is_private:
                 self._make_private()
-            self._require_own_work()
+            self.require_usable()
             self._lock = lock(self.work / _LOCK_NAME)
         except BlockingIOError as error:
             raise UsageError(
@@ -110,7 +110,7 @@ class PlannedFolder:
         Raises:
             UsageError: as `begin` does.
         """
-        self._require_own_work()
+        self.require_usable()
         self._plan = plan
         self._states = [compare(self._target, self._layout, plan, overwrite=overwrite)]
         if self.url:
@@ -167,8 +167,8 @@ class PlannedFolder:
         self._target.write({MANIFEST_NAME: encode(manifest)})
         self._is_complete = True
 
-    def _require_own_work(self) -> None:
-        """Raise UsageError where the work folder is a link, or holds what no run writes."""
+    def require_usable(self) -> None:
+        """Raise UsageError if `path` is not a folder, or the work folder is not one of ours."""
         found = self._local.look((WORK_NAME,), ())
         for name in sorted({*found.sizes, *found.others}):
             folder, _, base = name.rpartition("/")

@@ -16,8 +16,7 @@ from click.testing import CliRunner, Result
 from foreseen import LINE, without_line
 
 from bertprep.cli import main
-from bertprep.corpus import find_inputs
-from bertprep.corpus.density import measure_text_bytes
+from bertprep.corpus import find_inputs, measure_text_bytes
 from bertprep.create import pipeline as create_module
 from bertprep.create.job import Job
 from bertprep.create.machine import warm_up

@@ -500,4 +500,4 @@ def test_every_option_has_a_flag_with_its_default_and_help() -> None:
             assert flag.help
     shown = CliRunner().invoke(main, ["export", "--help"])
     assert shown.exit_code == 0
-    assert "\n    bertprep export /tmp/run --output /tmp/model\n" in shown.stdout
+    assert "\n    bertprep export /tmp/run --output /tmp/m\n" in shown.stdout

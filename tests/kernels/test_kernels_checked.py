@@ -42,10 +42,8 @@ def results(corpus: Path) -> dict[str, str]:
 
     from bertprep.create.partitions import pack_partitions, plan_partitions, unpack_documents
     from bertprep.kernels.mt19937 import seeded
-    from bertprep.objectives.sentence_pairs import (
-        create_masked_lm_predictions,
-        create_training_instances,
-    )
+    from bertprep.objectives import create_training_instances
+    from bertprep.objectives.sentence_pairs import create_masked_lm_predictions
     from bertprep.options import CorpusOptions, InstanceOptions, RecordOptions, TokenizerOptions
     from bertprep.records.serializer import RecordLayout, RecordSerializer
     from bertprep.records.shards import checksum
@@ -212,9 +210,9 @@ def main() -> None:
         platform.machine = lambda: "unknown"
     made = results(Path(sys.argv[1]))
 
-    from bertprep.kernels import machine
+    from bertprep.kernels import crc32c
 
-    print(json.dumps({"made": made, "instruction": machine._INSTRUCTION}))
+    print(json.dumps({"made": made, "instruction": crc32c._INSTRUCTION}))
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bertprep.corpus import plan_splits
-from bertprep.corpus.density import measure_text_bytes
+from bertprep.corpus import measure_text_bytes, plan_splits
 from bertprep.create.job import BLOCK_BYTES, Job
 from bertprep.create.partitions import deal
 from bertprep.create.review.sample import Sample
-from bertprep.data import InputFile, TrainingInstances
-from bertprep.objectives.sentence_pairs import create_training_instances
+from bertprep.data import InputFile
+from bertprep.objectives import create_training_instances
+from bertprep.objectives.sentence_pairs import TrainingInstances
 from bertprep.options import CreateOptions, available_cores
 from bertprep.records.serializer import RecordSerializer
 from bertprep.records.shards import BLOCK_BYTES as BUFFER_BYTES
@@ -60,12 +60,9 @@ class Built:
     @property
     def share_cut(self) -> float:
         """Share of the tokens of all pairs that were cut away."""
-        arrays = self.instances.arrays
-        placed = int(
-            arrays["a_length"].sum(dtype=np.int64) + arrays["b_length"].sum(dtype=np.int64)
-        )
-        cut = self.instances.num_truncated
-        return cut / max(1, cut + placed)
+        counts = self.instances.counts
+        cut = counts["truncated_tokens"]
+        return cut / max(1, cut + counts["instance_tokens"])
 
 
 @dataclass(frozen=True)
