@@ -13,11 +13,9 @@ none; pebble forks from threads of its own, and its workers share one pipe under
 
 import errno
 import multiprocessing
-import os
 import pickle
 import signal
 import sys
-import threading
 import traceback
 import warnings
 from collections import deque
@@ -29,6 +27,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from bertprep.errors import BertprepError, MachineError, UsageError
+from bertprep.storage.run_in_subprocess import end_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -290,21 +289,10 @@ def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     with suppress(EOFError, OSError):  # the parent is gone
         while True:
             connection.send_bytes(_reply(connection.recv_bytes()))
-
-
-def _end_with_parent() -> None:
-    """Ends this process within a second of its parent, unless a kernel keeps the GIL."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    # Forked siblings hold ends of each other's pipes, so the pipe alone does not tell; the parent's
-    # id does, except on Windows, where it never changes and the pipe (there a handle) tells.
-    while os.getppid() == parent.pid and parent.is_alive():
-        parent.join(1.0)
-    os._exit(1)
 
 
 def _reply(message: bytes) -> bytes:

@@ -12,6 +12,7 @@
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from bertprep.model.config import BertConfig, load_config
 from bertprep.model.weights import PretrainedWeights, collect_weights
 from bertprep.options import TokenizerOptions
 from bertprep.storage.files import write_whole
-from bertprep.storage.plans import encode
+from bertprep.storage.folder_state import FolderLayout
+from bertprep.storage.plans import Plan, encode
 from bertprep.vocab import Vocabulary
 
 RUN_NAME = "run.json"
@@ -33,6 +35,35 @@ CHECKPOINTS_NAME = "checkpoints"
 METRICS_NAME = "metrics.jsonl"
 CURVES_NAME = "curves.png"
 TENSORBOARD_NAME = "tensorboard"
+
+_RUN_FILE = re.compile(
+    rf"{CHECKPOINTS_NAME}/(step-[0-9]{{8,}}\.npz|best\.json)"
+    rf"|{TENSORBOARD_NAME}/(train|eval)/events\.out\.tfevents\.[^/]+"
+    rf"|{re.escape(METRICS_NAME)}|{re.escape(CURVES_NAME)}|{re.escape(CONFIG_NAME)}"
+)
+
+
+def _read_plan(value: Any) -> Plan:
+    plan: Plan = value["plan"]
+    if not isinstance(plan["training"]["steps"], int):
+        raise TypeError("steps")
+    if not isinstance(plan["vocabulary"]["sha256"], str):
+        raise TypeError("sha256")
+    return plan
+
+
+RUN_LAYOUT = FolderLayout(
+    read_plan=_read_plan,
+    lists=lambda plan, name: _RUN_FILE.fullmatch(name) is not None,
+    reserved=re.compile(f"{CHECKPOINTS_NAME}|{re.escape(METRICS_NAME)}"),
+    work_names=re.compile(r"(?!)"),  # none
+    folders=(
+        CHECKPOINTS_NAME,
+        *(f"{TENSORBOARD_NAME}/{split}" for split in ("train", "eval")),
+        TENSORBOARD_NAME,
+    ),
+    plan_name=RUN_NAME,
+)
 
 #: Prefix of a model's variables in a checkpoint: the part of the state, then the model's name.
 _MODEL_PREFIX = "model/bert/"

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from bertprep.model.checkpoints import Checkpoints
 from bertprep.model.heads import Head
-from bertprep.model.saved_run import CHECKPOINTS_NAME, CURVES_NAME, METRICS_NAME
+from bertprep.model.saved_run import CHECKPOINTS_NAME, CURVES_NAME, METRICS_NAME, RUN_LAYOUT
 from bertprep.options import PretrainOptions
+from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import message, table
 from bertprep.training.job import PretrainJob, make_pretrain_job
 from bertprep.training.metrics import Row, describe_heads, read_rows
-from bertprep.training.run_folder import RunFolder
 from bertprep.training.startup import load_tensorflow
 
 
@@ -69,7 +69,7 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
     """
     begin = time.monotonic()
     job = make_pretrain_job(options)
-    folder = RunFolder(options.output)
+    folder = PlannedFolder(options.output, RUN_LAYOUT)
     metrics_path = options.output / METRICS_NAME
     with folder if job.is_chief else nullcontext():
         start = _find_start(job, folder)
@@ -101,12 +101,12 @@ def _is_evaluated(job: PretrainJob) -> bool:
     return job.held_out is None or job.training.steps in evaluated
 
 
-def _find_start(job: PretrainJob, folder: RunFolder) -> int:
+def _find_start(job: PretrainJob, folder: PlannedFolder) -> int:
     """Return the step to resume from; 0 where nothing is saved."""
     options = job.options
     # Other workers read the folder that the chief has accepted.
-    is_begun = not job.is_chief or folder.begin(
-        job.plan, job.vocabulary, overwrite=options.overwrite
+    is_begun = (
+        not job.is_chief or folder.foresee(job.plan, overwrite=options.overwrite) == "resumed"
     )
     latest = Checkpoints(options.output / CHECKPOINTS_NAME).latest() if is_begun else None
     start = latest or 0

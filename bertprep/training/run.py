@@ -28,6 +28,7 @@ from bertprep.model.saved_run import (
     TENSORBOARD_NAME,
     write_run_description,
 )
+from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import StepProgress, message, step_progress
 from bertprep.training.baselines import describe_baselines, measure_baselines
 from bertprep.training.input_pipeline import Batch, evaluation_batches, training_batches
@@ -39,7 +40,6 @@ from bertprep.training.metrics import (
     describe_progress,
     mean_metrics,
 )
-from bertprep.training.run_folder import RunFolder
 from bertprep.training.stop_signals import StopSignals
 
 
@@ -56,7 +56,7 @@ class TrainingRun:
         start: step of the checkpoint to resume from; 0 starts the run.
     """
 
-    def __init__(self, job: PretrainJob, folder: RunFolder, start: int) -> None:
+    def __init__(self, job: PretrainJob, folder: PlannedFolder, start: int) -> None:
         self._job, self._folder, self._step = job, folder, start
         self._options, self._steps = job.options, job.training.steps
         self._checkpoints = Checkpoints(self._options.output / CHECKPOINTS_NAME, self._options.keep)

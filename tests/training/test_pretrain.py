@@ -1,6 +1,5 @@
 """What a person meets at `bertprep pretrain`: flags, mistakes, what is measured and handed on."""
 
-import fcntl
 import importlib.util
 import json
 import math
@@ -27,8 +26,10 @@ from bertprep.cli import main
 from bertprep.loading.windows import RecordStream
 from bertprep.model.config import load_config
 from bertprep.model.heads import HEADS, sum_names
+from bertprep.model.saved_run import RUN_LAYOUT
 from bertprep.options import PretrainOptions, UpdateOptions
 from bertprep.records import find_data_set
+from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.training.metrics import MetricsLog, mean_metrics, read_rows
 from bertprep.training.stop_signals import StopSignals
 
@@ -155,7 +156,7 @@ GOOD = "records --model config.json --steps 9 --output new"
         ),
         (
             "records --model config.json --steps 9 --output foreign",
-            "foreign/checkpoints: stands here without a run.json: name another --output, .*",
+            "foreign/checkpoints: is here without a run.json; name another --output, .*",
         ),
         (
             "records --init-from nowhere --steps 9 --output new",
@@ -385,13 +386,11 @@ def test_another_command_is_refused_and_the_options_are_named(run: Path) -> None
 
 
 def test_a_second_process_is_kept_out(run: Path) -> None:
-    lock = os.open(run, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with PlannedFolder(run, RUN_LAYOUT):
         result = pretrain(*SAME.split(), "--steps", "45")
-    finally:
-        os.close(lock)
-    expected = "another bertprep is at work in this folder; wait for it, or name another --output"
+    expected = (
+        "another bertprep process is using this folder; wait for it, or name another --output"
+    )
     assert (result.exit_code, result.stderr) == (2, f"Error: run: {expected}\n")
 
 
