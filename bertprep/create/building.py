@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from bertprep.create.job import Job
+from bertprep.create.output_folder import shard_name
 from bertprep.create.partitions import unpack_documents
 from bertprep.data import ShardSummary, TokenizedDocuments
 from bertprep.errors import BertprepError
 from bertprep.objectives import create_training_instances
 from bertprep.records.serializer import RecordSerializer
 from bertprep.records.shards import ShardWriter
-from bertprep.storage import run_in_subprocess
+from bertprep.storage import RemoteFiles, run_in_subprocess
 from bertprep.storage.files import write_whole
-from bertprep.storage.output_folder import shard_name
-from bertprep.storage.remote_folder import deliver, is_delivered
 from bertprep.vocab import Vocabulary
 
 
@@ -49,7 +48,7 @@ def _find(job: Job, partition: int) -> BuiltPartition | None:
     if not result_file.exists():
         return None
     if job.url:
-        are_made = is_delivered(names, _receipt(job, partition), job.url)
+        are_made = RemoteFiles(job.url).has_uploaded(names, job.work, partition)
     else:
         are_made = all((job.folder / name).exists() for name in names)
     if not are_made:
@@ -95,7 +94,7 @@ def build_partition(
                 writer.write(end)
         shards.append(ShardSummary(name, serializer.num_records, writer.bytes, writer.crc32c))
     if job.url:
-        deliver(names, job.folder, _receipt(job, partition), job.url)
+        RemoteFiles(job.url).upload(names, job.folder, job.work, partition)
     counts = {
         "documents": documents.num_documents,
         "sentences": documents.num_sentences,
@@ -125,11 +124,6 @@ def _count_words(documents: TokenizedDocuments, vocabulary: Vocabulary) -> dict[
 
 def _result_file(job: Job, partition: int) -> Path:
     return job.work / f"shards-{partition:06d}.json"
-
-
-def _receipt(job: Job, partition: int) -> Path:
-    """What uploaded shards leave behind here."""
-    return job.work / f"sent-{partition:06d}.json"
 
 
 def _shard_names(job: Job, partition: int) -> list[str]:

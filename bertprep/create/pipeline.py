@@ -21,6 +21,7 @@ from bertprep.corpus.sentences import splitter_identity
 from bertprep.create.building import BuiltPartition, build_partition, find_built
 from bertprep.create.job import BLOCK_BYTES, Job
 from bertprep.create.machine import set_up_machine, warm_up
+from bertprep.create.output_folder import EVAL_NAME, open_output
 from bertprep.create.partitions import plan_partitions
 from bertprep.create.review import Preflight
 from bertprep.create.review import look_ahead as preflight_of
@@ -40,7 +41,6 @@ from bertprep.engines import Engine, Task, open_engine
 from bertprep.options import CreateOptions
 from bertprep.records.manifest import make_manifest, make_plan
 from bertprep.storage.plans import Plan
-from bertprep.storage.remote_folder import open_output
 from bertprep.terminal import message, progress
 from bertprep.vocab import Vocabulary
 
@@ -84,7 +84,7 @@ def create(options: CreateOptions) -> Summary:
             _warn(options, *(finding.text for finding in preflight.findings))
             _require_space(job, preflight)
         if job.partitions.num_eval_partitions:
-            folder.make_eval_folder()
+            folder.make_folder(EVAL_NAME)
 
         if options.execution.engine == "spark":
             job, files = _seen_from_anywhere(job, files)
@@ -109,7 +109,7 @@ def look_ahead(options: CreateOptions) -> str:
     vocabulary = Vocabulary.load(options.vocab)
     require_tokenizer(options.tokenizer, vocabulary)
     folder = open_output(options.output, options.work_folder)
-    folder.require_folder()
+    folder.require_usable()
     # stdin is copied, since its size has to be known; to a folder that goes away.
     with tempfile.TemporaryDirectory(prefix="bertprep-") as spool:
         job, files = _prepare(options, vocabulary, folder.path, Path(spool))

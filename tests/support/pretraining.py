@@ -26,7 +26,7 @@ SMALL = {
 
 
 def make_records(folder: Path, *flags: str, num_documents: int = 200) -> Path:
-    """Records of the generated language, 24 long, with some held out."""
+    """Create records of the generated language, of 24 tokens, with some held out."""
     corpus, vocab = write_language(folder, num_documents)
     output = folder / "records"
     shape = "--max-seq-length 24 --dupe-factor 3 --eval-fraction 0.1 --short-seq-prob 0 --quiet"
@@ -37,19 +37,19 @@ def make_records(folder: Path, *flags: str, num_documents: int = 200) -> Path:
 
 
 def write_config(folder: Path, **changes: Any) -> Path:
-    """A bert_config.json of a very small model."""
+    """Write the config of a very small model."""
     path = folder / "config.json"
     path.write_text(json.dumps(SMALL | changes))
     return path
 
 
 def pretrain(*arguments: str | Path) -> Result:
-    """Runs `bertprep pretrain` in this process."""
+    """Run `bertprep pretrain` in this process."""
     return CliRunner().invoke(main, ["pretrain", *map(str, arguments)])
 
 
 def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
-    """Starts `bertprep pretrain` as a process of its own."""
+    """Start `bertprep pretrain` as a process."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -66,5 +66,5 @@ def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
 
 
 def rows_of(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics."""
+    """Return the lines of a run's metrics."""
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

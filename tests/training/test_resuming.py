@@ -62,12 +62,12 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(folder: Path, tmp_
     assert status == 0, stderr
     assert stdout.startswith("steps        300\ntraining     loss ")
     # All that reaches the terminal is ours.
-    measured = r"loss \d\.\d{3}; MLM \d\.\d{3}, \d+\.\d% right; NSP \d\.\d{3}, \d+\.\d% right"
+    heads = "; ".join(rf"{label} loss \d\.\d{{3}}, accuracy \d+\.\d%" for label in ("MLM", "NSP"))
     lines = stderr.splitlines()
-    assert lines[0].startswith("without context: MLM ln 101 = 4.615, unigram 4.")
+    assert re.match(rf"baseline without context: {heads} \(uniform: ln 101 = 4\.615; ", lines[0])
     assert len(lines) == 1 + 300 // 50
     for line in lines[1:]:
-        assert re.fullmatch(rf"step \d+, held out: {measured}", line), line
+        assert re.fullmatch(rf"step \d+, held-out: loss \d\.\d{{3}}; {heads}", line), line
 
     process = start(*arguments(folder, stopped))
     wait_for_step(process, stopped, 60)
@@ -76,7 +76,7 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(folder: Path, tmp_
     saved = Checkpoints(stopped / "checkpoints").latest() or 0
     assert (status, stdout) == (143, "")
     assert stderr.splitlines()[-2:] == [
-        f"step {saved} is saved",
+        f"checkpoint saved at step {saved}",
         "Error: stopped; repeat the command to resume",
     ]
     assert 60 <= saved < 300
@@ -89,7 +89,7 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(folder: Path, tmp_
         file.write('{"split": "train", "st')  # as a kill in the middle of a write leaves it
     status, _, stderr = finish(start(*arguments(folder, stopped)))
     assert status == 0, stderr
-    assert re.match(rf"{stopped}: going on from step \d+ of 300\n", stderr)
+    assert re.match(rf"{stopped}: resuming at step \d+ of 300\n", stderr)
 
     expected, facts = Checkpoints(whole / "checkpoints").load(300)
     found, _ = Checkpoints(stopped / "checkpoints").load(300)
@@ -151,8 +151,8 @@ def test_all_workers_stop_when_one_is_stopped(stopped: int, folder: Path, tmp_pa
     status, _, stderr = ends[1 - stopped]
     assert status == 1, ends
     assert stderr.splitlines()[-1] == (
-        f"Error: stopped with another worker behind step {saved}: the same command, given to all "
-        "of them, goes on from here"
+        f"Error: another worker was stopped after step {saved}: repeat the command on all workers "
+        "to resume"
     )
 
 
@@ -175,7 +175,7 @@ def test_an_evaluation_that_is_cut_short_is_made_up_for(
         result = pretrain(*command)
     assert result.exit_code == 130, result.output
     assert result.stderr.splitlines()[1:] == [
-        "step 20 is saved",
+        "checkpoint saved at step 20",
         "Error: stopped; repeat the command to resume",
     ]
     result = pretrain(*command, "--quiet")
@@ -227,14 +227,14 @@ def test_a_full_disk_and_a_damaged_record_leave_the_last_checkpoint_and_are_got_
     shard.write_bytes(data)
     result = pretrain(*command)
     assert result.exit_code == 0, result.output
-    assert result.stderr.startswith(f"{output}: going on from step 25 of 50\n")
+    assert result.stderr.startswith(f"{output}: resuming at step 25 of 50\n")
     assert Checkpoints(output / "checkpoints").latest() == 50
 
 
 def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bertprep.training.loop import Trainer
+    from bertprep.training.loop import StepResult, Trainer
 
     output = tmp_path / "run"
     flags = (
@@ -242,14 +242,14 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(
     )
     step = Trainer.train_step
 
-    def poisoned(self: Trainer, number: int, *arguments: Any) -> dict[str, float]:
+    def poisoned(self: Trainer, number: int, *arguments: Any) -> StepResult:
         if number == 48:
             bias = self.model.masked_lm.bias
             bias.assign(np.full(bias.shape, np.nan))
         return step(self, number, *arguments)
 
     monkeypatch.setattr(Trainer, "train_step", poisoned)
-    advice = "go on from the last checkpoint with a lower --learning-rate, or a longer --warmup"
+    advice = "resume from the last checkpoint with a lower --learning-rate, or a longer --warmup"
     assert_stops(
         output,
         f"step 48: the loss is nan: {advice}",
@@ -262,7 +262,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint(
 def test_weights_that_are_no_numbers_are_not_saved(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bertprep.training.loop import Trainer
+    from bertprep.training.loop import StepResult, Trainer
 
     output = tmp_path / "run"
     flags = (
@@ -270,7 +270,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
     )
     step = Trainer.train_step
 
-    def poisoned(self: Trainer, number: int, *arguments: Any) -> dict[str, float]:
+    def poisoned(self: Trainer, number: int, *arguments: Any) -> StepResult:
         result = step(self, number, *arguments)
         if number == 49:  # its gradient was no number, and its loss still was one
             bias = self.model.masked_lm.bias
@@ -278,5 +278,5 @@ def test_weights_that_are_no_numbers_are_not_saved(
         return result
 
     monkeypatch.setattr(Trainer, "train_step", poisoned)
-    message = "step 50: model/bert/masked_lm/bias has values that are no numbers: .*"
+    message = "step 50: model/bert/masked_lm/bias has values that are not finite: .*"
     assert_stops(output, message, str(folder / "records"), *flags.split(), "--no-xla")
