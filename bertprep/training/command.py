@@ -80,19 +80,25 @@ def pretrain(options: PretrainOptions) -> Trained:
     begin = time.monotonic()
     job = make_job(options)
     folder = RunFolder(options.output)
+    run = None
     with folder if job.is_chief else nullcontext():
         start = _begin(job, folder)
         is_old = start == job.training.steps and _is_measured(job)
         if not is_old:
             load_tensorflow()
             from bertprep.training.run import Run
+            from bertprep.training.workers import lost_workers_reported
 
-            Run(job, folder, start).finish()
+            with lost_workers_reported():
+                run = Run(job, folder, start)
+                run.finish()
         path = options.output / METRICS_NAME
         if options.plot and job.is_chief:
             from bertprep.training.curves import draw_curves
 
             draw_curves(read_rows(path), options.output / CURVES_NAME)
+        if run:
+            run.exit_together()
         last = {row["split"]: row for row in read_rows(path)}
         seconds = time.monotonic() - begin
         return Trained(options.output, job.training.steps, last, is_old, job.is_chief, seconds)

@@ -27,6 +27,7 @@ from bertprep.training.metrics import Meter, MetricsFile, means
 from bertprep.training.run_folder import RunFolder
 from bertprep.training.stop_signals import StopSignals
 from bertprep.training.summaries import Summaries
+from bertprep.training.workers import exit_together
 
 
 class _StoppedError(Exception):
@@ -107,13 +108,19 @@ class Run:
             if self._stop.is_wanted and not (self._step == self._steps and is_measured):
                 self._save()
                 self._tell(f"step {self._step:,} is saved")
+                self.exit_together()
                 self._stop.obey()
             elif self._is_stopped_by_another:
                 self._save()
+                self.exit_together()
                 raise BertprepError(
                     f"stopped with another worker behind step {self._step:,}: the same command, "
                     "given to all of them, goes on from here"
                 )
+
+    def exit_together(self) -> None:
+        """Wait for the other workers, after the last work of this process."""
+        exit_together(self._trainer.strategy)
 
     def _tell_baselines(self) -> None:
         if self._metrics.has("baseline", 0) or not self._job.is_chief:
