@@ -15,8 +15,8 @@ from bertprep.engines.local import LocalEngine
 from bertprep.options import available_cores
 from bertprep.records import DataSet, RecordSchema, Shard
 from bertprep.records.blocks import warm_up
-from bertprep.records.checksums import join_crc32c
 from bertprep.records.columns import RecordReader
+from bertprep.records.frames import join_crc32c
 from bertprep.terminal import Progress, progress
 
 R = TypeVar("R")

@@ -366,4 +366,4 @@ def test_an_output_that_cannot_be_is_a_usage_error(
 def test_records_that_are_not_here_are_to_be_copied_first() -> None:
     result = CliRunner().invoke(main, ["inspect", RUN])
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"Error: {RUN}: records are read from this machine's disks")
+    assert result.stderr.startswith(f"Error: {RUN}: records are read from local disks only")
