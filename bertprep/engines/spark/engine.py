@@ -79,7 +79,8 @@ class SparkEngine:
         """Run the map tasks; see `Engine.map`."""
         function = partial(run_map, self._step(stage), frozenset(keys), self._counts_key)
         given = self._distribute(tasks)
-        self._shuffled = given.mapPartitions(function).partitionBy(self._counts_key + 1, int)
+        with self._translated_errors(tasks):
+            self._shuffled = given.mapPartitions(function).partitionBy(self._counts_key + 1, int)
         gather = partial(gather_counts, self._counts_key)
         ((counts, num_blobs),) = self._run_job(
             self._shuffled, gather, [self._counts_key], tasks, advance, min
@@ -110,9 +111,21 @@ class SparkEngine:
         work = pickle.dumps((self._setup.set_up, stage))
         return Step(self._run_id, str(self._folder), versions(), work)
 
-    def _distribute(self, tasks: Sequence[Any]) -> Any:
+    def _distribute(self, tasks: Sequence[Task[Any]]) -> Any:
         assert self._context is not None
-        return self._context.parallelize(list(enumerate(tasks)), max(1, len(tasks)))
+        with self._translated_errors(tasks):
+            return self._context.parallelize(list(enumerate(tasks)), max(1, len(tasks)))
+
+    @contextlib.contextmanager
+    def _translated_errors(self, tasks: Sequence[Task[Any]]) -> Iterator[None]:
+        """Turn Spark's errors into one line each."""
+        try:
+            yield
+        except BertprepError:
+            raise
+        except Exception as error:
+            log = self._log.read_text(errors="replace")
+            raise describe_failure(str(error), [task.name for task in tasks], log) from error
 
     def _check_machines(self) -> None:
         """Run a check on all present cores; cores that join later are checked by their tasks."""
@@ -176,12 +189,9 @@ class SparkEngine:
                     "Spark has not started a task yet: check that executors with free cores exist"
                 )
         (result,) = outcome
-        if isinstance(result, Exception) and not isinstance(result, BertprepError):
-            log = self._log.read_text(errors="replace")
-            names = [task.name for task in tasks]
-            raise describe_failure(str(result), names, log) from result
         if isinstance(result, BaseException):
-            raise result
+            with self._translated_errors(tasks):
+                raise result
         advance(size * (len(tasks) - done) / max(1, len(tasks)))
         return list(result)
 
