@@ -20,7 +20,7 @@ from bertprep.model.heads import HEADS, Head
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import PretrainOptions, TokenizerOptions, TrainingOptions
 from bertprep.records import DataSet, Shard, find_data_set
-from bertprep.training.startup import read_worker
+from bertprep.training.process import read_worker
 from bertprep.vocab import Vocabulary
 
 #: Of the plan in run.json; a run of another number cannot be resumed.

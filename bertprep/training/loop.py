@@ -23,7 +23,7 @@ from bertprep.model.heads import HEADS, Head, sum_names
 from bertprep.model.layers import DropoutSeeds
 from bertprep.options import TrainingOptions
 from bertprep.training.optimization import loss_of, make_optimizer, prediction_counts, sums_of
-from bertprep.training.startup import read_worker
+from bertprep.training.process import read_worker
 
 Features = Mapping[str, Any]
 Sums = dict[str, tf.Tensor]

@@ -21,7 +21,7 @@ from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import message, table
 from bertprep.training.job import PretrainJob, make_pretrain_job
 from bertprep.training.metrics import Row, describe_heads, read_rows
-from bertprep.training.startup import load_tensorflow
+from bertprep.training.process import load_tensorflow, lost_workers_reported
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,6 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
         if not was_complete:
             load_tensorflow()
             from bertprep.training.run import TrainingRun
-            from bertprep.training.workers import lost_workers_reported
 
             with lost_workers_reported():
                 run = TrainingRun(job, folder, start)

@@ -15,12 +15,8 @@ from bertprep.errors import BertprepError
 from bertprep.model.checkpoints import Checkpoints
 from bertprep.model.config import load_config
 from bertprep.model.heads import SEQUENCES
-from bertprep.model.initialization import (
-    config_for,
-    initialize,
-    read_pretrained,
-    trained_positions,
-)
+from bertprep.model.initialization import config_for, initialize, trained_positions
+from bertprep.model.pretrained import read_pretrained
 from bertprep.model.saved_run import (
     CHECKPOINTS_NAME,
     CONFIG_NAME,
@@ -30,18 +26,18 @@ from bertprep.model.saved_run import (
 )
 from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import StepProgress, message, step_progress
-from bertprep.training.baselines import describe_baselines, measure_baselines
 from bertprep.training.input_pipeline import Batch, evaluation_batches, training_batches
 from bertprep.training.job import PretrainJob
 from bertprep.training.loop import Trainer
 from bertprep.training.metrics import (
     MetricsLog,
+    describe_baselines,
     describe_heads,
     describe_progress,
     mean_metrics,
+    measure_baselines,
 )
-from bertprep.training.stop_signals import StopSignals
-from bertprep.training.workers import exit_together
+from bertprep.training.process import StopSignals, exit_together
 
 
 class _InterruptedError(Exception):

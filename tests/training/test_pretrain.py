@@ -32,7 +32,7 @@ from bertprep.options import PretrainOptions, UpdateOptions
 from bertprep.records import find_data_set
 from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.training.metrics import MetricsLog, mean_metrics, read_rows
-from bertprep.training.stop_signals import StopSignals
+from bertprep.training.process import StopSignals
 
 MEASURES = ["loss", "mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy"]
 

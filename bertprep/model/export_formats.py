@@ -1,4 +1,4 @@
-"""A model -> a SavedModel, which loads without this package, or a .keras file, which needs it.
+"""A model -> a Hugging Face folder, or a SavedModel, which loads without this package.
 
     served = tf.saved_model.load("model")
     served.signatures["serving_default"](
@@ -9,25 +9,49 @@
         ..., masked_lm_positions=...                                # int32[batch, max_predictions]
     )   # without sequence_output, and with masked_lm_logits [batch, max_predictions, vocab_size]
 
-    import bertprep.model.bert                                # the classes of the .keras file
-    keras.saving.load_model("model/model.keras")
-
 Batch and seq_length are any, seq_length up to max_position_embeddings. Outputs are float32; those
 of heads that the model does not have are left out.
 
-Source: https://www.tensorflow.org/guide/saved_model, and there for `assets.extra`.
+Source: `save_pretrained` of transformers; https://www.tensorflow.org/guide/saved_model, and there
+for `assets.extra`.
 """
 
 from pathlib import Path
 
 import keras
+from safetensors.numpy import save_file
 
 from bertprep.model.bert import PretrainingModel
+from bertprep.model.config import LAYER_NORM_EPSILON
 from bertprep.model.layers import Tensor
+from bertprep.model.weights import HUGGING_FACE_CONFIG, HUGGING_FACE_WEIGHTS, weights_by_name
+from bertprep.storage.plans import encode
+from bertprep.vocab import Vocabulary
 
 #: Folder of a SavedModel for files that no signature reads.
 EXTRA_ASSETS = "assets.extra"
 _INPUTS = ("input_ids", "input_mask", "segment_ids")
+
+
+def write_hugging_face(folder: Path, model: PretrainingModel, vocabulary: Vocabulary) -> None:
+    """Write config and weights; the decoder is left out, since it is the word embeddings.
+
+    Args:
+        folder: an empty folder.
+        model: a built model.
+        vocabulary: vocabulary of the model.
+    """
+    content = {
+        "architectures": ["BertForPreTraining"],
+        "model_type": "bert",
+        **model.config.to_json(),
+        "layer_norm_eps": LAYER_NORM_EPSILON,
+        "pad_token_id": vocabulary.pad_id,
+        "tie_word_embeddings": True,
+    }
+    (folder / HUGGING_FACE_CONFIG).write_bytes(encode(content))
+    # Without the format, transformers takes the file for another framework's.
+    save_file(weights_by_name(model), folder / HUGGING_FACE_WEIGHTS, metadata={"format": "pt"})
 
 
 def write_saved_model(folder: Path, model: PretrainingModel) -> None:
@@ -55,8 +79,3 @@ def write_saved_model(folder: Path, model: PretrainingModel) -> None:
         specs = [keras.InputSpec(dtype="int32", shape=(None, None), name=key) for key in inputs]
         archive.add_endpoint(name, function, specs)
     archive.write_out(folder, verbose=False)
-
-
-def write_keras(folder: Path, model: PretrainingModel) -> None:
-    """Write `model.keras`."""
-    model.save(folder / "model.keras")

@@ -1,0 +1,186 @@
+"""Pretrained weights of a run, a Hugging Face folder or a TensorFlow 1 checkpoint, read.
+
+    weights = read_pretrained(path)
+
+A Hugging Face folder holds config.json and model.safetensors: BertForPreTraining, BertForMaskedLM,
+BertModel or any model around one. A checkpoint of google-research/bert holds bert_config.json,
+bert_model.ckpt.index and bert_model.ckpt.data-*.
+
+Reference quirk: the last code of the release approximates gelu by tanh; the paper, its first code
+and this model do not. The published weights are used with either.
+
+Cost: the weights once in memory, 4 bytes per parameter. Source: `save_pretrained` and the state of
+transformers' BertForPreTraining; get_assignment_map_from_checkpoint in google-research/bert's
+modeling.py.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from safetensors import SafetensorError, safe_open
+
+from bertprep.errors import UsageError
+from bertprep.model.config import load_config
+from bertprep.model.saved_run import CONFIG_NAME, VOCABULARY_NAME, is_run, load_run
+from bertprep.model.weights import (
+    HUGGING_FACE_CONFIG,
+    HUGGING_FACE_WEIGHTS,
+    PretrainedWeights,
+    collect_weights,
+    weight_names,
+)
+from bertprep.vocab import Vocabulary
+
+_DECODER = "cls.predictions.decoder."
+_BIAS = "cls.predictions.bias"
+_WORD_EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
+
+
+def read_pretrained(path: Path) -> PretrainedWeights:
+    """Read the weights of a path.
+
+    Args:
+        path: a folder, or the file of the weights in it.
+
+    Raises:
+        UsageError: there are no weights of a known format, or of a model that is not implemented.
+        BertprepError: a checkpoint of a run is damaged.
+    """
+    folder = path if path.is_dir() else path.parent
+    if is_run(path):
+        return load_run(path)
+    if path.suffix == ".npz" and is_run(folder.parent):
+        return load_run(folder.parent, path.stem.rpartition("-")[2])
+    if (folder / HUGGING_FACE_WEIGHTS).is_file() and (
+        path.is_dir() or path.name == HUGGING_FACE_WEIGHTS
+    ):
+        weights = _read_hugging_face(folder)
+    else:
+        prefix = _checkpoint_prefix(path)
+        if prefix is None:
+            raise _no_weights(path)
+        folder, weights = prefix.parent, _read_tf1_checkpoint(prefix)
+    vocabulary = folder / VOCABULARY_NAME
+    if vocabulary.exists():
+        weights = replace(weights, vocabulary=Vocabulary.load(vocabulary, lenient=True))
+    return weights
+
+
+def _no_weights(path: Path) -> UsageError:
+    kinds = (
+        "a bertprep run, a Hugging Face folder (config.json, model.safetensors) or a TensorFlow 1 "
+        "checkpoint (bert_config.json, bert_model.ckpt.*)"
+    )
+    if not path.exists():
+        return UsageError(f"{path}: no such file or folder. Name {kinds} on this machine")
+    if list(path.glob("*.safetensors.index.json")):
+        return UsageError(
+            f"{path}: the weights are sharded: save them as one {HUGGING_FACE_WEIGHTS}"
+        )
+    if (path / "pytorch_model.bin").exists():
+        return UsageError(
+            f"{path}: the weights are in pytorch_model.bin, which can run code when it is loaded. "
+            'Convert them: python -c "from transformers import BertForPreTraining as B; '
+            f"B.from_pretrained('{path}').save_pretrained('{path}')\""
+        )
+    return UsageError(f"{path}: no weights found. Name {kinds}")
+
+
+def _read_hugging_face(folder: Path) -> PretrainedWeights:
+    """Read config and weights.
+
+    Raises:
+        UsageError: the files cannot be read, or are of a model that is not implemented.
+    """
+    path = folder / HUGGING_FACE_WEIGHTS
+    config = load_config(folder / HUGGING_FACE_CONFIG)
+    try:
+        with safe_open(path, framework="np") as file:
+            found = {_current_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from None
+    found.pop("bert.embeddings.position_ids", None)  # 0, 1, 2, ...: in files from before 2023
+    _remove_decoder(path, found)
+    return collect_weights(str(folder), config, found, "hugging_face")
+
+
+def _current_name(name: str) -> str:
+    """Return the name in `BertForPreTraining` of a weight of another class or an older version."""
+    if name.startswith(("embeddings.", "encoder.", "pooler.")):
+        name = f"bert.{name}"
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
+
+
+def _remove_decoder(path: Path, found: dict[str, np.ndarray]) -> None:
+    """Remove the copies of the tied decoder.
+
+    Raises:
+        UsageError: the decoder is not tied to the word embeddings.
+    """
+    table, bias = found.pop(f"{_DECODER}weight", None), found.pop(f"{_DECODER}bias", None)
+    if bias is not None:
+        found.setdefault(_BIAS, bias)
+    for name, array, tied in (
+        ("weight", table, found.get(_WORD_EMBEDDINGS)),
+        ("bias", bias, found.get(_BIAS)),
+    ):
+        if array is not None and tied is not None and not np.array_equal(array, tied):
+            raise UsageError(
+                f"{path}: {_DECODER}{name} has values of its own; in this model the decoder is "
+                "tied to the word embeddings, as in the paper"
+            )
+
+
+def _checkpoint_prefix(path: Path) -> Path | None:
+    """Return the common prefix of a checkpoint's files; None where there is no checkpoint.
+
+    Args:
+        path: the folder, the prefix, or one of the files.
+
+    Raises:
+        UsageError: the folder has several checkpoints.
+    """
+    if path.is_dir():
+        indices = sorted(path.glob("*.index"))
+        latest = tf.train.latest_checkpoint(path)
+        if latest is not None:
+            return Path(latest)
+        if len(indices) > 1:
+            names = ", ".join(index.name for index in indices[:3])
+            raise UsageError(f"{path}: has several checkpoints ({names}): name one of them")
+        return indices[0].with_suffix("") if indices else None
+    name, dot, _ = path.name.partition(".data-")
+    prefix = path.with_name(name) if dot else path
+    if prefix.suffix in (".index", ".meta"):
+        prefix = prefix.with_suffix("")
+    return prefix if prefix.with_name(f"{prefix.name}.index").is_file() else None
+
+
+def _read_tf1_checkpoint(prefix: Path) -> PretrainedWeights:
+    """Read a checkpoint and the config next to it.
+
+    Raises:
+        UsageError: there is no config, or the checkpoint is damaged or of another model.
+    """
+    config_path = prefix.with_name(CONFIG_NAME)
+    if not config_path.is_file():
+        raise UsageError(f"{prefix}: no {CONFIG_NAME} next to the checkpoint: copy it there")
+    config = load_config(config_path)
+    known = {weight.release for weight in weight_names(config)}
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        names = sorted(reader.get_variable_to_shape_map())
+        if "_CHECKPOINTABLE_OBJECT_GRAPH" in names:
+            raise UsageError(
+                f"{prefix}: is a TensorFlow 2 checkpoint; only TensorFlow 1 checkpoints of "
+                "google-research/bert are read, whose variables have known names"
+            )
+        found = {n: reader.get_tensor(n) if n in known else np.empty(0) for n in names}
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{prefix}: cannot be read as a checkpoint: {reason}") from None
+    return collect_weights(str(prefix), config, found, "release")
