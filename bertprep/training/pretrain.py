@@ -13,9 +13,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertprep.model.checkpoints import Checkpoints
 from bertprep.model.heads import Head
-from bertprep.model.saved_run import CHECKPOINTS_NAME, CURVES_NAME, METRICS_NAME, RUN_LAYOUT
+from bertprep.model.saved_run import (
+    CHECKPOINTS_NAME,
+    CURVES_NAME,
+    METRICS_NAME,
+    RUN_LAYOUT,
+    Checkpoints,
+)
 from bertprep.options import PretrainOptions
 from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import message, table

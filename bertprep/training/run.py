@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from bertprep.errors import BertprepError
-from bertprep.model.checkpoints import Checkpoints
 from bertprep.model.config import load_config
 from bertprep.model.heads import SEQUENCES
 from bertprep.model.initialization import config_for, initialize, trained_positions
@@ -22,6 +21,7 @@ from bertprep.model.saved_run import (
     CONFIG_NAME,
     METRICS_NAME,
     TENSORBOARD_NAME,
+    Checkpoints,
     write_run_description,
 )
 from bertprep.storage.planned_folder import PlannedFolder

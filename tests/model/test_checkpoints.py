@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bertprep.errors import BertprepError
-from bertprep.model.checkpoints import Checkpoints
+from bertprep.model.saved_run import Checkpoints
 
 DRIVER = Path(__file__).parents[1] / "support" / "resume_driver.py"
 
