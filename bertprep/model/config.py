@@ -75,27 +75,23 @@ class BertConfig:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+            name, value = field.name, getattr(self, field.name)
             if field.type is int and (type(value) is not int or value < 1):
-                raise UsageError(f"{field.name} must be an integer of at least 1, got {value!r}")
+                raise UsageError(f"{name} must be an integer of at least 1, got {value!r}")
             if field.type is float and type(value) not in (int, float):
-                raise UsageError(f"{field.name} must be a number, got {value!r}")
+                raise UsageError(f"{name} must be a number, got {value!r}")
+            if name.endswith("dropout_prob") and not 0.0 <= value < 1.0:
+                raise UsageError(f"{name} must be at least 0 and below 1, got {value}")
         if self.hidden_size % self.num_attention_heads:
             raise UsageError(
                 f"num_attention_heads must divide hidden_size ({self.hidden_size}), "
                 f"got {self.num_attention_heads}"
             )
-        if self.hidden_act != "gelu":
-            raise UsageError(f"hidden_act must be gelu, got {self.hidden_act!r}")
-        if self.position_embedding_type not in list(POSITIONS):
-            kind = self.position_embedding_type
-            raise UsageError(
-                f"position_embedding_type must be {' or '.join(POSITIONS)}, got {kind!r}"
-            )
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            probability = getattr(self, name)
-            if not 0.0 <= probability < 1.0:
-                raise UsageError(f"{name} must be at least 0 and below 1, got {probability}")
+        for name, known in (("hidden_act", ["gelu"]), ("position_embedding_type", list(POSITIONS))):
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}"
+                )
         if self.initializer_range <= 0.0:
             raise UsageError(f"initializer_range must be above 0, got {self.initializer_range}")
 

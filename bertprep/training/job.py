@@ -45,7 +45,6 @@ class PretrainJob:
         worker: index of this process among the workers.
         num_workers: number of workers.
         plan: what the weights follow from, as JSON values.
-        notes: what may be unexpected, in words.
     """
 
     options: PretrainOptions
@@ -60,7 +59,6 @@ class PretrainJob:
     worker: int
     num_workers: int
     plan: dict[str, Any]
-    notes: tuple[str, ...]
 
     @property
     def is_chief(self) -> bool:
@@ -111,14 +109,7 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
         worker=worker,
         num_workers=num_workers,
         plan=_make_plan(options, training, wanted, vocabulary, train_set, eval_set),
-        notes=() if held_out else (_NOTHING_HELD_OUT,),
     )
-
-
-_NOTHING_HELD_OUT = (
-    "no held-out records, so only the training loss is measured: "
-    "`bertprep create --eval-fraction 0.01` holds some out"
-)
 
 
 def _require_extras(options: PretrainOptions) -> None:

@@ -122,7 +122,9 @@ def _find_start(job: PretrainJob, folder: PlannedFolder) -> int:
     start = latest or 0
     if 0 < start < job.training.steps and not job.is_quiet:
         message(f"{options.output}: resuming at step {start:,} of {job.training.steps:,}")
-    if not job.is_quiet:
-        for note in job.notes:
-            message(f"Note: {note}")
+    if job.held_out is None and not job.is_quiet:
+        message(
+            "Note: no held-out records, so only the training loss is measured: "
+            "`bertprep create --eval-fraction 0.01` holds some out"
+        )
     return start
