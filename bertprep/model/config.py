@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bertprep.errors import UsageError
 from bertprep.model.heads import HEADS
@@ -59,6 +59,9 @@ class BertConfig:
 
     Source: BertConfig in google-research/bert's modeling.py; section 3 of arXiv:1810.04805.
     """
+
+    #: Module with the `PretrainingModel` of this family; imported on demand, with Keras.
+    model_module: ClassVar[str] = "bertprep.model.bert"
 
     vocab_size: int
     hidden_size: int = 768
@@ -131,21 +134,9 @@ class BertConfig:
         return dataclasses.asdict(self)
 
 
-@dataclass(frozen=True)
-class Family:
-    """A model architecture.
-
-    Attributes:
-        config: class of its configs.
-        module: name of the module with its `PretrainingModel`; imported on demand, with Keras.
-    """
-
-    config: type[BertConfig]
-    module: str
-
-
-#: By the `model_type` of a Hugging Face config; configs without one are BERT's.
-FAMILIES = {"bert": Family(BertConfig, "bertprep.model.bert")}
+#: Config classes of the model families, by the `model_type` of a Hugging Face config; a config
+#: without one is BERT's.
+FAMILIES = {"bert": BertConfig}
 
 
 def load_config(path: Path) -> BertConfig:
@@ -167,7 +158,7 @@ def load_config(path: Path) -> BertConfig:
     if family not in list(FAMILIES):
         known = " or ".join(FAMILIES)
         raise UsageError(f"{path}: model_type must be {known}, got {json.dumps(family)}")
-    return FAMILIES[family].config.parse(content, str(path))
+    return FAMILIES[family].parse(content, str(path))
 
 
 def make_model(
@@ -180,7 +171,6 @@ def make_model(
         policy: a Keras dtype policy.
         heads: names of HEADS.
     """
-    family = next(family for family in FAMILIES.values() if type(config) is family.config)
-    model = import_module(family.module).PretrainingModel(config, policy, heads=heads)
+    model = import_module(config.model_module).PretrainingModel(config, policy, heads=heads)
     model.build()
     return model

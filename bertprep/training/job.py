@@ -77,7 +77,11 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
     Raises:
         BertprepError: with one line that says what to do.
     """
-    _require_extras(options)
+    if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise UsageError(
+            "--tensorboard needs tensorboard, which is not installed: pip install "
+            "'bertprep[tensorboard]'"
+        )
     _require_separate_folder(options)
     worker, num_workers = _find_worker(options)
     data_set = find_data_set(options.data, options.vocab)
@@ -110,14 +114,6 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
         num_workers=num_workers,
         plan=_make_plan(options, training, wanted, vocabulary, train_set, eval_set),
     )
-
-
-def _require_extras(options: PretrainOptions) -> None:
-    if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise UsageError(
-            "--tensorboard needs tensorboard, which is not installed: pip install "
-            "'bertprep[tensorboard]'"
-        )
 
 
 def _require_separate_folder(options: PretrainOptions) -> None:

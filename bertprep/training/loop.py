@@ -50,6 +50,14 @@ def make_strategy(distribute: str) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy() if is_alone else strategy
 
 
+def diverged(step: int, what: str) -> BertprepError:
+    """Return the error of a run with values that are not finite."""
+    return BertprepError(
+        f"step {step}: {what}: resume from the last checkpoint with a lower --learning-rate, or a "
+        "longer --warmup"
+    )
+
+
 class StepResult(NamedTuple):
     """Result of one update.
 
@@ -151,10 +159,7 @@ class Trainer:
             result = self.train_step(step, features, wants_stop())
             loss = sum(result.sums[head.loss_sum] for head in self._heads)
             if not math.isfinite(loss):
-                raise BertprepError(
-                    f"step {step}: the loss is {loss}: resume from the last checkpoint with a "
-                    "lower --learning-rate, or a longer --warmup"
-                )
+                raise diverged(step, f"the loss is {loss}")
             yield result
 
     def state(self) -> dict[str, np.ndarray]:

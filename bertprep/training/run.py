@@ -28,7 +28,7 @@ from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import StepProgress, message, step_progress
 from bertprep.training.input_pipeline import Batch, evaluation_batches, training_batches
 from bertprep.training.job import PretrainJob
-from bertprep.training.loop import Trainer
+from bertprep.training.loop import Trainer, diverged
 from bertprep.training.metrics import (
     MetricsLog,
     describe_baselines,
@@ -225,8 +225,5 @@ class TrainingRun:
         arrays = self._trainer.state()
         for name, array in arrays.items():
             if not np.isfinite(array).all():
-                raise BertprepError(
-                    f"step {self._step}: {name} has values that are not finite: resume from the "
-                    "last checkpoint with a lower --learning-rate, or a longer --warmup"
-                )
+                raise diverged(self._step, f"{name} has values that are not finite")
         self._checkpoints.save(self._step, arrays, {"sums": self._sums}, loss)
