@@ -14,6 +14,7 @@ transformers' BertForPreTraining; get_assignment_map_from_checkpoint in google-r
 modeling.py.
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,10 +154,7 @@ def _checkpoint_prefix(path: Path) -> Path | None:
             names = ", ".join(index.name for index in indices[:3])
             raise UsageError(f"{path}: has several checkpoints ({names}): name one of them")
         return indices[0].with_suffix("") if indices else None
-    name, dot, _ = path.name.partition(".data-")
-    prefix = path.with_name(name) if dot else path
-    if prefix.suffix in (".index", ".meta"):
-        prefix = prefix.with_suffix("")
+    prefix = path.with_name(re.sub(r"(?<=.)(\.index|\.meta|\.data-.*)$", "", path.name))
     return prefix if prefix.with_name(f"{prefix.name}.index").is_file() else None
 
 

@@ -8,12 +8,10 @@ parameter for weights and optimizer, and the activations of a batch.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
-from bertprep.model.heads import Head
 from bertprep.model.saved_run import (
     CHECKPOINTS_NAME,
     CURVES_NAME,
@@ -34,35 +32,30 @@ class PretrainResult:
     """Result of a training run.
 
     Attributes:
-        output: folder of the run.
-        steps: updates of the whole run.
-        heads: heads of the model.
+        job: the run.
         last: last line of metrics.jsonl of each split, by its name.
         was_complete: the run was complete before this command.
-        is_chief: this process reports for all workers.
         seconds: wall-clock time of this command.
     """
 
-    output: Path
-    steps: int
-    heads: Sequence[Head]
+    job: PretrainJob
     last: Mapping[str, Row]
     was_complete: bool
-    is_chief: bool
     seconds: float
 
     def text(self) -> str:
         """Return the summary for the terminal."""
-        rows = [("steps", f"{self.steps:,}" + (", already complete" if self.was_complete else ""))]
+        output, suffix = self.job.options.output, ", already complete" if self.was_complete else ""
+        rows = [("steps", f"{self.job.training.steps:,}{suffix}")]
         for split, name in (("train", "training"), ("eval", "held-out"), ("baseline", "baseline")):
             if split in self.last:
                 row = self.last[split]
                 # The baseline has no total: blanks align its heads with the lines above.
                 total = f"loss {row['loss']:.3f}; " if "loss" in row else " " * 12
-                rows.append((name, total + describe_heads(self.heads, row)))
+                rows.append((name, total + describe_heads(self.job.heads, row)))
         for name in (CHECKPOINTS_NAME, METRICS_NAME, CURVES_NAME):
-            if (self.output / name).exists():
-                rows.append((name.partition(".")[0], str(self.output / name)))
+            if (output / name).exists():
+                rows.append((name.partition(".")[0], str(output / name)))
         return "\n".join(table([*rows, ("time", f"{self.seconds:,.1f} s")]))
 
 
@@ -94,12 +87,9 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
         if run:
             run.exit_together()
         return PretrainResult(
-            output=options.output,
-            steps=job.training.steps,
-            heads=job.heads,
+            job=job,
             last={row["split"]: row for row in read_rows(metrics_path)},
             was_complete=was_complete,
-            is_chief=job.is_chief,
             seconds=time.monotonic() - begin,
         )
 
