@@ -23,7 +23,7 @@ from typing import Any
 
 from bertprep import __version__
 from bertprep.errors import UsageError
-from bertprep.model.export_formats import EXTRA_ASSETS, write_hugging_face, write_saved_model
+from bertprep.model.formats import EXTRA_ASSETS, write_hugging_face, write_saved_model
 from bertprep.model.initialization import restore_model
 from bertprep.model.saved_run import SavedRun, load_run
 from bertprep.options import ExportOptions, TokenizerOptions

@@ -6,9 +6,8 @@
     layers, bert     the model, written with keras.ops
     weights          the names of each variable in every format
     saved_run        the files of a run: checkpoints, and what the model learned from
-    pretrained       the weights of a run, a Hugging Face folder or a TensorFlow 1 checkpoint
-    initialization   any of these -> the weights of a model
-    export_formats   a model -> a Hugging Face folder, or a SavedModel
+    formats          weights in the files of other programs, read and written
+    initialization   pretrained weights -> a model at the start of a new run
 
 `config`, `positions`, `heads`, `weights` and `saved_run` load no Keras, so that a command checks
 everything before TensorFlow is imported, which takes seconds.

@@ -19,8 +19,6 @@ from bertprep.model.config import BertConfig
 from bertprep.model.heads import HEADS
 from bertprep.vocab import Vocabulary
 
-#: Files of a Hugging Face folder.
-HUGGING_FACE_CONFIG, HUGGING_FACE_WEIGHTS = "config.json", "model.safetensors"
 #: Parts that pretrained weights may lack as a whole, by the first part of their path.
 _OPTIONAL_PARTS = {"pooler": "pooler"} | {head.name: head.description for head in HEADS.values()}
 

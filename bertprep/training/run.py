@@ -13,9 +13,9 @@ import numpy as np
 
 from bertprep.errors import BertprepError
 from bertprep.model.config import load_config
+from bertprep.model.formats import read_pretrained
 from bertprep.model.heads import SEQUENCES
 from bertprep.model.initialization import config_for, initialize, trained_positions
-from bertprep.model.pretrained import read_pretrained
 from bertprep.model.saved_run import (
     CHECKPOINTS_NAME,
     CONFIG_NAME,

@@ -1,42 +1,65 @@
-"""Pretrained weights of a run, a Hugging Face folder or a TensorFlow 1 checkpoint, read.
+"""Weights in the files of other programs, read and written.
 
-    weights = read_pretrained(path)
+    run                       read, since `read_pretrained` takes any of these
+    Hugging Face folder       config.json, model.safetensors: read and written
+    TensorFlow 1 checkpoint   bert_config.json, bert_model.ckpt.*, of google-research/bert: read
+    SavedModel                written; loads without this package
 
-A Hugging Face folder holds config.json and model.safetensors: BertForPreTraining, BertForMaskedLM,
-BertModel or any model around one. A checkpoint of google-research/bert holds bert_config.json,
-bert_model.ckpt.index and bert_model.ckpt.data-*.
+A Hugging Face folder that is read may hold BertForPreTraining, BertForMaskedLM, BertModel or any
+model around one; BertForPreTraining is written. A SavedModel has two signatures:
+
+    served = tf.saved_model.load("model")
+    served.signatures["serving_default"](
+        input_ids=..., input_mask=..., segment_ids=...              # int32[batch, seq_length]
+    )   # masked_lm_logits [batch, seq_length, vocab_size], next_sentence_logits [batch, 2],
+        # pooled_output [batch, hidden_size], sequence_output [batch, seq_length, hidden_size]
+    served.signatures["masked_lm"](
+        ..., masked_lm_positions=...                                # int32[batch, max_predictions]
+    )   # without sequence_output, and with masked_lm_logits [batch, max_predictions, vocab_size]
+
+Batch and seq_length are any, seq_length up to max_position_embeddings. Outputs are float32; those
+of heads that the model does not have are left out.
 
 Reference quirk: the last code of the release approximates gelu by tanh; the paper, its first code
 and this model do not. The published weights are used with either.
 
 Cost: the weights once in memory, 4 bytes per parameter. Source: `save_pretrained` and the state of
 transformers' BertForPreTraining; get_assignment_map_from_checkpoint in google-research/bert's
-modeling.py.
+modeling.py; https://www.tensorflow.org/guide/saved_model, and there for `assets.extra`.
 """
 
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from bertprep.errors import UsageError
-from bertprep.model.config import load_config
+from bertprep.model.bert import PretrainingModel
+from bertprep.model.config import LAYER_NORM_EPSILON, load_config
+from bertprep.model.layers import Tensor
 from bertprep.model.saved_run import CONFIG_NAME, VOCABULARY_NAME, is_run, load_run
 from bertprep.model.weights import (
-    HUGGING_FACE_CONFIG,
-    HUGGING_FACE_WEIGHTS,
     PretrainedWeights,
     collect_weights,
     weight_names,
+    weights_by_name,
 )
+from bertprep.storage.plans import encode
 from bertprep.vocab import Vocabulary
 
+_HUGGING_FACE_CONFIG, _HUGGING_FACE_WEIGHTS = "config.json", "model.safetensors"
 _DECODER = "cls.predictions.decoder."
 _BIAS = "cls.predictions.bias"
 _WORD_EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
+
+#: Folder of a SavedModel for files that no signature reads.
+EXTRA_ASSETS = "assets.extra"
+_INPUTS = ("input_ids", "input_mask", "segment_ids")
 
 
 def read_pretrained(path: Path) -> PretrainedWeights:
@@ -54,8 +77,8 @@ def read_pretrained(path: Path) -> PretrainedWeights:
         return load_run(path)
     if path.suffix == ".npz" and is_run(folder.parent):
         return load_run(folder.parent, path.stem.rpartition("-")[2])
-    if (folder / HUGGING_FACE_WEIGHTS).is_file() and (
-        path.is_dir() or path.name == HUGGING_FACE_WEIGHTS
+    if (folder / _HUGGING_FACE_WEIGHTS).is_file() and (
+        path.is_dir() or path.name == _HUGGING_FACE_WEIGHTS
     ):
         weights = _read_hugging_face(folder)
     else:
@@ -78,7 +101,7 @@ def _no_weights(path: Path) -> UsageError:
         return UsageError(f"{path}: no such file or folder. Name {kinds} on this machine")
     if list(path.glob("*.safetensors.index.json")):
         return UsageError(
-            f"{path}: the weights are sharded: save them as one {HUGGING_FACE_WEIGHTS}"
+            f"{path}: the weights are sharded: save them as one {_HUGGING_FACE_WEIGHTS}"
         )
     if (path / "pytorch_model.bin").exists():
         return UsageError(
@@ -95,8 +118,8 @@ def _read_hugging_face(folder: Path) -> PretrainedWeights:
     Raises:
         UsageError: the files cannot be read, or are of a model that is not implemented.
     """
-    path = folder / HUGGING_FACE_WEIGHTS
-    config = load_config(folder / HUGGING_FACE_CONFIG)
+    path = folder / _HUGGING_FACE_WEIGHTS
+    config = load_config(folder / _HUGGING_FACE_CONFIG)
     try:
         with safe_open(path, framework="np") as file:
             found = {_current_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -182,3 +205,51 @@ def _read_tf1_checkpoint(prefix: Path) -> PretrainedWeights:
         reason = str(error).splitlines()[0]
         raise UsageError(f"{prefix}: cannot be read as a checkpoint: {reason}") from None
     return collect_weights(str(prefix), config, found, "release")
+
+
+def write_hugging_face(folder: Path, model: PretrainingModel, vocabulary: Vocabulary) -> None:
+    """Write config and weights; the decoder is left out, since it is the word embeddings.
+
+    Args:
+        folder: an empty folder.
+        model: a built model.
+        vocabulary: vocabulary of the model.
+    """
+    content = {
+        "architectures": ["BertForPreTraining"],
+        "model_type": "bert",
+        **model.config.to_json(),
+        "layer_norm_eps": LAYER_NORM_EPSILON,
+        "pad_token_id": vocabulary.pad_id,
+        "tie_word_embeddings": True,
+    }
+    (folder / _HUGGING_FACE_CONFIG).write_bytes(encode(content))
+    # Without the format, transformers takes the file for another framework's.
+    save_file(weights_by_name(model), folder / _HUGGING_FACE_WEIGHTS, metadata={"format": "pt"})
+
+
+def write_saved_model(folder: Path, model: PretrainingModel) -> None:
+    """Write the model with the signatures `serving_default` and `masked_lm`."""
+
+    def everywhere(input_ids: Tensor, input_mask: Tensor, segment_ids: Tensor) -> dict[str, Tensor]:
+        values = (input_ids, input_mask, segment_ids)
+        hidden = model.encode(dict(zip(_INPUTS, values, strict=True)))
+        return {**model.apply_heads(hidden[:, 0], hidden), "sequence_output": hidden}
+
+    def at_positions(
+        input_ids: Tensor, input_mask: Tensor, segment_ids: Tensor, masked_lm_positions: Tensor
+    ) -> dict[str, Tensor]:
+        features = dict(zip(_INPUTS, (input_ids, input_mask, segment_ids), strict=True))
+        outputs: dict[str, Tensor] = model({**features, "masked_lm_positions": masked_lm_positions})
+        return outputs
+
+    # The endpoints track the variables that they use; the model is not tracked as well, since
+    # variables that are tracked twice are written twice.
+    archive = keras.export.ExportArchive()
+    for name, function, inputs in (
+        ("serving_default", everywhere, _INPUTS),
+        ("masked_lm", at_positions, (*_INPUTS, "masked_lm_positions")),
+    ):
+        specs = [keras.InputSpec(dtype="int32", shape=(None, None), name=key) for key in inputs]
+        archive.add_endpoint(name, function, specs)
+    archive.write_out(folder, verbose=False)
