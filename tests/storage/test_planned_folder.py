@@ -124,6 +124,16 @@ def test_an_error_of_the_user_leaves_nothing_and_one_of_the_machine_all(out: Pat
     assert names(out) == ["part-0-of-2", "plan.json"]
 
 
+@pytest.mark.parametrize("name", ["stdin", "stdin.tmp"])
+def test_a_copy_of_stdin_outlives_the_plan_and_goes_at_the_end(name: str, out: Path) -> None:
+    (out / ".bertprep").mkdir(parents=True)
+    (out / ".bertprep" / name).touch()
+    assert build(out, finish=False) == "new"
+    assert (out / ".bertprep" / name).exists()
+    assert build(out) == "resumed"
+    assert not (out / ".bertprep").exists()
+
+
 def test_a_second_use_is_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", 0.0)
     with PlannedFolder(out, LAYOUT), pytest.raises(UsageError, match="another bertprep process"):
