@@ -36,7 +36,7 @@ LAYOUT = FolderLayout(
     read_plan=read_plan,
     lists=lists,
     reserved=re.compile("(more/)?part-.*"),
-    work_names=re.compile(r"task-\d+\.json|\w+\.tmp"),
+    work_names=re.compile(r"task-\d+\.json|(plan|manifest|vocab)\.tmp"),
     folders=("more",),
     is_complete=lambda manifest, found: all(name in found.sizes for name in manifest["parts"]),
 )
