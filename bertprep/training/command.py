@@ -20,7 +20,7 @@ from bertprep.terminal import message
 from bertprep.training.job import Job, make_job
 from bertprep.training.metrics import Row, read_rows
 from bertprep.training.run_folder import RunFolder
-from bertprep.training.startup import load_tensorflow
+from bertprep.training.startup import load_tensorflow, lost_workers_reported
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,6 @@ def pretrain(options: PretrainOptions) -> Trained:
         if not is_old:
             load_tensorflow()
             from bertprep.training.run import Run
-            from bertprep.training.workers import lost_workers_reported
 
             with lost_workers_reported():
                 run = Run(job, folder, start)

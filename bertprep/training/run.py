@@ -25,9 +25,9 @@ from bertprep.training.job import Job
 from bertprep.training.loop import Trainer
 from bertprep.training.metrics import Meter, MetricsFile, means
 from bertprep.training.run_folder import RunFolder
+from bertprep.training.startup import exit_together
 from bertprep.training.stop_signals import StopSignals
 from bertprep.training.summaries import Summaries
-from bertprep.training.workers import exit_together
 
 
 class _StoppedError(Exception):
