@@ -560,6 +560,6 @@ def test_help_is_there_at_once() -> None:
     # Without waiting for anything heavy: test_floors holds the imports, this the output.
     result = CliRunner().invoke(main, ["pretrain", "--help"])
     assert result.exit_code == 0
-    assert "      bertprep pretrain /tmp/records --model tiny --steps 200 --output /tmp/run\n" in (
+    assert "      bertprep pretrain /tmp/r --model tiny --steps 200 --output /tmp/run\n" in (
         result.output.replace("    bertprep", "      bertprep")
     )
