@@ -130,7 +130,7 @@ def test_a_folder_without_a_manifest(bare: Path) -> None:
     data_set = find_data_set([str(bare)])
     assert found(data_set, bare) == ["a.tfrec", *NAMES, HELD_OUT, "more/z.tfrecord"]
     assert (data_set.plan, data_set.homes, data_set.vocabulary) == (None, (), None)
-    with pytest.raises(UsageError, match=r"no vocab\.txt stands beside .* with --vocab"):
+    with pytest.raises(UsageError, match=r"there is no vocab\.txt next to .* with --vocab"):
         data_set.require_vocabulary()
 
 
@@ -296,7 +296,7 @@ def test_data_sets_of_other_options_are_not_one(
         ("n*ne", "no file matches this glob. Name record files, or the folder that they are in"),
         (
             "empty",
-            "there are no records in this folder. Name one that `bertprep create` made, or record "
+            "there are no records in this folder. Name one that `bertprep create` wrote, or record "
             "files",
         ),
         ("pipe", "neither a file nor a folder. Name a record file"),
