@@ -230,3 +230,11 @@ class ShardSummary:
     records: int
     bytes: int
     crc32c: int
+
+
+def mix64(values: np.ndarray) -> np.ndarray:
+    """Return uint64[n] in which every bit depends on every bit of the value (splitmix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = values ^ (values >> np.uint64(31))
+    return mixed

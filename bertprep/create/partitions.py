@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from bertprep.data import HashedDocuments, PartitionPlan, TokenizedDocuments
+from bertprep.data import HashedDocuments, PartitionPlan, TokenizedDocuments, mix64
 from bertprep.errors import UsageError
 from bertprep.kernels.partitions import gather_documents
 
@@ -78,21 +78,13 @@ def deal(hashes: np.ndarray, plan: PartitionPlan) -> np.ndarray:
     Returns:
         int64[num_documents].
     """
-    chosen = _scaled(_mixed(hashes ^ _DEALING), plan.num_partitions)
+    chosen = _scaled(mix64(hashes ^ _DEALING), plan.num_partitions)
     if plan.num_eval_partitions:
-        drawn = _mixed(hashes ^ _HOLDING_OUT)
+        drawn = mix64(hashes ^ _HOLDING_OUT)
         held_out = (drawn >> np.uint64(11)) < np.uint64(plan.eval_fraction * 2**53)
-        held_in = plan.num_partitions + _scaled(_mixed(drawn), plan.num_eval_partitions)
+        held_in = plan.num_partitions + _scaled(mix64(drawn), plan.num_eval_partitions)
         chosen = np.where(held_out, held_in, chosen)
     return chosen
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64: every bit of the result depends on every bit of the value."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = values ^ (values >> np.uint64(31))
-    return mixed
 
 
 def _scaled(values: np.ndarray, size: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from bertprep.corpus import Split, estimate_text_bytes, find_formats, find_input
 from bertprep.corpus.sentences import splitter_identity
 from bertprep.create.building import BuiltPartition, build_partition, find_built
 from bertprep.create.job import BLOCK_BYTES, Job
-from bertprep.create.machine import keep_freed_memory, set_up_machine, warm_up
+from bertprep.create.machine import set_up_machine, warm_up
 from bertprep.create.output_folder import EVAL_NAME, open_output
 from bertprep.create.partitions import plan_partitions
 from bertprep.create.review import Preflight
@@ -37,10 +37,8 @@ from bertprep.create.review.results import (
 )
 from bertprep.create.tokenizing import TextCounts, tokenize_split
 from bertprep.data import InputFile
-from bertprep.engines.blobs import LocalExchange
-from bertprep.engines.local import LocalEngine
-from bertprep.engines.tasks import Engine, Task
-from bertprep.options import CreateOptions, available_cores
+from bertprep.engines import Engine, Task, open_engine
+from bertprep.options import CreateOptions
 from bertprep.records.manifest import make_manifest, make_plan
 from bertprep.storage.plans import Plan
 from bertprep.terminal import message, progress
@@ -189,16 +187,14 @@ def _seen_from_anywhere(
 
 
 def _engine(job: Job) -> contextlib.AbstractContextManager[Engine]:
-    options, num_keys = job.options, job.partitions.num_all_partitions
-    if options.execution.engine == "spark":
-        from bertprep.engines.spark.engine import SparkEngine  # an extra
-
-        set_up = functools.partial(set_up_machine, job, zlib.ZLIB_RUNTIME_VERSION)
-        tell = functools.partial(_warn, options)
-        return SparkEngine(options.execution, job.work, num_keys, set_up, tell)
-    on_retry = functools.partial(_tell_retry, options)
-    workers = LocalEngine(options.workers or available_cores(), on_retry=on_retry)
-    return LocalExchange(workers, job.work, num_keys, keep_freed_memory)
+    return open_engine(
+        job.options.execution,
+        notify=functools.partial(_warn, job.options),
+        workers=job.options.workers,
+        folder=job.work,
+        num_keys=job.partitions.num_all_partitions,
+        set_up=functools.partial(set_up_machine, job, zlib.ZLIB_RUNTIME_VERSION),
+    )
 
 
 def _tokenize(
@@ -248,10 +244,6 @@ def _summary(state: str, manifest: Plan, begin: float) -> Summary:
         bytes=sum(shard["bytes"] for shard in shards),
         seconds=time.monotonic() - begin,
     )
-
-
-def _tell_retry(options: CreateOptions, name: str, cause: str) -> None:
-    _warn(options, f"{name}: {cause}; trying again")
 
 
 def _warn(options: CreateOptions, *texts: str | None) -> None:

@@ -71,18 +71,24 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
     job = make_pretrain_job(options)
     folder = PlannedFolder(options.output, RUN_LAYOUT)
     metrics_path = options.output / METRICS_NAME
+    run = None
     with folder if job.is_chief else nullcontext():
         start = _find_start(job, folder)
         was_complete = start == job.training.steps and _is_evaluated(job)
         if not was_complete:
             load_tensorflow()
             from bertprep.training.run import TrainingRun
+            from bertprep.training.workers import lost_workers_reported
 
-            TrainingRun(job, folder, start).finish()
+            with lost_workers_reported():
+                run = TrainingRun(job, folder, start)
+                run.finish()
         if options.plot and job.is_chief:
             from bertprep.training.curves import draw_curves
 
             draw_curves(job.heads, read_rows(metrics_path), options.output / CURVES_NAME)
+        if run:
+            run.exit_together()
         return PretrainResult(
             output=options.output,
             steps=job.training.steps,

@@ -41,6 +41,7 @@ from bertprep.training.metrics import (
     mean_metrics,
 )
 from bertprep.training.stop_signals import StopSignals
+from bertprep.training.workers import exit_together
 
 
 class _InterruptedError(Exception):
@@ -123,13 +124,19 @@ class TrainingRun:
             if self._stop.is_wanted and not (self._step == self._steps and is_evaluated):
                 self._save()
                 self._report(f"checkpoint saved at step {self._step:,}")
+                self.exit_together()
                 self._stop.obey()
             elif self._is_stopped_by_peer:
                 self._save()
+                self.exit_together()
                 raise BertprepError(
                     f"another worker was stopped after step {self._step:,}: repeat the command on "
                     "all workers to resume"
                 )
+
+    def exit_together(self) -> None:
+        """Wait for the other workers, after the last work of this process."""
+        exit_together(self._trainer.strategy)
 
     def _report_baselines(self) -> None:
         job = self._job

@@ -371,4 +371,4 @@ def test_an_impossible_output_is_a_usage_error(
 def test_remote_records_must_be_copied_first() -> None:
     result = CliRunner().invoke(main, ["inspect", RUN])
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"Error: {RUN}: records are read from this machine's disks")
+    assert result.stderr.startswith(f"Error: {RUN}: records are read from local disks only")

@@ -48,8 +48,16 @@ def pretrain(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["pretrain", *map(str, arguments)])
 
 
-def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
-    """Start `bertprep pretrain` as a process."""
+def start(
+    *arguments: str | Path, stop: tuple[int, int] = (0, 0), **variables: str
+) -> "subprocess.Popen[str]":
+    """Start `bertprep pretrain` as a process.
+
+    Args:
+        arguments: of `pretrain`.
+        stop: the step at which the process sends itself a signal, and the signal; 0 is never.
+        variables: added to the environment.
+    """
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -59,9 +67,14 @@ def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
         **variables,
     }
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
-    command = [sys.executable, "-m", "bertprep", "pretrain", *map(str, arguments)]
+    driver = Path(__file__).with_name("interrupted_pretrain.py")
+    command = [sys.executable, driver, *stop, *arguments]
     return subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        list(map(str, command)),
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 

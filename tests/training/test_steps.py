@@ -1,8 +1,6 @@
 """Updates, compared with PyTorch, with micro-batches, and on two replicas."""
 
-import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +19,8 @@ from golden_trainer import (
     part,
 )
 from keras import ops
+from waiting import finish
+from worker_cluster import worker_environments
 
 from bertprep.errors import BertprepError, UsageError
 from bertprep.model import weights
@@ -162,34 +162,23 @@ def test_multiworker_needs_its_workers(content: str, monkeypatch: pytest.MonkeyP
         make_strategy("multiworker")
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def drive(tmp_path: Path, *arguments: str, workers: int = 1) -> list[dict[str, Any]]:
     """What each worker of tests/support/trainer_driver.py found."""
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
-    processes, outputs = [], []
-    for index in range(workers):
-        output = tmp_path / f"{'-'.join(arguments)}-{index}.npz"
-        outputs.append(output)
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        environment = dict(os.environ, TF_CONFIG=json.dumps(task)) if workers > 1 else None
-        command = [sys.executable, str(SUPPORT / "trainer_driver.py"), str(output), *arguments]
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=120)
-            assert process.returncode == 0, errors.decode()[-3000:]
-    finally:
-        for process in processes:
-            process.kill()
+    outputs = [tmp_path / f"{'-'.join(arguments)}-{index}.npz" for index in range(workers)]
+    processes: list[subprocess.Popen[bytes]] = []
+    with worker_environments(workers) as environments:
+        try:
+            for output, variables in zip(outputs, environments, strict=True):
+                environment = dict(os.environ, **variables) if workers > 1 else None
+                script = str(SUPPORT / "trainer_driver.py")
+                command = [sys.executable, script, str(output), *arguments]
+                processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+            for process in processes:
+                status, _, errors = finish(process)
+                assert status == 0, errors.decode()[-3000:]
+        finally:
+            for process in processes:
+                process.kill()
     return [dict(np.load(output)) for output in outputs]
 
 
