@@ -251,3 +251,17 @@ class ShardSummary:
     records: int
     bytes: int
     crc32c: int
+
+
+def offsets_of(counts: np.ndarray) -> np.ndarray:
+    """Return the start of each of some consecutive parts, and the end of the last.
+
+    Args:
+        counts: int[num_parts]. The sizes of the parts.
+
+    Returns:
+        int64[num_parts + 1].
+    """
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets

@@ -1,6 +1,6 @@
-"""A split of the corpus -> tokenized documents, dealt to partitions and packed in blobs.
+"""Stage 1: a split of the corpus -> tokenized documents, dealt to partitions and packed in blobs.
 
-block of lines -> sentences -> tokens -> sentences of a length that is wanted
+    block of lines -> sentences -> tokens -> sentences of at most --max-sentence-tokens
 """
 
 from collections.abc import Generator, Iterable
@@ -12,31 +12,35 @@ import numpy as np
 from bertprep.corpus import Block, Split, read_blocks
 from bertprep.create.job import BLOCK_BYTES, Job
 from bertprep.create.partitions import join_documents, pack_partitions
+from bertprep.create.worker import tools_of
 from bertprep.data import HashedDocuments
 from bertprep.errors import BertprepError, TextError
+from bertprep.options import CreateOptions
 from bertprep.tokenization.long_sentences import cut_long_sentences
 
 
 @dataclass(frozen=True)
 class TextCounts:
-    """What was counted while text became tokens; counts of parts add up.
+    """Counts of some text that was tokenized; the counts of parts add up.
 
     Attributes:
-        documents: that have a token.
-        held_out: of these, those that nothing is learned from.
-        one_sentence: of these, those of a single sentence.
-        mended_lines: were not UTF-8, and were replaced or left out.
-        skipped_documents: could not be read.
-        split_lines, unsplit_lines: became sentences; stayed whole, since the splitter failed.
-        cut_sentences: were cut into parts.
-        segmented_lines, unaligned_lines: seen by the word segmenter; masked by characters, since
-            its words do not join to the line.
+        documents: documents that have a token.
+        held_out: documents among these that are held out.
+        one_sentence: documents among these that have one sentence.
+        invalid_lines: lines with invalid UTF-8 or NUL bytes, which were replaced or skipped.
+        skipped_documents: documents that could not be read.
+        split_lines: lines that were split into sentences.
+        unsplit_lines: lines that were kept whole because the sentence splitter failed.
+        cut_sentences: sentences that were cut because of --max-sentence-tokens.
+        segmented_lines: lines that were given to the word segmenter.
+        unaligned_lines: lines among these that are masked by character because the segmenter's
+            words do not match the line.
     """
 
     documents: int = 0
     held_out: int = 0
     one_sentence: int = 0
-    mended_lines: int = 0
+    invalid_lines: int = 0
     skipped_documents: int = 0
     split_lines: int = 0
     unsplit_lines: int = 0
@@ -46,17 +50,28 @@ class TextCounts:
 
     @classmethod
     def sum(cls, parts: Iterable["TextCounts"]) -> "TextCounts":
-        """Of all parts."""
+        """Return the counts of all parts together."""
         listed = list(parts)
         names = [field.name for field in fields(cls)]
         return cls(**{name: sum(getattr(part, name) for part in listed) for name in names})
 
+    def for_manifest(self, options: CreateOptions) -> dict[str, int]:
+        """Return the counts of what the options requested, for the manifest."""
+        names = []
+        if options.corpus.split_sentences:
+            names += ["split_lines", "unsplit_lines"]
+        if options.corpus.max_sentence_tokens:
+            names += ["cut_sentences"]
+        if self.segmented_lines:
+            names += ["segmented_lines", "unaligned_lines"]
+        return {name: getattr(self, name) for name in names}
+
 
 def tokenize_split(job: Job, split: Split) -> Generator[list[np.ndarray], None, dict[str, Any]]:
-    """Tokenizes the documents of a split and deals them to partitions.
+    """Tokenize the documents of a split and deal them to partitions.
 
     Yields:
-        A blob: uint32[...] a partition.
+        A blob: uint32[...] per partition.
 
     Returns:
         The fields of its TextCounts.
@@ -86,12 +101,13 @@ def tokenize_split(job: Job, split: Split) -> Generator[list[np.ndarray], None, 
 
 
 def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, TextCounts]:
-    """Tokenizes whole documents.
+    """Tokenize the documents of a block.
 
     Raises:
-        BertprepError: text that cannot be meant; its place is that in the input.
+        BertprepError: the text is invalid; the message names the file and line.
     """
-    tokenizer, splitter = job.tokenizer, job.splitter
+    tools = tools_of(job)
+    tokenizer, splitter = tools.tokenizer, tools.splitter
     mended = tokenizer.mended_lines
     segmented, unaligned = tokenizer.segmented_lines, tokenizer.unaligned_lines
     sentences = splitter.split_block(block.data) if splitter else None
@@ -100,12 +116,17 @@ def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, TextCounts]
     except TextError as error:
         where = block.where(sentences.source_line(error.line) if sentences else error.line)
         raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
-    hashed, num_cut = _cut_sentences(job, hashed)
+    num_cut = 0
+    if limit := job.options.corpus.max_sentence_tokens:
+        documents, num_cut = cut_long_sentences(hashed.documents, limit, tools.vocabulary)
+        hashed = HashedDocuments(documents, hashed.hashes)  # hashes of the uncut text
     documents = hashed.documents
     return hashed, TextCounts(
         documents=documents.num_documents,
         one_sentence=int(np.count_nonzero(np.diff(documents.document_offsets) == 1)),
-        mended_lines=tokenizer.mended_lines - mended + (sentences.mended_lines if sentences else 0),
+        invalid_lines=tokenizer.mended_lines
+        - mended
+        + (sentences.mended_lines if sentences else 0),
         skipped_documents=block.skipped,
         split_lines=sentences.split_lines if sentences else 0,
         unsplit_lines=sentences.unsplit_lines if sentences else 0,
@@ -113,12 +134,3 @@ def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, TextCounts]
         segmented_lines=tokenizer.segmented_lines - segmented,
         unaligned_lines=tokenizer.unaligned_lines - unaligned,
     )
-
-
-def _cut_sentences(job: Job, hashed: HashedDocuments) -> tuple[HashedDocuments, int]:
-    """Cuts the sentences that are longer than is wanted; the hashes stay those of the text."""
-    most = job.options.corpus.max_sentence_tokens
-    if most is None:
-        return hashed, 0
-    documents, num_cut = cut_long_sentences(hashed.documents, most, job.vocabulary)
-    return HashedDocuments(documents, hashed.hashes), num_cut

@@ -1,7 +1,7 @@
-"""The lines of a sample -> traces of text that was read wrongly or not cleaned, with an example.
+"""The text of a sample -> wrongly decoded text and markup, and the characters of each script.
 
-What is looked for has a cheap sign (a character, a `<`), so that clean text costs little:
-0.05 s for 2 MB. Characters are counted with numpy; only distinct ones are looked at in Python.
+Every problem has a cheap sign (a character, a `<`), so clean text costs little: 0.05 s for 2 MB.
+Characters are counted with numpy; only distinct characters are examined in Python.
 """
 
 import re
@@ -13,12 +13,15 @@ from unicodedata import category, name
 import numpy as np
 
 from bertprep.create.review.sample import Sample, SampledBlock
+from bertprep.terminal import printable
 from bertprep.tokenization.plain import map_characters
 
 _CODE_POINTS = 0x110000
+#: Fewer occurrences than this may be chance, or a text about the matter.
+_MIN_OCCURRENCES = 3
 
-#: Scripts in which what NFD takes apart or `Mn` are not accents but parts of the letters: vowels,
-#: voiced kana, syllables, й. By the first word of Unicode's names.
+#: Scripts in which stripping accents removes parts of letters: vowels, voiced kana, syllables, й.
+#: By the first word of Unicode's character names.
 MARKED_SCRIPTS = {
     word: word.capitalize()
     for word in (
@@ -28,7 +31,7 @@ MARKED_SCRIPTS = {
     )
 }
 
-#: What bytes 0x80 to 0xBF of UTF-8 become when they are read as Windows-1252 or Latin-1.
+#: Characters that the bytes 0x80 to 0xBF of UTF-8 decode to in Windows-1252 and Latin-1.
 _CONTINUATIONS = "".join(
     sorted({bytes([byte]).decode(codec, "ignore") for byte in range(0x80, 0xC0)
             for codec in ("cp1252", "latin-1")})
@@ -48,14 +51,14 @@ _MARKUP = re.compile(
 
 
 @dataclass(frozen=True)
-class Trace:
-    """Something that is in some lines of the sample.
+class Matches:
+    """Parts of the text that match some pattern.
 
     Attributes:
-        count: how often.
-        lines: in how many lines.
-        where: file and line of the first.
-        example: what stands there.
+        count: number of matches.
+        lines: number of lines with a match.
+        where: file and line of the first match.
+        example: text of the first match.
     """
 
     count: int
@@ -69,10 +72,10 @@ class Script:
     """The letters of a script in the sample.
 
     Attributes:
-        name: for people.
-        letters: their number, marks counted.
-        changed: those that lose something, or fall apart, when accents are stripped.
-        example: one of these.
+        name: name for messages.
+        letters: number of letters and marks.
+        changed: number of these that stripping accents changes.
+        example: the most frequent of those that it changes.
     """
 
     name: str
@@ -81,94 +84,47 @@ class Script:
     example: str
 
 
-class Evidence:
-    """What is in the text of a sample; each is looked for when it is asked for."""
+class SampleText:
+    """The characters and lines of a sample; counted when first used."""
 
     def __init__(self, sample: Sample) -> None:
         self._blocks = sample.blocks
 
     @cached_property
     def _counts(self) -> np.ndarray:
-        """int64[_CODE_POINTS]. How often each character stands in the sample."""
+        """int64[_CODE_POINTS]. Occurrences of each character in the sample."""
         counts = np.zeros(_CODE_POINTS, np.int64)
         for sampled in self._blocks:
             encoded = "\n".join(sampled.lines).encode("utf-32-le", "surrogatepass")
-            # Of the size of the largest character only: most texts have none beyond U+FFFF.
+            # As long as the largest character requires: most texts have none above U+FFFF.
             found = np.bincount(np.frombuffer(encoded, np.uint32))
             counts[: len(found)] += found
         return counts
 
     @cached_property
     def characters(self) -> dict[str, int]:
-        """The distinct characters and how often they stand there."""
+        """The distinct characters with their numbers of occurrences."""
         return {chr(c): int(self._counts[c]) for c in np.flatnonzero(self._counts)}
 
     @cached_property
-    def num_characters(self) -> int:
-        return int(self._counts.sum())
-
-    @cached_property
     def num_lines(self) -> int:
-        """Lines that are not blank."""
+        """Number of lines that are not blank."""
         return sum(bool(line.strip()) for sampled in self._blocks for line in sampled.lines)
 
     @cached_property
     def num_letters(self) -> int:
-        """Letters and marks."""
+        """Number of letters and marks."""
         return sum(n for c, n in self.characters.items() if category(c)[0] in "LM")
 
-    def misread(self) -> Trace | None:
-        """UTF-8 that was read as Latin-1 or Windows-1252 and saved again: `Ã©`."""
-        if not self._counts[0xC2:0xF5].any():
-            return None
-        return self._trace(_misread_parts)
+    @cached_property
+    def capitals(self) -> tuple[int, int]:
+        """Number of uppercase letters, and of all letters that have two cases."""
+        cased = {c: n for c, n in self.characters.items() if c.lower() != c.upper()}
+        return sum(n for c, n in cased.items() if c != c.lower()), sum(cased.values())
 
-    def replaced(self) -> Trace | None:
-        """U+FFFD: somebody's decoder did not know what to make of the bytes."""
-        if not self._counts[0xFFFD]:
-            return None
-        return self._trace(lambda line: ["\ufffd"] * line.count("\ufffd"))
-
-    def markup(self) -> Trace | None:
-        """Tags and entities of HTML."""
-        if not (self._counts[ord("<")] or self._counts[ord("&")]):
-            return None
-        return self._trace(
-            lambda line: (
-                [found[0] for found in _MARKUP.finditer(line)] if "<" in line or "&" in line else []
-            )
-        )
-
-    def _trace(self, parts: Callable[[str], list[str]]) -> Trace | None:
-        """Counts what `parts` finds in each line."""
-        first: tuple[SampledBlock, int, str] | None = None
-        count = lines = 0
-        for sampled, number, line in self._lines():
-            found = parts(line)
-            if found:
-                first = first or (sampled, number, found[0])
-                count += len(found)
-                lines += 1
-        if first is None:
-            return None
-        sampled, number, example = first
-        return Trace(count, lines, sampled.where(number), example)
-
-    def _lines(self) -> Iterator[tuple[SampledBlock, int, str]]:
-        for sampled in self._blocks:
-            for number, line in enumerate(sampled.lines):
-                yield sampled, number, line
-
-    def find_word(self, character: str) -> tuple[str, str]:
-        """The first word with a character, and where it stands."""
-        for sampled, number, line in self._lines():
-            if character in line:
-                word = next(word for word in line.split() if character in word)
-                return word, sampled.where(number)
-        raise AssertionError(f"{character!r} was counted and is not there")
-
+    @cached_property
     def scripts(self) -> list[Script]:
-        """Those of MARKED_SCRIPTS that are there."""
+        """Those of MARKED_SCRIPTS that occur in the text."""
         found: dict[str, list[tuple[str, int]]] = {}
         for character, count in self.characters.items():
             script = marked_script(character)
@@ -183,27 +139,105 @@ class Evidence:
             )
         return scripts
 
-    @cached_property
-    def capitals(self) -> tuple[int, int]:
-        """Letters that are capitals, and all that have two cases."""
-        cased = {c: n for c, n in self.characters.items() if c.lower() != c.upper()}
-        return sum(n for c, n in cased.items() if c != c.lower()), sum(cased.values())
+    def misread(self, min_share: float) -> str | None:
+        """Warn of UTF-8 that was decoded as Latin-1 or Windows-1252 and saved again: `Ã©`.
+
+        Args:
+            min_share: share of the characters from which on the text is reported.
+        """
+        if not self._counts[0xC2:0xF5].any():
+            return None
+        matches = self._match(_misread_parts)
+        if matches is None or matches.count < min_share * self._counts.sum():
+            return None
+        return (
+            f"{self._shown(matches)}: UTF-8 that was decoded as Windows-1252 or Latin-1 and saved "
+            "again. Undo it with: iconv -f UTF-8 -t CP1252 (or LATIN1) FILE > FILE.utf8"
+        )
+
+    def replaced(self, min_share: float) -> str | None:
+        """Warn of U+FFFD, which a decoder puts in place of bytes that it cannot decode.
+
+        Args:
+            min_share: share of the lines from which on the text is reported.
+        """
+        if not self._counts[0xFFFD]:
+            return None
+        matches = self._match(lambda line: ["\ufffd"] * line.count("\ufffd"))
+        if matches is None or matches.lines < min_share * self.num_lines:
+            return None
+        return (
+            f"{self._shown(matches)}: it replaces characters that were lost when the text was "
+            "decoded. Convert the original again: iconv -f ITS-ENCODING -t UTF-8"
+        )
+
+    def markup(self, min_share: float) -> str | None:
+        """Warn of HTML tags and entities.
+
+        Args:
+            min_share: share of the lines from which on the text is reported.
+        """
+        if not (self._counts[ord("<")] or self._counts[ord("&")]):
+            return None
+        matches = self._match(
+            lambda line: (
+                [found[0] for found in _MARKUP.finditer(line)] if "<" in line or "&" in line else []
+            )
+        )
+        if matches is None or matches.lines < min_share * self.num_lines:
+            return None
+        return (
+            f"{self._shown(matches)}: HTML tags and entities are tokenized like any other text. "
+            "Remove them first"
+        )
+
+    def _match(self, find: Callable[[str], list[str]]) -> Matches | None:
+        """Return what `find` finds in the lines; None for fewer than _MIN_OCCURRENCES."""
+        found = [
+            (sampled, number, parts)
+            for sampled, number, line in self._lines()
+            if (parts := find(line))
+        ]
+        count = sum(len(parts) for _, _, parts in found)
+        if count < _MIN_OCCURRENCES:
+            return None
+        sampled, number, parts = found[0]
+        return Matches(count, len(found), sampled.where(number), parts[0])
+
+    def _shown(self, matches: Matches) -> str:
+        share = matches.lines / max(1, self.num_lines)
+        example = matches.example
+        shown = "U+FFFD" if example == "\ufffd" else f'"{printable(example)}"'
+        return f"{matches.where} contains {shown}, as do {share:.1%} of the lines"
+
+    def _lines(self) -> Iterator[tuple[SampledBlock, int, str]]:
+        for sampled in self._blocks:
+            for number, line in enumerate(sampled.lines):
+                yield sampled, number, line
+
+    def find_word(self, character: str) -> tuple[str, str]:
+        """Return the first word with a character, and its location."""
+        for sampled, number, line in self._lines():
+            if character in line:
+                word = next(word for word in line.split() if character in word)
+                return word, sampled.where(number)
+        raise AssertionError(f"{character!r} is not in the text")
 
 
 def marked_script(character: str) -> str | None:
-    """The one of MARKED_SCRIPTS that a letter or a mark is of."""
+    """Return which of MARKED_SCRIPTS a letter or mark belongs to, if any."""
     if character.isascii() or category(character)[0] not in "LM":
         return None
     return MARKED_SCRIPTS.get(name(character, "").partition(" ")[0])
 
 
 def strip_marks(text: str) -> str:
-    """What stripping accents leaves of a text."""
+    """Return a text with its accents stripped."""
     return map_characters(text, lowercase=False, strip_accents=True)
 
 
 def loses_marks(text: str) -> bool:
-    """A text that is another when accents are stripped."""
+    """Return whether stripping accents changes a text."""
     return strip_marks(text) != text
 
 
@@ -214,13 +248,13 @@ def _misread_parts(line: str) -> list[str]:
 
 
 def _reads_as_utf8(part: str) -> bool:
-    """The characters' bytes are the UTF-8 of a letter or a mark that texts have."""
+    """Return whether the characters' bytes are the UTF-8 of one common letter or sign."""
     try:
         data = b"".join(_byte_of(character) for character in part)
         meant = data.decode()
     except UnicodeError:
         return False
-    # Between these are scripts that no text has by millions, but "à »" would be a letter of them.
+    # The scripts between these are rare, and "à »" would be a letter of one of them.
     common = meant < "\u0800" or meant >= "\u0900"
     return common and (category(meant)[0] in "LMNPS" or meant in "\xa0\ufeff")
 
