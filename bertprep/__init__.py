@@ -20,24 +20,26 @@ _HOMES = {
     "InstanceOptions": "bertprep.options",
     "TokenizedDocuments": "bertprep.data",
     "TokenizerOptions": "bertprep.options",
-    "TrainingInstance": "bertprep.data",
-    "TrainingInstances": "bertprep.data",
+    "TrainingInstance": "bertprep.objectives.sentence_pairs",
+    "TrainingInstances": "bertprep.objectives.sentence_pairs",
     "Vocabulary": "bertprep.vocab",
     "WordpieceTokenizer": "bertprep.tokenization",
     "create_masked_lm_predictions": "bertprep.objectives.sentence_pairs",
-    "create_training_instances": "bertprep.objectives.sentence_pairs",
+    "create_training_instances": "bertprep.objectives",
     "seeded": "bertprep.kernels.mt19937",
 }
 
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from bertprep.data import TokenizedDocuments, TrainingInstance, TrainingInstances
+    from bertprep.data import TokenizedDocuments
     from bertprep.errors import BertprepError
     from bertprep.kernels.mt19937 import seeded
+    from bertprep.objectives import create_training_instances
     from bertprep.objectives.sentence_pairs import (
+        TrainingInstance,
+        TrainingInstances,
         create_masked_lm_predictions,
-        create_training_instances,
     )
     from bertprep.options import CorpusOptions, InstanceOptions, TokenizerOptions
     from bertprep.tokenization import (

@@ -3,32 +3,89 @@
 Axes: num_documents, num_sentences, num_tokens, seq_length, max_predictions.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import overload
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 #: Top bit of a token: it continues the word of the token before it. The other bits are its id.
 CONTINUES_WORD = np.uint32(1 << 31)
 
-#: The features of a record under the reference's names ("v1"). L is max_seq_length, P is
-#: max_predictions_per_seq: int64[L] three times, int64[P] twice, float32[P], int64[1].
-FEATURES = (
-    "input_ids",
-    "input_mask",
-    "segment_ids",
-    "masked_lm_positions",
-    "masked_lm_ids",
-    "masked_lm_weights",
-    "next_sentence_labels",
-)
-_V2_NAMES = {"input_ids": "input_word_ids", "segment_ids": "input_type_ids"}
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature that every record of an objective has.
+
+    Attributes:
+        name: name in the original release ("v1").
+        dtype: "int64" or "float32".
+        length: number of values: "max_seq_length", "max_predictions" or a constant.
+        below: exclusive upper bound of the values: "vocab_size", "max_seq_length" or a constant;
+            None where there is no bound.
+        v2_name: name in the TensorFlow Model Garden ("v2"), if it differs.
+    """
+
+    name: str
+    dtype: str
+    length: str | int
+    below: str | int | None = None
+    v2_name: str | None = None
+
+    def stored_name(self, feature_names: str) -> str:
+        """Return the name in the files: "v1" as in the original release, "v2" as in the Garden."""
+        return self.v2_name if feature_names == "v2" and self.v2_name else self.name
 
 
-def stored_name(feature: str, feature_names: str) -> str:
-    """What one of FEATURES is called in the files: "v1" as here, "v2" as in the Model Garden."""
-    return _V2_NAMES.get(feature, feature) if feature_names == "v2" else feature
+@dataclass(frozen=True)
+class PairLabel:
+    """The label that an objective gives to a pair of segments.
+
+    Attributes:
+        feature: name of the feature that holds it.
+        count: name of the manifest's count of records with label 1.
+        meanings: what the labels 0 and 1 mean.
+    """
+
+    feature: str
+    count: str
+    meanings: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A pretraining objective: what its records hold and which heads learn from them.
+
+    Attributes:
+        name: value of the `objective` option.
+        features: in the order of a row's columns.
+        heads: names of the model's heads that it trains.
+        pair_label: label of the pair; None where an instance is no pair.
+        create_instances: (documents, vocabulary, options, seed) -> TrainingInstances.
+    """
+
+    name: str
+    features: tuple[Feature, ...]
+    heads: tuple[str, ...]
+    pair_label: PairLabel | None
+    create_instances: Callable[..., Any] = field(repr=False)
+
+    def stored_names(self, feature_names: str) -> dict[str, str]:
+        """Return the name in the files of each feature, by its v1 name."""
+        return {feature.name: feature.stored_name(feature_names) for feature in self.features}
+
+
+@dataclass(frozen=True)
+class Masking:
+    """How tokens are chosen for prediction.
+
+    Attributes:
+        name: value of the `masking` option.
+        whole_words: a word is masked whole or not at all.
+    """
+
+    name: str
+    whole_words: bool
 
 
 @dataclass(frozen=True)
@@ -156,84 +213,6 @@ class PartitionPlan:
     @property
     def num_all_partitions(self) -> int:
         return self.num_partitions + self.num_eval_partitions
-
-
-@dataclass(frozen=True)
-class TrainingInstance:
-    """One instance: `[CLS] A [SEP] B [SEP]` with its masks, as the reference's class of this name.
-
-    Attributes:
-        token_ids: the ids, masks in place.
-        segment_ids: 0 up to and with the first [SEP], then 1.
-        masked_lm_positions: ascending.
-        masked_lm_ids: the ids that stood at the masks.
-        is_random_next: B comes from elsewhere.
-    """
-
-    token_ids: list[int]
-    segment_ids: list[int]
-    masked_lm_positions: list[int]
-    masked_lm_ids: list[int]
-    is_random_next: bool
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingInstances(Sequence[TrainingInstance]):
-    """The instances of a set of documents, in the order in which the reference writes them.
-
-    Attributes:
-        documents: whose tokens the instances are slices of.
-        arrays: kernels.instances.INSTANCE[num_instances], in the order of making.
-        masks: kernels.instances.MASK[num_masks].
-        order: int32[num_instances]. Record k is arrays[order[k]].
-        cls_id, sep_id: ids of [CLS] and [SEP].
-        num_random_next: instances whose B comes from elsewhere.
-        num_truncated: tokens cut away, over all instances.
-    """
-
-    documents: TokenizedDocuments
-    arrays: np.ndarray
-    masks: np.ndarray
-    order: np.ndarray
-    cls_id: int
-    sep_id: int
-    num_random_next: int
-    num_truncated: int
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    @overload
-    def __getitem__(self, index: int) -> TrainingInstance: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[TrainingInstance]: ...
-
-    def __getitem__(self, index: int | slice) -> TrainingInstance | list[TrainingInstance]:
-        if isinstance(index, slice):
-            return [self._view(int(k)) for k in self.order[index]]
-        return self._view(int(self.order[index]))
-
-    def __iter__(self) -> Iterator[TrainingInstance]:
-        return (self._view(int(k)) for k in self.order)
-
-    def _view(self, k: int) -> TrainingInstance:
-        head = self.arrays[k]
-        tokens = self.documents.tokens
-        a = tokens[head["a_start"] : head["a_start"] + head["a_length"]] & ~CONTINUES_WORD
-        b = tokens[head["b_start"] : head["b_start"] + head["b_length"]] & ~CONTINUES_WORD
-        token_ids = [self.cls_id, *a.tolist(), self.sep_id, *b.tolist(), self.sep_id]
-        masks = self.masks[head["first_mask"] : head["first_mask"] + head["num_masks"]]
-        positions = masks["position"].tolist()
-        labels = [token_ids[position] for position in positions]
-        for position, token_id in zip(positions, masks["token_id"].tolist(), strict=True):
-            token_ids[position] = token_id
-        return TrainingInstance(
-            token_ids=token_ids,
-            segment_ids=[0] * (len(a) + 2) + [1] * (len(b) + 1),
-            masked_lm_positions=positions,
-            masked_lm_ids=labels,
-            is_random_next=bool(head["is_random_next"]),
-        )
 
 
 @dataclass(frozen=True)

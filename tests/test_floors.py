@@ -17,10 +17,11 @@ FLOORS = {
     0: {"data", "errors", "kernels", "options", "terminal", "vocab"},
     1: {"storage"},
     2: {"corpus", "tokenization", "engines", "model"},
-    3: {"objectives", "records"},
-    4: {"loading"},
-    5: {"create", "export", "inspection", "training", "vocabulary"},
-    6: {"cli"},
+    3: {"objectives"},
+    4: {"records"},
+    5: {"loading"},
+    6: {"create", "export", "inspection", "training", "vocabulary"},
+    7: {"cli"},
 }
 
 #: Imports on one floor, each with its reason.

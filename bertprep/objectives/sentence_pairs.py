@@ -1,16 +1,20 @@
 """Tokenized documents -> training instances, as the reference makes them, draw for draw.
 
-`create_training_instances` fills flat arrays (32 bytes an instance, 8 bytes a mask; the tokens
-stay where they are); the sequence that it returns is a view on them, which `records` writes.
+`create_sentence_pairs` fills flat arrays: 32 bytes per instance and 8 bytes per mask; tokens are
+not copied. The sequence that it returns is a view of the arrays, which `records` serializes.
 
     documents = tokenizer.tokenize_documents([["First sentence.", "Second one."], ["Another."]])
-    for instance in create_training_instances(documents, vocabulary, InstanceOptions()):
+    for instance in create_sentence_pairs(documents, vocabulary, InstanceOptions(), seed=1):
         print(instance.token_ids, instance.masked_lm_positions)
 """
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
 import numpy as np
 
-from bertprep.data import TokenizedDocuments, TrainingInstance, TrainingInstances
+from bertprep.data import CONTINUES_WORD, TokenizedDocuments
 from bertprep.errors import BertprepError
 from bertprep.kernels import instances as kernel
 from bertprep.kernels import mt19937
@@ -21,6 +25,96 @@ from bertprep.vocab import Vocabulary
 _TYPICAL_SHARE = 0.6
 #: An instance knows where it starts by 32 bits.
 _MOST_TOKENS = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class TrainingInstance:
+    """One instance: `[CLS] A [SEP] B [SEP]` with its masks, as the reference's class of this name.
+
+    Attributes:
+        token_ids: the ids, masks in place.
+        segment_ids: 0 up to and with the first [SEP], then 1.
+        masked_lm_positions: ascending.
+        masked_lm_ids: the ids that stood at the masks.
+        is_random_next: B comes from elsewhere.
+    """
+
+    token_ids: list[int]
+    segment_ids: list[int]
+    masked_lm_positions: list[int]
+    masked_lm_ids: list[int]
+    is_random_next: bool
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingInstances(Sequence[TrainingInstance]):
+    """The instances of a set of documents, in the order in which the reference writes them.
+
+    Attributes:
+        documents: whose tokens the instances are slices of.
+        arrays: kernels.instances.INSTANCE[num_instances], in the order of making.
+        masks: kernels.instances.MASK[num_masks].
+        order: int32[num_instances]. Record k is arrays[order[k]].
+        cls_id, sep_id: ids of [CLS] and [SEP].
+        num_random_next: number of instances whose B comes from a random document.
+        num_truncated: tokens removed by truncation, over all instances.
+    """
+
+    documents: TokenizedDocuments
+    arrays: np.ndarray
+    masks: np.ndarray
+    order: np.ndarray
+    cls_id: int
+    sep_id: int
+    num_random_next: int
+    num_truncated: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the manifest counts of the instances."""
+        lengths = (self.arrays["a_length"], self.arrays["b_length"])
+        return {
+            "instances": len(self),
+            "instance_tokens": sum(int(length.sum(dtype=np.int64)) for length in lengths),
+            "truncated_tokens": self.num_truncated,
+            "random_next": self.num_random_next,
+            "masks": len(self.masks),
+        }
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @overload
+    def __getitem__(self, index: int) -> TrainingInstance: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[TrainingInstance]: ...
+
+    def __getitem__(self, index: int | slice) -> TrainingInstance | list[TrainingInstance]:
+        if isinstance(index, slice):
+            return [self._view(int(k)) for k in self.order[index]]
+        return self._view(int(self.order[index]))
+
+    def __iter__(self) -> Iterator[TrainingInstance]:
+        return (self._view(int(k)) for k in self.order)
+
+    def _view(self, k: int) -> TrainingInstance:
+        head = self.arrays[k]
+        tokens = self.documents.tokens
+        a = tokens[head["a_start"] : head["a_start"] + head["a_length"]] & ~CONTINUES_WORD
+        b = tokens[head["b_start"] : head["b_start"] + head["b_length"]] & ~CONTINUES_WORD
+        token_ids = [self.cls_id, *a.tolist(), self.sep_id, *b.tolist(), self.sep_id]
+        masks = self.masks[head["first_mask"] : head["first_mask"] + head["num_masks"]]
+        positions = masks["position"].tolist()
+        labels = [token_ids[position] for position in positions]
+        for position, token_id in zip(positions, masks["token_id"].tolist(), strict=True):
+            token_ids[position] = token_id
+        return TrainingInstance(
+            token_ids=token_ids,
+            segment_ids=[0] * (len(a) + 2) + [1] * (len(b) + 1),
+            masked_lm_positions=positions,
+            masked_lm_ids=labels,
+            is_random_next=bool(head["is_random_next"]),
+        )
 
 
 def _settings(vocabulary: Vocabulary, options: InstanceOptions) -> np.ndarray:
@@ -46,25 +140,10 @@ def _numerator(probability: float) -> int:
     return int(scaled) + (scaled != int(scaled))
 
 
-def create_training_instances(
-    documents: TokenizedDocuments,
-    vocabulary: Vocabulary,
-    options: InstanceOptions,
-    *,
-    seed: int | None = None,
+def create_sentence_pairs(
+    documents: TokenizedDocuments, vocabulary: Vocabulary, options: InstanceOptions, seed: int
 ) -> TrainingInstances:
-    """Makes sentence pairs with masks from all documents, `dupe_factor` times.
-
-    Args:
-        documents: the documents of one partition; none of them is empty.
-        seed: of `random.Random`; `options.random_seed` unless given.
-
-    Raises:
-        BertprepError: `quirks="fix"` with a single document, which has no other to draw from; or
-            more tokens than can be numbered.
-
-    Source: create_training_instances of google-research/bert.
-    """
+    """Create masked sentence pairs; see `objectives.create_training_instances`."""
     if options.quirks == "fix" and documents.num_documents == 1:
         raise BertprepError(
             "with quirks=fix the random next sentence comes from another document, but this "
@@ -75,7 +154,7 @@ def create_training_instances(
             f"a partition holds {_MOST_TOKENS:,} tokens at most, this one has "
             f"{documents.num_tokens:,}: use more partitions"
         )
-    rng = mt19937.seeded(options.random_seed if seed is None else seed)
+    rng = mt19937.seeded(seed)
     shuffled = np.arange(documents.num_documents, dtype=np.int32)
     mt19937.shuffle_order(rng, shuffled)
 

@@ -60,6 +60,16 @@ class InstanceOptions:
         require(self.quirks in ("keep", "fix"), f"quirks must be keep or fix, got {self.quirks}")
 
     @property
+    def objective(self) -> str:
+        """Name of the pretraining objective."""
+        return "nsp"
+
+    @property
+    def masking(self) -> str:
+        """Name of the masking."""
+        return "whole-word" if self.whole_word_mask else "wordpiece"
+
+    @property
     def predictions(self) -> int:
         """max_predictions_per_seq as the number that it is after the checks."""
         assert self.max_predictions_per_seq is not None

@@ -8,13 +8,14 @@
 Whoever looks at a few records waits for no compiler: only `columns` imports kernels.
 """
 
-from bertprep.records.data_set import DataSet, Home, find_data_set, read_schema
-from bertprep.records.examples import Feature, RecordSchema, parse_example
+from bertprep.records.data_set import DataSet, Home, find_data_set
+from bertprep.records.examples import FeatureValues, parse_example
 from bertprep.records.frames import Frame, FrameError, Shard, open_stream, read_frames
+from bertprep.records.schema import RecordSchema, read_schema
 
 __all__ = [
     "DataSet",
-    "Feature",
+    "FeatureValues",
     "Frame",
     "FrameError",
     "Home",

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertprep.data import FEATURES, stored_name
 from bertprep.errors import naming
 from bertprep.kernels import examples as kernel
 from bertprep.records.blocks import BLOCK_BYTES, Blocks
-from bertprep.records.examples import Feature, RecordSchema, parse_example
+from bertprep.records.examples import FeatureValues, parse_example
 from bertprep.records.frames import (
     FRAME_SIZE,
     HEADER_SIZE,
@@ -29,9 +28,8 @@ from bertprep.records.frames import (
     open_stream,
     what_stands_there,
 )
+from bertprep.records.schema import RECORDS_TRIED, RecordSchema
 
-#: So many intact records without a schema are those of another program.
-_RECORDS_TRIED = 100
 _DAMAGED = "its data does not match its CRC: it was changed after it was written"
 
 
@@ -57,8 +55,8 @@ class RecordBatch:
     Attributes:
         indices: int64[num_records]. Their places in the range.
         offsets: int64[num_records]. The bytes of their frames in the uncompressed stream.
-        rows: int32[num_records, width]. The features in the order of data.FEATURES, one behind the
-            other; those of float32 by their bits.
+        rows: int32[num_records, width]. The values of all features, in the columns of
+            `schema.columns`; those of float32 as their bits.
         states: uint8[num_records]. READ; DAMAGED where the CRC is wrong; UNUSUAL where the
             features are not what the schema says. Only rows that are READ have a meaning.
         faults: what is wrong with frames, these or others near them.
@@ -80,13 +78,6 @@ class RecordBatch:
 
     def __len__(self) -> int:
         return len(self.offsets)
-
-
-def columns_of(schema: RecordSchema) -> dict[str, slice]:
-    """Where each of FEATURES stands in a row."""
-    ends = np.cumsum(list(schema.lengths.values())).tolist()
-    starts = [0, *ends[:-1]]
-    return {name: slice(a, b) for name, a, b in zip(FEATURES, starts, ends, strict=True)}
 
 
 class RecordReader:
@@ -123,13 +114,12 @@ class RecordReader:
         self._limit = end
         self._is_frame = is_frame or start == 0
         names = np.zeros((kernel.NUM_FEATURES, kernel.NAME_WIDTH), np.uint8)
-        for row, feature in zip(names, FEATURES, strict=True):
-            name = stored_name(feature, schema.feature_names).encode()
+        for row, stored in zip(names, schema.stored_names.values(), strict=True):
+            name = stored.encode()
             row[: len(name)], row[-1] = np.frombuffer(name, np.uint8), len(name)
         self._names = names.reshape(-1)
         self._lengths = np.array(list(schema.lengths.values()), np.int64)
-        self._columns = columns_of(schema)
-        width = int(self._lengths.sum())
+        width = schema.width
         num_rows = 1 + BLOCK_BYTES // width  # a number is a byte at least
         self._rows = np.zeros((num_rows, width), np.int32)
         self._starts, self._sizes = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int64)
@@ -208,15 +198,16 @@ class RecordReader:
             features = parse_example(record)
         except ValueError:
             return False
-        for name, length in self._schema.lengths.items():
-            feature = features.pop(stored_name(name, self._schema.feature_names), Feature())
-            is_float = name == "masked_lm_weights"
-            if feature.kind != ("float" if is_float else "int64") or len(feature.values) != length:
+        for feature in self._schema.features:
+            found = features.pop(self._schema.stored_names[feature.name], FeatureValues())
+            is_float = feature.dtype == "float32"
+            length = self._schema.lengths[feature.name]
+            if found.kind != ("float" if is_float else "int64") or len(found.values) != length:
                 return False
-            if not is_float and any(not 0 <= value < 1 << 31 for value in feature.values):
+            if not is_float and any(not 0 <= value < 1 << 31 for value in found.values):
                 return False
-            values = np.array(feature.values, np.float32 if is_float else np.int32)
-            row[self._columns[name]] = values.view(np.int32)
+            values = np.array(found.values, np.float32 if is_float else np.int32)
+            row[self._schema.columns[feature.name]] = values.view(np.int32)
         return not (features and self._schema.is_closed)
 
     def _recover(self) -> RecordBatch:
@@ -280,6 +271,6 @@ def find_schema(shard: Shard) -> RecordSchema | None:
             with suppress(ValueError):
                 return RecordSchema.of(parse_example(batch.record(i)))
             tries += 1
-            if tries == _RECORDS_TRIED:
+            if tries == RECORDS_TRIED:
                 return None
     return None

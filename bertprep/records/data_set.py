@@ -9,22 +9,18 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bertprep.data import ShardSummary
-from bertprep.errors import BertprepError, UsageError
+from bertprep.errors import UsageError
 from bertprep.options import is_url
-from bertprep.records.examples import RecordSchema, parse_example
-from bertprep.records.frames import FrameError, Shard, is_header, look_at, read_frames
+from bertprep.records.frames import Shard, is_header, look_at
 from bertprep.storage.plans import MANIFEST_NAME, PLAN_NAME, VOCABULARY_NAME, Plan
 from bertprep.vocab import Vocabulary
 
 #: What the name of a record file has in it, whoever wrote it.
 _MARKS = (".tfrecord", ".tfrec")
-#: The first records of a shard may be damaged, or not be ours at all.
-_RECORDS_TRIED = 100
 #: Parts of the plan in which data sets that are read as one must agree.
 _SHARED = ("vocabulary", "instances", "records")
 #: What is read of a manifest, and of which kind it must be.
@@ -285,31 +281,3 @@ def _vocabulary_beside(shards: Sequence[Shard], homes: Sequence[Home]) -> Path |
     folders = [home.folder for home in homes] + [Path(shard.path).parent for shard in shards]
     places = (folder / VOCABULARY_NAME for folder in dict.fromkeys(folders))
     return next((path for path in places if path.exists()), None)
-
-
-def read_schema(data_set: DataSet) -> RecordSchema:
-    """What the records are like: by the manifest, or by the first record that can be read.
-
-    Raises:
-        BertprepError: there is no record, or none that bertprep knows.
-    """
-    if data_set.plan is not None:
-        instances, records = data_set.plan["instances"], data_set.plan["records"]
-        return RecordSchema(
-            instances["max_seq_length"],
-            instances["max_predictions_per_seq"],
-            records["feature_names"],
-        )
-    problem = None
-    for shard in data_set.shards:
-        try:
-            for frame in islice(read_frames(shard, check_data=False), _RECORDS_TRIED):
-                try:
-                    return RecordSchema.of(parse_example(frame.data))
-                except ValueError as error:
-                    problem = problem or FrameError(shard, frame.index, frame.offset, str(error))
-        except FrameError as error:
-            problem = problem or error
-    raise problem or BertprepError(
-        f"{data_set.name}: there are no records, only empty files. Name others"
-    )

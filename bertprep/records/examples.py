@@ -6,17 +6,15 @@ message in several pieces. 100 us a record of 128 tokens.
 Example:
     >>> data = bytes.fromhex("0a0d0a0b0a01781206" "1a040a020107")
     >>> parse_example(data)
-    {'x': Feature(kind='int64', values=[1, 7])}
+    {'x': FeatureValues(kind='int64', values=[1, 7])}
 
 Source: example.proto and feature.proto of TensorFlow; protobuf's encoding.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-
-from bertprep.data import FEATURES, stored_name
 
 #: Fields of `Feature`: which kind of list it holds.
 _KINDS = {1: "bytes", 2: "float", 3: "int64"}
@@ -24,7 +22,7 @@ _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass
-class Feature:
+class FeatureValues:
     """The values of one feature.
 
     Attributes:
@@ -36,61 +34,13 @@ class Feature:
     values: list[Any] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class RecordSchema:
-    """How long the features of every record are, and what they are called.
-
-    Attributes:
-        max_seq_length: values of input_ids, input_mask and segment_ids.
-        max_predictions: values of masked_lm_positions, masked_lm_ids and masked_lm_weights.
-        feature_names: "v1" or "v2".
-        is_closed: there are no other features; other tools write some of their own.
-    """
-
-    max_seq_length: int
-    max_predictions: int
-    feature_names: str = "v1"
-    is_closed: bool = True
-
-    @classmethod
-    def of(cls, features: Mapping[str, Feature]) -> "RecordSchema":
-        """The schema of a data set without a manifest, by one of its records.
-
-        Raises:
-            ValueError: its features are not those of a record, or do not fit each other.
-        """
-        names = "v2" if stored_name("input_ids", "v2") in features else "v1"
-        ids, positions = stored_name("input_ids", names), "masked_lm_positions"
-        for name in (ids, positions):
-            if name not in features:
-                raise ValueError(
-                    f"there is no {name} among its features "
-                    f"({', '.join(sorted(features)) or 'none'})"
-                )
-        schema = cls(len(features[ids].values), len(features[positions].values), names, False)
-        for name, length in schema.lengths.items():
-            feature = features.get(stored_name(name, names), Feature())
-            if len(feature.values) != length:
-                raise ValueError(
-                    f"{stored_name(name, names)} has {len(feature.values)} values, and should "
-                    f"have {length}"
-                )
-        return schema
-
-    @property
-    def lengths(self) -> dict[str, int]:
-        """Values of each of FEATURES."""
-        length, predictions = self.max_seq_length, self.max_predictions
-        return dict(zip(FEATURES, (length,) * 3 + (predictions,) * 3 + (1,), strict=True))
-
-
-def parse_example(data: bytes) -> dict[str, Feature]:
+def parse_example(data: bytes) -> dict[str, FeatureValues]:
     """The features of a serialized `tf.train.Example` by name; the last of two with one name.
 
     Raises:
         ValueError: it is none; the message says what is wrong at which byte of `data`.
     """
-    features: dict[str, Feature] = {}
+    features: dict[str, FeatureValues] = {}
     for number, start, end in _messages(data, 0, len(data)):
         if number != 1:
             continue  # a field of another protocol: protobuf's readers pass over it
@@ -101,8 +51,8 @@ def parse_example(data: bytes) -> dict[str, Feature]:
     return features
 
 
-def _entry(data: bytes, start: int, end: int) -> tuple[str, Feature]:
-    name, feature = "", Feature()
+def _entry(data: bytes, start: int, end: int) -> tuple[str, FeatureValues]:
+    name, feature = "", FeatureValues()
     for number, at, stop in _messages(data, start, end):
         if number == 1:
             try:
@@ -114,13 +64,13 @@ def _entry(data: bytes, start: int, end: int) -> tuple[str, Feature]:
     return name, feature
 
 
-def _feature(data: bytes, start: int, end: int, feature: Feature) -> Feature:
+def _feature(data: bytes, start: int, end: int, feature: FeatureValues) -> FeatureValues:
     for number, at, stop in _messages(data, start, end):
         kind = _KINDS.get(number)
         if kind is None:
             continue
         if feature.kind != kind:  # of two kinds the last one counts; a kind in pieces is joined
-            feature = Feature(kind)
+            feature = FeatureValues(kind)
         feature.values += _values(data, at, stop, kind)
     return feature
 

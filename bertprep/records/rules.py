@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bertprep.data import stored_name
-from bertprep.records import Feature, RecordSchema, parse_example
+from bertprep.records.examples import FeatureValues, parse_example
 from bertprep.records.manifest import instance_options
+from bertprep.records.schema import RecordSchema
 from bertprep.storage.plans import Plan
 from bertprep.tokenization.properties import is_ideograph, is_punctuation
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary, is_reserved
@@ -96,26 +96,27 @@ class RecordRules:
             return [f"it is no tf.train.Example: {error}"]
         return list(self._features(features)) or list(self._sequence(features))
 
-    def _features(self, features: dict[str, Feature]) -> Iterator[str]:
+    def _features(self, features: dict[str, FeatureValues]) -> Iterator[str]:
         known = set()
-        for name, length in self.promise.schema.lengths.items():
-            stored = stored_name(name, self.promise.schema.feature_names)
+        schema = self.promise.schema
+        for feature in schema.features:
+            stored, length = schema.stored_names[feature.name], schema.lengths[feature.name]
             known.add(stored)
-            kind = "float" if name == "masked_lm_weights" else "int64"
-            feature = features.get(stored)
-            if feature is None:
+            kind = "float" if feature.dtype == "float32" else "int64"
+            found = features.get(stored)
+            if found is None:
                 yield f"{stored} is not there"
-            elif feature.kind != kind:
-                yield f"{stored} holds {feature.kind}, and should hold {kind}"
-            elif len(feature.values) != length:
-                yield f"{stored} has {len(feature.values):,} values, and should have {length:,}"
-        for name in sorted(features.keys() - known) if self.promise.schema.is_closed else ():
+            elif found.kind != kind:
+                yield f"{stored} holds {found.kind}, and should hold {kind}"
+            elif len(found.values) != length:
+                yield f"{stored} has {len(found.values):,} values, and should have {length:,}"
+        for name in sorted(features.keys() - known) if schema.is_closed else ():
             yield f"a feature {name!r} that does not belong here"
 
-    def _sequence(self, features: dict[str, Feature]) -> Iterator[str]:
+    def _sequence(self, features: dict[str, FeatureValues]) -> Iterator[str]:
         """The faults of a record whose features are all there."""
         names = (
-            stored_name(name, self.promise.schema.feature_names)
+            self.promise.schema.stored_names[name]
             for name in ("input_ids", "input_mask", "segment_ids", "next_sentence_labels")
         )
         ids, mask, segments, label = (features[name].values for name in names)
@@ -157,7 +158,9 @@ class RecordRules:
         if not masks and not outside:
             yield from self._text(features, ids[:num_tokens], sep)
 
-    def _masks(self, features: dict[str, Feature], num_tokens: int, sep: int) -> Iterator[str]:
+    def _masks(
+        self, features: dict[str, FeatureValues], num_tokens: int, sep: int
+    ) -> Iterator[str]:
         names = ("masked_lm_positions", "masked_lm_ids", "masked_lm_weights")
         positions, labels, weights = (features[name].values for name in names)
         count = _run(weights, 1.0)
@@ -189,7 +192,7 @@ class RecordRules:
             most = self.promise.budgets[num_tokens]
             yield f"{count} masks, where {num_tokens} tokens have at most {most}"
 
-    def _text(self, features: dict[str, Feature], ids: list[int], sep: int) -> Iterator[str]:
+    def _text(self, features: dict[str, FeatureValues], ids: list[int], sep: int) -> Iterator[str]:
         """The faults of the text with the labels put back."""
         weights = features["masked_lm_weights"].values
         count, tokens, last = _run(weights, 1.0), self.vocabulary.tokens, len(ids) - 1

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertprep.data import TrainingInstances, stored_name
 from bertprep.kernels import tfrecord as kernel
 from bertprep.kernels.machine import PADDING
+from bertprep.objectives import OBJECTIVES
+from bertprep.objectives.sentence_pairs import TrainingInstances
 from bertprep.options import InstanceOptions, RecordOptions
 from bertprep.vocab import Vocabulary
 
@@ -89,8 +90,9 @@ class RecordLayout:
         sizes[kernel.INPUT_MASK] = sizes[kernel.SEGMENT_IDS] = range(length, length + 1)
         sizes[kernel.MASKED_LM_WEIGHTS] = range(4 * predictions, 4 * predictions + 1)
         sizes[kernel.NEXT_SENTENCE_LABELS] = range(1, 2)
+        stored = OBJECTIVES[instances.objective].stored_names(records.feature_names)
         for feature, known_as in _FEATURES.items():
-            name = stored_name(known_as, records.feature_names)
+            name = stored[known_as]
             tag = _FLOAT_LIST if feature == kernel.MASKED_LM_WEIGHTS else _INT64_LIST
             for size in sizes[feature]:
                 header = feature_header(name, tag, size)

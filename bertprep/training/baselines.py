@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from bertprep.loading.windows import RecordStream
-from bertprep.records.columns import columns_of
 
 #: Of each data set, the first in its order: for training that is a sample from all of it.
 MOST_RECORDS = 1 << 16
@@ -98,7 +97,7 @@ def measure_baselines(
 
 def _count(stream: RecordStream, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
     """int64[vocab_size], int64[2]. Masked labels and next-sentence labels of the first records."""
-    columns = columns_of(stream.schema)
+    columns = stream.schema.columns
     labels, pairs = np.zeros(vocab_size, np.int64), np.zeros(2, np.int64)
     for rows in stream.read(_ranges(min(stream.num_records, MOST_RECORDS))):
         is_mask = rows[:, columns["masked_lm_weights"]].view(np.float32) > 0.0

@@ -15,10 +15,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from bertprep.data import FEATURES
 from bertprep.loading.windows import RecordStream
 from bertprep.records import RecordSchema
-from bertprep.records.columns import columns_of
 
 _PREFETCHED_BATCHES = 16
 
@@ -31,7 +29,7 @@ def training_batches(
     """A batch for each step: what one worker gets of `batch_size` sequences.
 
     Yields:
-        Each of data.FEATURES: int32[batch_size / num_workers, …], the weights float32.
+        Each feature of the schema: int32[batch_size / num_workers, …], the weights float32.
     """
     size = batch_size // num_workers
     assert size * num_workers == batch_size
@@ -62,7 +60,7 @@ def _batches(
 ) -> Iterator[Batch]:
     """Batches of `size`; rows of zeros where there are fewer places."""
     errors: list[Exception] = []
-    width = sum(stream.schema.lengths.values())
+    width = stream.schema.width
 
     def rows() -> Iterator[np.ndarray]:
         try:
@@ -85,7 +83,6 @@ def _batches(
 
 def _features_of(rows: tf.Tensor, schema: RecordSchema) -> Batch:
     """int32[batch, width] -> the features; the weights stand among them as the bits of floats."""
-    columns = columns_of(schema)
-    batch = {name: rows[:, columns[name]] for name in FEATURES}
+    batch = {name: rows[:, columns] for name, columns in schema.columns.items()}
     batch["masked_lm_weights"] = tf.bitcast(batch["masked_lm_weights"], tf.float32)
     return batch

@@ -128,7 +128,7 @@ class Trainer:
 
         Args:
             step: its number in the run; dropout follows from it.
-            features: this process's [local_batch_size, ...] of each of data.FEATURES.
+            features: this process's [local_batch_size, ...] of each feature of the schema.
             wants_stop: what this process has to say to all of them.
 
         Returns:

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from plain_measures import Twin, hash_row
 from tfrecords import features
 
-from bertprep.data import FEATURES, stored_name
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection import scan as scan_module
 from bertprep.inspection.measure import measure, measure_text
@@ -24,6 +23,7 @@ from bertprep.inspection.measure import tally as tally_module
 from bertprep.inspection.measure.duplicates import HashSample, count_duplicates, share_common
 from bertprep.inspection.measure.measures import Finding, Measures, Statistics
 from bertprep.kernels.hashes import hash_row as fast_hash_row
+from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions, InstanceOptions, RecordOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.vocab import Vocabulary
@@ -50,7 +50,7 @@ def twin_of(records: Sequence[bytes], data_set: DataSet, schema: RecordSchema) -
     twin = Twin(schema, data_set.require_vocabulary(), plan and plan["instances"])
     for data in records:
         stored = features(data)
-        twin.add({name: stored[stored_name(name, schema.feature_names)] for name in FEATURES})
+        twin.add({name: stored[known_as] for name, known_as in schema.stored_names.items()})
     return twin
 
 
@@ -133,7 +133,7 @@ def odd(record: Record, rng: random.Random, num_pieces: int) -> Record:
     """The record with some values that none should have."""
     record = {name: values.copy() for name, values in record.items()}
     for _ in range(rng.choice((1, 1, 3, 30))):
-        name = rng.choice(FEATURES)
+        name = rng.choice([feature.name for feature in OBJECTIVES["nsp"].features])
         at = rng.randrange(len(record[name]))
         limit = {"segment_ids": 3, "input_mask": 2, "next_sentence_labels": 3}.get(name)
         value = rng.randrange(limit or rng.choice((5, 40, num_pieces, num_pieces + 9, 2**31)))

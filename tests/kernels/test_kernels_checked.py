@@ -42,10 +42,8 @@ def results(corpus: Path) -> dict[str, str]:
 
     from bertprep.create.partitions import pack_partitions, plan_partitions, unpack_documents
     from bertprep.kernels.mt19937 import seeded
-    from bertprep.objectives.sentence_pairs import (
-        create_masked_lm_predictions,
-        create_training_instances,
-    )
+    from bertprep.objectives import create_training_instances
+    from bertprep.objectives.sentence_pairs import create_masked_lm_predictions
     from bertprep.options import CorpusOptions, InstanceOptions, RecordOptions, TokenizerOptions
     from bertprep.records.serializer import RecordLayout, RecordSerializer
     from bertprep.records.shards import checksum

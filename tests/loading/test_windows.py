@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertprep.data import FEATURES
 from bertprep.errors import BertprepError
 from bertprep.loading.order import EpochOrder, Piece, hashes, shuffled
 from bertprep.loading.windows import RecordStream
+from bertprep.objectives import OBJECTIVES
 from bertprep.records import DataSet, find_data_set
 from bertprep.records.frames import masked_crc32c
 from bertprep.training.input_pipeline import evaluation_batches, training_batches
@@ -186,8 +186,8 @@ def test_other_names_and_gzip_give_the_same(
     streams = [RecordStream(d, VOCAB, seed=1, window_records=100) for d in (plain, other)]
     found = [list(training_batches(stream, range(120, 140), 8)) for stream in streams]
     for one, two in zip(*found, strict=True):
-        assert one.keys() == two.keys() == set(FEATURES)
-        for name in FEATURES:
+        assert one.keys() == two.keys() == set(OBJECTIVES["nsp"].stored_names("v1"))
+        for name in one:
             np.testing.assert_array_equal(np.array(one[name]), np.array(two[name]))
 
 
@@ -237,7 +237,7 @@ def test_a_damaged_record_is_named(plain: DataSet, tmp_path: Path) -> None:
         ({"masked_lm_ids": [99, 0]}, "below 60: the records were made with another vocabulary"),
         ({"masked_lm_positions": [8, 0]}, "masked_lm_positions has the value 8, and must be below"),
         ({"next_sentence_labels": [2]}, "next_sentence_labels has the value 2, and must be below"),
-        ({"input_mask": [1]}, "it has not the seven features of the others, of 8 tokens and 2"),
+        ({"input_mask": [1]}, "it has not the features of the others, of 8 tokens and 2"),
     ],
 )
 def test_a_record_that_does_not_fit_is_named(

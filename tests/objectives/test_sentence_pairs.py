@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twin import twin_options
 
-from bertprep.data import CONTINUES_WORD, TokenizedDocuments, TrainingInstance
+from bertprep.data import CONTINUES_WORD, TokenizedDocuments
 from bertprep.errors import BertprepError, UsageError
 from bertprep.kernels.mt19937 import seeded, shuffle_order
+from bertprep.objectives import create_training_instances
 from bertprep.objectives.sentence_pairs import (
+    TrainingInstance,
     _numerator,
     create_masked_lm_predictions,
-    create_training_instances,
 )
 from bertprep.options import (
     LONGEST_SEQUENCE,

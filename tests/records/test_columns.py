@@ -38,7 +38,7 @@ from bertprep.inspection.scan import scan
 from bertprep.kernels.examples import DAMAGED, READ, UNUSUAL
 from bertprep.options import LONGEST_SEQUENCE, InstanceOptions, RecordOptions
 from bertprep.records import DataSet, RecordSchema, Shard, blocks, parse_example
-from bertprep.records.columns import RecordReader, columns_of, find_schema
+from bertprep.records.columns import RecordReader, find_schema
 from bertprep.records.frames import LONGEST_RECORD, look_at
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
@@ -118,7 +118,7 @@ def as_features(reading: Reading, schema: RecordSchema) -> list[dict[str, list[A
     found = []
     for data in reading.rows:
         row = np.frombuffer(data, np.int32)
-        values = {name: row[where] for name, where in columns_of(schema).items()}
+        values = {name: row[where] for name, where in schema.columns.items()}
         values["masked_lm_weights"] = values["masked_lm_weights"].view(np.float32)
         found.append({name: column.tolist() for name, column in values.items()})
     return found
@@ -299,7 +299,7 @@ def test_what_stands_twice_is_read_as_the_plain_reader_does(tmp_path: Path) -> N
     assert set(reading.states) == {READ, UNUSUAL}
     for row, record in zip(reading.rows, odd, strict=True):
         if row:
-            mask = np.frombuffer(row, np.int32)[columns_of(SCHEMA)["input_mask"]]
+            mask = np.frombuffer(row, np.int32)[SCHEMA.columns["input_mask"]]
             assert mask.tolist() == parse_example(record)["input_mask"].values
 
 

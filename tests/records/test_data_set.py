@@ -37,7 +37,7 @@ from bertprep.errors import BertprepError, UsageError
 from bertprep.options import InstanceOptions, RecordOptions
 from bertprep.records import (
     DataSet,
-    Feature,
+    FeatureValues,
     FrameError,
     RecordSchema,
     Shard,
@@ -569,11 +569,11 @@ def test_an_example() -> None:
         ]
     )
     assert parse_example(data) == {
-        "ids": Feature("int64", [0, 1, 127, 128, -1, 2**63 - 1, -(2**63)]),
-        "weights": Feature("float", [1.0, -0.5]),
-        "text": Feature("bytes", [b"", b"a\xff"]),
-        "none": Feature("nothing", []),
-        "empty": Feature("int64", []),
+        "ids": FeatureValues("int64", [0, 1, 127, 128, -1, 2**63 - 1, -(2**63)]),
+        "weights": FeatureValues("float", [1.0, -0.5]),
+        "text": FeatureValues("bytes", [b"", b"a\xff"]),
+        "none": FeatureValues("nothing", []),
+        "empty": FeatureValues("int64", []),
     }
     assert parse_example(b"") == {}
 
@@ -581,32 +581,41 @@ def test_an_example() -> None:
 def test_numbers_that_are_not_packed() -> None:
     values = [3, -(2**40), 0]
     data = example({"i": int64s(values, packed=False), "f": floats([1.0, 2.0], packed=False)})
-    assert parse_example(data) == {"i": Feature("int64", values), "f": Feature("float", [1.0, 2.0])}
+    assert parse_example(data) == {
+        "i": FeatureValues("int64", values),
+        "f": FeatureValues("float", [1.0, 2.0]),
+    }
 
 
 def test_numbers_of_more_than_64_bits_lose_the_others() -> None:
     numbers = b"\xff" * 9 + b"\x7f" + b"\x81" + b"\x80" * 8 + b"\x7e"
     features = entry("a", field(3, field(1, numbers)))
-    assert parse_example(field(1, features)) == {"a": Feature("int64", [-1, 1])}
+    assert parse_example(field(1, features)) == {"a": FeatureValues("int64", [-1, 1])}
     assert parse_example(field(1, features)) == by_protobuf(features)
 
 
 def test_messages_in_pieces() -> None:
     pieces = field(2, int64s([1])) + field(1, b"name") + field(2, int64s([2], packed=False))
     data = example({"first": int64s([9])}) + field(1, field(1, pieces))
-    assert parse_example(data) == {"first": Feature("int64", [9]), "name": Feature("int64", [1, 2])}
+    assert parse_example(data) == {
+        "first": FeatureValues("int64", [9]),
+        "name": FeatureValues("int64", [1, 2]),
+    }
     halves = field(3, field(1, b"\1") + field(1, b"\2")) + field(3, field(1, b"\3"))
-    assert parse_example(example({"a": halves})) == {"a": Feature("int64", [1, 2, 3])}
+    assert parse_example(example({"a": halves})) == {"a": FeatureValues("int64", [1, 2, 3])}
 
 
 def test_of_two_the_last_one_counts() -> None:
     data = example([("a", int64s([1])), ("b", int64s([2])), ("a", floats([3.0]))])
-    assert parse_example(data) == {"a": Feature("float", [3.0]), "b": Feature("int64", [2])}
+    assert parse_example(data) == {
+        "a": FeatureValues("float", [3.0]),
+        "b": FeatureValues("int64", [2]),
+    }
     assert parse_example(example({"a": int64s([1]) + floats([2.0])})) == {
-        "a": Feature("float", [2.0])
+        "a": FeatureValues("float", [2.0])
     }
     two_names = field(1, field(1, b"x") + field(1, b"y") + field(2, int64s([1])))
-    assert parse_example(field(1, two_names)) == {"y": Feature("int64", [1])}
+    assert parse_example(field(1, two_names)) == {"y": FeatureValues("int64", [1])}
 
 
 def test_unknown_fields_are_passed_over() -> None:
@@ -618,7 +627,7 @@ def test_unknown_fields_are_passed_over() -> None:
     )
     ids = unknown + field(3, unknown + field(1, b"\1\2") + unknown) + unknown
     data = unknown + field(1, unknown + entry("a", ids) + unknown) + unknown
-    assert parse_example(data) == {"a": Feature("int64", [1, 2])}
+    assert parse_example(data) == {"a": FeatureValues("int64", [1, 2])}
 
 
 @pytest.mark.parametrize(
@@ -682,7 +691,7 @@ def tensorflow_messages() -> Any:
 MESSAGES = tensorflow_messages()
 
 
-def by_protobuf(features: bytes) -> dict[str, Feature] | None:
+def by_protobuf(features: bytes) -> dict[str, FeatureValues] | None:
     """What protobuf makes of a `Features` message; None where it is none."""
     try:
         message = MESSAGES.Features.FromString(features)
@@ -692,7 +701,7 @@ def by_protobuf(features: bytes) -> dict[str, Feature] | None:
     for name, feature in message.feature.items():
         kind = feature.WhichOneof("kind")
         values = list(getattr(feature, kind).value) if kind else []
-        read[name] = Feature((kind or "nothing").removesuffix("_list"), values)
+        read[name] = FeatureValues((kind or "nothing").removesuffix("_list"), values)
     return read
 
 
@@ -780,8 +789,8 @@ def test_hand_built_examples_are_those_of_tensorflow(sample_vocabulary: Vocabula
         data = encoded(record, packed)
         read = by_protobuf(data[2:] if len(data) < 130 else data[3:])
         assert read == {
-            "input_ids": Feature("int64", [1, 300, -1]),
-            "masked_lm_weights": Feature("float", [1.0, 0.0]),
+            "input_ids": FeatureValues("int64", [1, 300, -1]),
+            "masked_lm_weights": FeatureValues("float", [1.0, 0.0]),
         }
 
 

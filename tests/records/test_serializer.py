@@ -22,10 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfrecords import features, masked_crc, read_features
 
-from bertprep.data import TokenizedDocuments, TrainingInstance, TrainingInstances
+from bertprep.data import TokenizedDocuments
 from bertprep.kernels import machine
 from bertprep.kernels.instances import INSTANCE, MASK
-from bertprep.objectives.sentence_pairs import create_training_instances
+from bertprep.objectives import create_training_instances
+from bertprep.objectives.sentence_pairs import TrainingInstance, TrainingInstances
 from bertprep.options import LONGEST_SEQUENCE, InstanceOptions, RecordOptions
 from bertprep.records.serializer import RecordLayout, RecordSerializer, feature_header
 from bertprep.records.shards import BLOCK_BYTES, ShardWriter, checksum

@@ -19,7 +19,7 @@ import numpy as np
 from tfrecords import masked_crc
 
 from bertprep.data import PartitionPlan, TokenizedDocuments
-from bertprep.objectives.sentence_pairs import create_training_instances
+from bertprep.objectives import create_training_instances
 from bertprep.options import CreateOptions, InstanceOptions, RecordOptions
 from bertprep.records.manifest import make_manifest, make_plan
 from bertprep.records.serializer import RecordLayout, RecordSerializer

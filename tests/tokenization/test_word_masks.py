@@ -16,8 +16,9 @@ from judges import Judges
 from twin import twin_options
 
 from bertprep.cli import main
-from bertprep.data import TokenizedDocuments, TrainingInstance
-from bertprep.objectives.sentence_pairs import create_training_instances
+from bertprep.data import TokenizedDocuments
+from bertprep.objectives import create_training_instances
+from bertprep.objectives.sentence_pairs import TrainingInstance
 from bertprep.options import InstanceOptions, TokenizerOptions
 from bertprep.records import RecordSchema
 from bertprep.tokenization import FastTokenizer, FullTokenizer

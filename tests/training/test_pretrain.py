@@ -24,12 +24,10 @@ from matplotlib.image import imread
 from pretraining import ROOT, VOCAB_SIZE, make_records, pretrain, rows_of, start, write_config
 
 from bertprep.cli import main
-from bertprep.data import FEATURES
 from bertprep.loading.windows import RecordStream
 from bertprep.model.config import BertConfig
 from bertprep.options import PretrainOptions, UpdateOptions
 from bertprep.records import find_data_set
-from bertprep.records.columns import columns_of
 from bertprep.training.metrics import Meter, MetricsFile, means, read_rows
 from bertprep.training.stop_signals import StopSignals
 
@@ -281,8 +279,7 @@ def read_all(records: Path, *, held_out: bool) -> dict[str, np.ndarray]:
     data_set = find_data_set([str(path) for path in sorted(records.glob(pattern))])
     stream = RecordStream(data_set, VOCAB_SIZE, 0, is_shuffled=False)
     (rows,) = stream.read([range(stream.num_records)])
-    columns = columns_of(stream.schema)
-    features = {name: rows[:, columns[name]] for name in FEATURES}
+    features = {name: rows[:, columns] for name, columns in stream.schema.columns.items()}
     features["masked_lm_weights"] = features["masked_lm_weights"].copy().view(np.float32)
     return features
 

@@ -8,7 +8,6 @@ Difference(record, other).changes
 from dataclasses import dataclass
 from typing import Any
 
-from bertprep.data import FEATURES, stored_name
 from bertprep.inspection.compare.alignment import Place
 from bertprep.records import FrameError, RecordSchema, parse_example, read_frames
 from bertprep.vocab import Vocabulary
@@ -54,7 +53,7 @@ class Difference:
         left, right = (record.features if record else {} for record in (self.left, self.right))
         return [
             {"name": name, "index": i, "left": a, "right": b}
-            for name in FEATURES
+            for name in left
             for i, (a, b) in enumerate(zip(left.get(name, ()), right.get(name, ()), strict=False))
             if a != b
         ]
@@ -70,7 +69,7 @@ def read_record_at(place: Place, schema: RecordSchema, vocabulary: Vocabulary) -
     if frame is None or not place.is_readable:
         return PlacedRecord(path, index, frame.offset if frame else None, {})
     stored = parse_example(frame.data)
-    features = {name: stored[stored_name(name, schema.feature_names)].values for name in FEATURES}
+    features = {name: stored[known_as].values for name, known_as in schema.stored_names.items()}
     for name in _IDS:
         features[name] = [_piece(value, vocabulary) for value in features[name]]
     return PlacedRecord(path, index, frame.offset, features)

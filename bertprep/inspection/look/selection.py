@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection.look.sequences import MaskedSequence, read_sequence
 from bertprep.options import InspectOptions, TokenizerOptions
-from bertprep.records import DataSet, Feature, Frame, Shard, parse_example, read_frames
+from bertprep.records import DataSet, FeatureValues, Frame, Shard, parse_example, read_frames
 from bertprep.records.frames import count_records
 
 #: The name of a list of ids and what follows it in a record, up to the list's size in bytes.
@@ -54,7 +54,7 @@ class Chosen:
         problems = ", and ".join([*self.damage, str(problem)])
         return BertprepError(f"{self.place}: {problems}")
 
-    def features(self) -> dict[str, Feature]:
+    def features(self) -> dict[str, FeatureValues]:
         """Its features; a BertprepError where it has none."""
         try:
             return parse_example(self.frame.data)

@@ -10,8 +10,8 @@ vocabulary, and 30 us for 128 tokens.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bertprep.data import stored_name
-from bertprep.records import Feature
+from bertprep.objectives import find_objective
+from bertprep.records import FeatureValues
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class MaskedSequence:
         return f"label {label}: {meaning}"
 
 
-def read_sequence(features: Mapping[str, Feature]) -> MaskedSequence:
+def read_sequence(features: Mapping[str, FeatureValues]) -> MaskedSequence:
     """The features of a record, under the names of either release.
 
     Raises:
@@ -89,14 +89,16 @@ def read_sequence(features: Mapping[str, Feature]) -> MaskedSequence:
 class _FeatureReader:
     """Takes features by their names of the first release, and notes which cannot be taken."""
 
-    def __init__(self, features: Mapping[str, Feature]) -> None:
+    def __init__(self, features: Mapping[str, FeatureValues]) -> None:
         self.problems: list[str] = []
         self._features = features
-        self._feature_names = "v2" if stored_name("input_ids", "v2") in features else "v1"
+        objective = find_objective(features)
+        has_v2_names = objective.stored_names("v2")["input_ids"] in features
+        self._stored_names = objective.stored_names("v2" if has_v2_names else "v1")
 
     def values(self, feature: str, kind: str = "int64") -> list[int] | None:
         """The values of a feature; None, and a problem, where there are none of this kind."""
-        name = stored_name(feature, self._feature_names)
+        name = self._stored_names[feature]
         found = self._features.get(name)
         if found and found.kind == kind and found.values:
             return found.values
