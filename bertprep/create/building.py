@@ -137,9 +137,8 @@ def collect_results(
 ) -> dict[str, Any]:
     """Return the manifest of all partitions."""
     results = [built[p] for p in range(job.partitions.num_all_partitions)]
-    kept, held_out = [], []
-    for partition, result in enumerate(results):
-        (held_out if job.is_held_out(partition) else kept).append(result)
+    num_kept = job.partitions.num_partitions
+    kept, held_out = results[:num_kept], results[num_kept:]
     counts = {name: sum(result.counts[name] for result in results) for name in results[0].counts}
     counts["eval_documents"] = sum(result.counts["documents"] for result in held_out)
     counts["largest_partition_tokens"] = max(result.counts["tokens"] for result in results)

@@ -1,6 +1,6 @@
 """Stage 1: a split of the corpus -> tokenized documents, dealt to partitions and packed in blobs.
 
-    block of lines -> sentences -> tokens -> sentences of at most --max-sentence-tokens
+A block of lines becomes sentences, these tokens, and long sentences are cut.
 """
 
 from collections.abc import Generator, Iterable

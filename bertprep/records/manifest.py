@@ -22,8 +22,6 @@ from bertprep.vocab import Vocabulary
 
 #: Version of the shape of both files.
 FORMAT = 2
-#: Names of the maskings, by `InstanceOptions.whole_word_mask`.
-_MASKINGS = {True: "whole-word", False: "wordpiece"}
 
 
 def make_plan(
@@ -39,7 +37,7 @@ def make_plan(
     """
     tokenizer = dataclasses.asdict(options.tokenizer)
     instances = dataclasses.asdict(options.instances)
-    masking = _MASKINGS[instances.pop("whole_word_mask")]
+    del instances["whole_word_mask"]  # the masking has a name
     return {
         "format": FORMAT,
         "version": __version__,
@@ -55,7 +53,11 @@ def make_plan(
         "corpus": dataclasses.asdict(options.corpus),
         # A list, as JSON reads it.
         "tokenizer": tokenizer | {"never_split": list(options.tokenizer.never_split)},
-        "instances": {"objective": "nsp", "masking": masking} | instances,
+        "instances": {
+            "objective": options.instances.objective,
+            "masking": options.instances.masking,
+            **instances,
+        },
         "records": dataclasses.asdict(options.records),
     }
 
@@ -98,18 +100,18 @@ def make_manifest(
 
 def upgrade_manifest(manifest: Any) -> Any:
     """Return a manifest, as read from JSON, in the current format; others stay as they are."""
-    plan = manifest.get("plan") if isinstance(manifest, dict) else None
-    instances = plan.get("instances") if isinstance(plan, dict) else None
-    if not isinstance(instances, dict) or not isinstance(instances.get("whole_word_mask"), bool):
+    try:
+        plan, instances = manifest["plan"], dict(manifest["plan"]["instances"])
+        masking = "whole-word" if instances.pop("whole_word_mask") else "wordpiece"
+        upgraded = {"objective": "nsp", "masking": masking} | instances
+        return manifest | {"plan": plan | {"instances": upgraded}}
+    except (KeyError, TypeError, ValueError):  # of format 2, or of any other shape
         return manifest
-    masking = _MASKINGS[instances["whole_word_mask"]]
-    upgraded = {"objective": "nsp", "masking": masking} | instances
-    return manifest | {"plan": plan | {"instances": upgraded}}
 
 
 def instance_options(plan: Plan) -> InstanceOptions:
     """Return the options of the instances; options that this version does not know are ignored."""
     known = {field.name for field in dataclasses.fields(InstanceOptions)}
     values = {name: value for name, value in plan["instances"].items() if name in known}
-    is_whole = plan["instances"]["masking"] == _MASKINGS[True]
+    is_whole = plan["instances"]["masking"] == "whole-word"
     return InstanceOptions(**values | {"whole_word_mask": is_whole})

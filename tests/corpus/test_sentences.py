@@ -351,7 +351,7 @@ def test_another_version_of_the_library_is_another_plan(
     command = ("a.txt", "--output", "o", "--split-sentences", "en")
     assert create(*command).exit_code == 0
     plan = json.loads(Path("o/plan.json").read_bytes())
-    assert plan["sentencex"] == importlib.metadata.version("sentencex")
+    assert plan["libraries"]["sentencex"] == importlib.metadata.version("sentencex")
     assert "is complete already" in create(*command).stdout
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9")
     result = create(*command)

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from bertprep.create.machine import warm_up
+from bertprep.create.review.checks import Finding, Review
+from bertprep.create.review.page import about, in_time
+from bertprep.create.review.results import review_documents, review_records
 from click.testing import CliRunner, Result
 from foreseen import LINE, without_line
 
@@ -20,13 +24,9 @@ from bertprep.corpus import find_inputs
 from bertprep.corpus.density import measure_text_bytes
 from bertprep.create import pipeline as create_module
 from bertprep.create.job import Job
-from bertprep.create.machine import warm_up
 from bertprep.create.pipeline import _prepare
 from bertprep.create.review import sample as sampling
-from bertprep.create.review.checks import Finding, Review
 from bertprep.create.review.estimate import Estimate, build_sample, estimate
-from bertprep.create.review.page import about, in_time
-from bertprep.create.review.results import review_documents, review_records
 from bertprep.create.review.sample import Sample, take_sample
 from bertprep.create.review.text_problems import Evidence
 from bertprep.create.tokenizing import TextCounts

@@ -225,7 +225,7 @@ def test_records_of_words_are_told_by_the_plan(chinese: str, tmp_path: Path, voc
     plan, counts = manifest["plan"], manifest["counts"]
     assert plan["tokenizer"]["word_segmenter"] == "rjieba"
     assert plan["tokenizer"]["never_split"] == ["[unused7]", "的"]
-    assert set(plan["segmenter"]) == {"rjieba"}
+    assert set(plan["libraries"]) == {"unicode", "rjieba"}
     assert counts["segmented_lines"] > 300
     assert counts["unaligned_lines"] == 0
     assert 0 < counts["joined_tokens"] <= counts["tokens"] - counts["words"]
@@ -251,7 +251,7 @@ def test_without_the_options_the_manifest_knows_no_words(
 ) -> None:
     create(tmp_path / "o", sample_corpus / "chinese.txt", "--dupe-factor", "1", vocab=vocab)
     manifest = manifest_of(tmp_path / "o")
-    assert "segmenter" not in manifest["plan"]
+    assert set(manifest["plan"]["libraries"]) == {"unicode"}
     assert not {"words", "joined_tokens", "segmented_lines"} & set(manifest["counts"])
 
 

@@ -98,7 +98,7 @@ def _numbers(judge: Judge, measures: Measures, plan: dict[str, Any] | None) -> l
         without = int(measures.masks_per_record[0])
         budget = judge.share("without_masks", "records without masks", without, records, 0.0)
     else:
-        is_whole = plan["whole_word_mask"]
+        is_whole = plan["masking"] == "whole-word"
         number = replace(number, expected=f"{measures.budget / records:,.1f}")
         wanted, most = plan["masked_lm_prob"], plan["max_predictions_per_seq"]
         share = replace(share, expected=f"{100 * wanted:.4g}%, {most:,} at most")
@@ -137,7 +137,7 @@ def _kinds(
 def _whole_words(judge: Judge, measures: Measures, plan: dict[str, Any] | None) -> Finding:
     touched = measures.touched_words
     whole, name = touched - measures.split_words, "words masked whole"
-    if plan is not None and plan["whole_word_mask"]:
+    if plan is not None and plan["masking"] == "whole-word":
         return judge.share("whole_words", name, whole, touched, 1.0, meaning=_SPLIT)
     note = ""
     if touched and not measures.split_words:

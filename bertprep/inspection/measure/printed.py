@@ -59,7 +59,7 @@ def _head(statistics: Statistics, data_set: DataSet, style: Style) -> Iterator[s
     else:
         instances = data_set.plan["instances"]
         facts += [
-            f"{'whole words' if instances['whole_word_mask'] else 'single pieces'} masked",
+            f"{'whole words' if instances['masking'] == 'whole-word' else 'single pieces'} masked",
             *_segmentation(data_set.plan.get("tokenizer", {})),
             f"quirks {instances['quirks']}",
         ]
