@@ -14,7 +14,6 @@ import numpy as np
 
 from bertprep.create.job import Job
 from bertprep.create.partitions import unpack_documents
-from bertprep.create.tokenizing import TextCounts
 from bertprep.create.worker import tools_of
 from bertprep.data import ShardSummary, TokenizedDocuments
 from bertprep.errors import BertprepError
@@ -27,6 +26,12 @@ from bertprep.storage.files import write_whole
 from bertprep.storage.output_folder import shard_name
 from bertprep.storage.remote_folder import deliver, is_delivered
 from bertprep.vocab import Vocabulary
+
+#: Counts of stage 1 that the manifest has when their options are used.
+_TEXT_COUNTS = (
+    *("split_lines", "unsplit_lines", "cut_sentences"),
+    *("segmented_lines", "unaligned_lines"),
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def _count_words(documents: TokenizedDocuments, vocabulary: Vocabulary) -> dict[
 
 
 def collect_results(
-    job: Job, built: Mapping[int, BuiltPartition], text: TextCounts
+    job: Job, built: Mapping[int, BuiltPartition], text_counts: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the manifest of all partitions."""
     results = [built[p] for p in range(job.partitions.num_all_partitions)]
@@ -146,7 +151,8 @@ def collect_results(
     shards, eval_shards = (
         [shard for result in part for shard in result.shards] for part in (kept, held_out)
     )
-    return make_manifest(job.plan, shards, eval_shards, counts | text.for_manifest(job.options))
+    counts |= {name: text_counts[name] for name in _TEXT_COUNTS if name in text_counts}
+    return make_manifest(job.plan, shards, eval_shards, counts)
 
 
 def _result_file(job: Job, partition: int) -> Path:

@@ -6,6 +6,7 @@ show, such as a corpus without documents, is checked by the functions at the end
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -159,30 +160,30 @@ def require_space(job: Job, needed: float) -> None:
         )
 
 
-def require_documents(job: Job, num_documents: int, num_skipped: int) -> None:
+def require_documents(job: Job, counts: Mapping[str, int]) -> None:
     """Raise BertprepError if the corpus has no documents."""
-    if num_documents:
+    if counts["documents"]:
         return
     cause = "all lines are blank or have no tokens"
-    if num_skipped:
-        cause = f"{count_of(num_skipped, 'document')} could not be read, the others have no tokens"
+    if skipped := counts["skipped_documents"]:
+        cause = f"{count_of(skipped, 'document')} could not be read, the others have no tokens"
     raise BertprepError(f"{_inputs_of(job.options)}: no documents: {cause}. Name other files")
 
 
-def require_held_out(job: Job, num_documents: int, num_held_out: int) -> None:
+def require_held_out(job: Job, counts: Mapping[str, int]) -> None:
     """Raise BertprepError if too few or all of the documents are held out."""
     if not job.partitions.num_eval_partitions:
         return
     fraction = f"--eval-fraction {job.options.eval_fraction}"
-    if num_held_out < 2:
+    documents, held_out = count_of(counts["documents"], "document"), counts["held_out"]
+    if held_out < 2:
         raise BertprepError(
-            f"{fraction} holds out {num_held_out} of {count_of(num_documents, 'document')}; at "
-            "least 2 are needed. Pass a larger fraction, or leave it out"
+            f"{fraction} holds out {held_out} of {documents}; at least 2 are needed. Pass a "
+            "larger fraction, or leave it out"
         )
-    if num_held_out == num_documents:
+    if held_out == counts["documents"]:
         raise BertprepError(
-            f"{fraction} holds out all {count_of(num_documents, 'document')}. "
-            "Pass a smaller fraction, or leave it out"
+            f"{fraction} holds out all {documents}. Pass a smaller fraction, or leave it out"
         )
 
 

@@ -11,6 +11,7 @@ import functools
 import tempfile
 import time
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from bertprep.create.building import (
 from bertprep.create.job import Job, make_job, require_documents, require_held_out, require_space
 from bertprep.create.review import Review
 from bertprep.create.review.report import Summary
-from bertprep.create.tokenizing import TextCounts, tokenize_split
+from bertprep.create.tokenizing import tokenize_split
 from bertprep.create.worker import keep_freed_memory, set_up_machine, tools_of, warm_up
 from bertprep.engines.blobs import LocalExchange
 from bertprep.engines.local import LocalEngine
@@ -69,13 +70,13 @@ def create(options: CreateOptions) -> Summary:
 
         built = find_built(job)
         with _engine(job) as engine:
-            text = _tokenize(engine, job, built)
-            require_documents(job, text.documents, text.skipped_documents)
-            require_held_out(job, text.documents, text.held_out)
-            _warn(options, *review.text(text))
+            text_counts = _tokenize(engine, job, built)
+            require_documents(job, text_counts)
+            require_held_out(job, text_counts)
+            _warn(options, *review.counts(text_counts))
             built |= _build(engine, job, built)
-        manifest = collect_results(job, built, text)
-        _warn(options, *review.records(manifest["counts"]))
+        manifest = collect_results(job, built, text_counts)
+        _warn(options, *review.counts(manifest["counts"]))
         folder.finish(tools_of(job).vocabulary.data, manifest)
         return Summary.of(state, manifest, time.monotonic() - begin)
 
@@ -96,7 +97,7 @@ def look_ahead(options: CreateOptions) -> str:
         warm_up(job)
         forecast = Review(job).sample(f"{options.output}: {_STATES[state]}")
         if forecast.estimate.is_exact:
-            require_documents(job, forecast.counts.documents, forecast.counts.skipped_documents)
+            require_documents(job, forecast.counts)
         if state in ("new", "other"):
             require_space(job, forecast.estimate.disk_bytes)
         return forecast.page
@@ -115,7 +116,7 @@ def _engine(job: Job) -> contextlib.AbstractContextManager[Engine]:
     return LocalExchange(workers, job.work, num_keys, keep_freed_memory)
 
 
-def _tokenize(engine: Engine, job: Job, built: Mapping[int, BuiltPartition]) -> TextCounts:
+def _tokenize(engine: Engine, job: Job, built: Mapping[int, BuiltPartition]) -> Counter[str]:
     """Stage 1: turn every split into blobs of the partitions that are not built yet."""
     splits = plan_splits(job.files, job.blob_bytes, job.options.corpus)
     tasks = [
@@ -125,7 +126,10 @@ def _tokenize(engine: Engine, job: Job, built: Mapping[int, BuiltPartition]) -> 
     keys = [p for p in range(job.partitions.num_all_partitions) if p not in built]
     with progress("tokenize", sum(t.size for t in tasks), quiet=job.options.quiet) as bar:
         counts = engine.map(functools.partial(tokenize_split, job), tasks, keys, bar.advance)
-    return TextCounts.sum(TextCounts(**each) for each in counts)
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
 
 
 def _build(

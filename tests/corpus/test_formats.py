@@ -21,7 +21,7 @@ from stored import (
 )
 
 from bertprep.cli import main
-from bertprep.create import pipeline as create_module
+from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 
 Create = Callable[..., Result]
@@ -45,7 +45,7 @@ def documents(sample_corpus: Path) -> Documents:
 def create(sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
     """Runs the command with small blocks, splits and blobs, so that there are many."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 3_000)
-    monkeypatch.setattr(create_module, "BLOCK_BYTES", 9_000)
+    monkeypatch.setattr(create_job, "BLOCK_BYTES", 9_000)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object, output: str = "out", stdin: bytes | None = None) -> Result:

@@ -352,7 +352,7 @@ def test_another_version_of_the_library_is_another_plan(
     assert create(*command).exit_code == 0
     plan = json.loads(Path("o/plan.json").read_bytes())
     assert plan["libraries"]["sentencex"] == importlib.metadata.version("sentencex")
-    assert "is complete already" in create(*command).stdout
+    assert "is already complete" in create(*command).stdout
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9")
     result = create(*command)
     assert result.exit_code == 2

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from bertprep.cli import main
+from bertprep.create import job, tokenizing
 from bertprep.create import pipeline as create
-from bertprep.create import tokenizing
 from bertprep.engines.local import LocalEngine
 from bertprep.records import shards
 
@@ -141,6 +141,6 @@ tokenizing.read_blocks = watch_blocks(tokenizing.read_blocks)
 LocalEngine.close = watch_close(LocalEngine.close)
 create._build = before(create._build, "build", lambda *_: "")
 # As in test_determinism.py: many blocks, splits, blobs and writes of a small corpus.
-tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+tokenizing.BLOCK_BYTES, job.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
 
 main(sys.argv[6:], prog_name="bertprep")

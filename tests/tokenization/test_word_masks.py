@@ -230,7 +230,7 @@ def test_records_of_words_are_told_by_the_plan(chinese: str, tmp_path: Path, voc
     assert counts["unaligned_lines"] == 0
     assert 0 < counts["joined_tokens"] <= counts["tokens"] - counts["words"]
     again = create(output, corpus, *kept[2:], *kept[:2], *segmenter, vocab=vocab)
-    assert "is complete already" in again.stdout
+    assert "is already complete" in again.stdout
     other = create(output, corpus, *segmenter, vocab=vocab)
     assert other.exit_code == 2
     assert "never_split was [unused7] 的, is none" in other.stderr

@@ -1,26 +1,23 @@
 """The review of a run: mistakes in the corpus, found before the work or in its results.
 
     review = Review(job)
-    forecast = review.sample()      # before anything is written: a sample, an estimate, findings
-    review.text(text_counts)        # after tokenizing
-    review.records(counts)          # after the records are written
+    forecast = review.sample()      # before anything is written: an estimate, and findings
+    review.counts(counts)           # after each stage
 
 Each check reports once: what the sample showed is not evaluated again. A resumed run takes no
 sample. Cost: 0.3 s for a large corpus; a small corpus is read whole.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bertprep.create.job import Job
 from bertprep.create.review.estimate import Estimate, build_sample, estimate
-from bertprep.create.review.findings import CHECKS, Check, Evidence
+from bertprep.create.review.findings import CHECKS
 from bertprep.create.review.report import forecast_line, forecast_page
 from bertprep.create.review.sample import take_sample
-from bertprep.create.review.text_problems import SampleText
-from bertprep.create.review.vocabulary_fit import VocabularyFit
-from bertprep.create.tokenizing import TextCounts
-from bertprep.create.worker import tools_of
+from bertprep.create.review.text_problems import Evidence
 from bertprep.storage import run_in_subprocess
 
 
@@ -30,7 +27,7 @@ class Forecast:
 
     Attributes:
         line: one line about corpus and records.
-        page: all that is known, without the state of the output.
+        page: the page of `--dry-run`; empty if it was not requested.
         findings: warnings by the name of their check.
         estimate: size and cost of the run.
         counts: counts of the sample's text.
@@ -40,7 +37,7 @@ class Forecast:
     page: str
     findings: dict[str, str]
     estimate: Estimate
-    counts: TextCounts
+    counts: Counter[str]
 
 
 class Review:
@@ -48,13 +45,13 @@ class Review:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._pending: list[Check] = list(CHECKS)
+        self._pending = {check.name: check for check in CHECKS}
 
     def sample(self, output: str = "") -> Forecast:
-        """Review a sample of the corpus. The kernels are warm, and nothing is written.
+        """Review a sample of the corpus. Kernels must be warm; nothing is written.
 
         Args:
-            output: state of the output, for the page.
+            output: state of the output; requests the page.
 
         Raises:
             BertprepError: text of the sample is invalid.
@@ -64,45 +61,34 @@ class Review:
             forecast = run_in_subprocess(_forecast, self._job, output)
         else:
             forecast = _forecast(self._job, output)
-        self._pending = [check for check in self._pending if check.name not in forecast.findings]
+        for name in forecast.findings:
+            del self._pending[name]
         return forecast
 
-    def text(self, counts: TextCounts) -> list[str]:
-        """Review the tokenized text; return the new warnings."""
-        return self._warnings(
-            {c: c.text(self._job, counts, c.limit) for c in self._pending if c.text}
-        )
-
-    def records(self, counts: Mapping[str, int]) -> list[str]:
-        """Review the manifest's counts; return the new warnings."""
-        return self._warnings(
-            {c: c.records(self._job, counts, c.limit) for c in self._pending if c.records}
-        )
-
-    def _warnings(self, results: Mapping[Check, str | None]) -> list[str]:
-        self._pending = [check for check in self._pending if not results.get(check)]
-        return [warning for warning in results.values() if warning]
+    def counts(self, counts: Mapping[str, int]) -> list[str]:
+        """Review the counts of the text or of the records; return the new warnings."""
+        known = Counter(counts)  # 0 for what was not counted
+        warnings = []
+        for name, check in list(self._pending.items()):
+            warning = check.counts(self._job, known, check.limit) if check.counts else None
+            if warning:
+                warnings.append(warning)
+                del self._pending[name]
+        return warnings
 
 
 def _forecast(job: Job, output: str) -> Forecast:
-    evidence = gather_evidence(job)
+    sample = take_sample(job)
+    evidence = Evidence(job, sample, build_sample(job, sample))
     findings = find_in_sample(evidence)
-    expected = estimate(job, evidence.sample, evidence.records)
+    expected = estimate(job, sample, evidence.records)
     return Forecast(
         line=forecast_line(job, expected),
         page=forecast_page(evidence, expected, findings, output) if output else "",
         findings=findings,
         estimate=expected,
-        counts=evidence.sample.counts,
+        counts=sample.counts,
     )
-
-
-def gather_evidence(job: Job) -> Evidence:
-    """Take a sample of the corpus and build its records."""
-    sample = take_sample(job)
-    text = SampleText(sample)
-    fit = VocabularyFit(sample, text, tools_of(job).vocabulary, job.options.tokenizer)
-    return Evidence(job, sample, build_sample(job, sample), text, fit)
 
 
 def find_in_sample(evidence: Evidence) -> dict[str, str]:

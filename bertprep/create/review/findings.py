@@ -1,22 +1,31 @@
 """The checks of `create`: what may be a mistake in the corpus and costs days when it is one.
 
-A check is an entry of CHECKS: its name, its limit, and a function for each moment at which it can
-be evaluated: on a sample before the work, on the counts of the tokenized text, and on the counts of
-the finished records. Each function returns a warning or None; a warning says what was found, where,
-and what to type. Limits are such that good text, whatever its language, has no warnings.
+A check is an entry of CHECKS: its name, its limit, and functions that evaluate it on a sample
+before the work, and on the counts of a stage after it. Each function returns a warning or None; a
+warning says what was found, where, and what to type. Limits are such that good text, whatever its
+language, has no warnings.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from bertprep.create.job import Job
-from bertprep.create.review.estimate import SampleRecords
 from bertprep.create.review.sample import Sample, SampledBlock
-from bertprep.create.review.text_problems import SampleText
-from bertprep.create.review.vocabulary_fit import UNKNOWN_ADVICE, VocabularyFit
-from bertprep.create.tokenizing import TextCounts
+from bertprep.create.review.text_problems import (
+    Evidence,
+    find_markup,
+    find_misread,
+    find_replaced,
+)
+from bertprep.create.review.vocabulary_fit import (
+    UNKNOWN_ADVICE,
+    find_casing,
+    find_lost_marks,
+    find_unknown,
+)
 from bertprep.terminal import count_of, in_bytes
 
 #: Files of one document each are usual, unless they are fewer and larger than this.
@@ -36,33 +45,21 @@ _TRUNCATION_ADVICE = "If the lines are paragraphs, pass --split-sentences"
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A sample of the corpus, and what was derived from it."""
-
-    job: Job
-    sample: Sample
-    records: SampleRecords
-    text: SampleText
-    fit: VocabularyFit
-
-
-@dataclass(frozen=True)
 class Check:
     """A possible mistake.
 
     Attributes:
         name: name of the finding.
-        limit: share from which on it is reported; its unit is that of the functions.
+        limit: share from which on it is reported; the functions know of what.
         sample: evaluates a sample.
-        text: evaluates the counts of the tokenized text.
-        records: evaluates the manifest's counts.
+        counts: evaluates the counts of the tokenized text or of the records; counts that a stage
+            does not have are 0.
     """
 
     name: str
     limit: float = 0.0
     sample: Callable[[Evidence, float], str | None] | None = None
-    text: Callable[[Job, TextCounts, float], str | None] | None = None
-    records: Callable[[Job, Mapping[str, int], float], str | None] | None = None
+    counts: Callable[[Job, Counter[str], float], str | None] | None = None
 
 
 def _documents(evidence: Evidence, _: float) -> str | None:
@@ -99,8 +96,8 @@ def _is_file(sampled: SampledBlock) -> bool:
     return documents == 1 and is_plain_text and sampled.num_bytes == file.size
 
 
-def _single_document(_: Job, counts: TextCounts, __: float) -> str | None:
-    return _SINGLE_DOCUMENT if counts.documents == 1 else None
+def _single_document(_: Job, counts: Counter[str], __: float) -> str | None:
+    return _SINGLE_DOCUMENT if counts["documents"] == 1 else None
 
 
 def _one_sentence(evidence: Evidence, limit: float) -> str | None:
@@ -130,8 +127,8 @@ def _first_single_sentence(sample: Sample) -> tuple[SampledBlock, int]:
     raise AssertionError("no document has one sentence")
 
 
-def _all_one_sentence(_: Job, counts: TextCounts, __: float) -> str | None:
-    if not 1 < counts.documents == counts.one_sentence:
+def _all_one_sentence(_: Job, counts: Counter[str], __: float) -> str | None:
+    if not 1 < counts["documents"] == counts["one_sentence"]:
         return None
     return f"{_every_document('')}. {_ONE_SENTENCE_ADVICE}"
 
@@ -170,7 +167,7 @@ def _truncated(evidence: Evidence, limit: float) -> str | None:
     )
 
 
-def _truncated_records(_: Job, counts: Mapping[str, int], limit: float) -> str | None:
+def _truncated_records(_: Job, counts: Counter[str], limit: float) -> str | None:
     truncated = counts["truncated_tokens"]
     share = truncated / max(1, truncated + counts["instance_tokens"])
     if share <= limit:
@@ -178,34 +175,30 @@ def _truncated_records(_: Job, counts: Mapping[str, int], limit: float) -> str |
     return f"{share:.0%} of the tokens were truncated to --max-seq-length. {_TRUNCATION_ADVICE}"
 
 
-def _unknown_records(_: Job, counts: Mapping[str, int], limit: float) -> str | None:
+def _unknown_records(_: Job, counts: Counter[str], limit: float) -> str | None:
     share = counts["unknown_tokens"] / max(1, counts["tokens"])
     return f"{share:.1%} of the tokens are [UNK]: {UNKNOWN_ADVICE}" if share > limit else None
 
 
-def _invalid_lines(job: Job, counts: TextCounts, _: float) -> str | None:
-    if not counts.invalid_lines:
+def _invalid_lines(job: Job, counts: Counter[str], _: float) -> str | None:
+    if not counts["invalid_lines"]:
         return None
     mode = job.options.corpus.encoding_errors
     done = "replaced" if mode == "replace" else "skipped"
-    lines = count_of(counts.invalid_lines, "line")
+    lines = count_of(counts["invalid_lines"], "line")
     return f"{lines} had invalid UTF-8 or NUL bytes: {done} (--encoding-errors {mode})"
 
 
-def _skipped_documents(_: Job, counts: TextCounts, __: float) -> str | None:
-    if not counts.skipped_documents:
-        return None
-    documents = count_of(counts.skipped_documents, "document")
-    return f"{documents} could not be read: skipped (--on-error skip)"
+def _any(count: str, noun: str, text: str) -> Callable[[Job, Counter[str], float], str | None]:
+    """Return a function that reports a count unless it is 0."""
+
+    def report(_: Job, counts: Counter[str], __: float) -> str | None:
+        return f"{count_of(counts[count], noun)} {text}" if counts[count] else None
+
+    return report
 
 
-def _unsplit_lines(_: Job, counts: TextCounts, __: float) -> str | None:
-    if not counts.unsplit_lines:
-        return None
-    return f"{count_of(counts.unsplit_lines, 'line')} kept whole because sentencex failed on them"
-
-
-def _empty_partitions(job: Job, counts: Mapping[str, int], _: float) -> str | None:
+def _empty_partitions(job: Job, counts: Counter[str], _: float) -> str | None:
     if not counts["empty_partitions"]:
         return None
     return (
@@ -214,7 +207,7 @@ def _empty_partitions(job: Job, counts: Mapping[str, int], _: float) -> str | No
     )
 
 
-def _words(_: Job, counts: Mapping[str, int], limit: float) -> str | None:
+def _words(_: Job, counts: Counter[str], limit: float) -> str | None:
     if "words" not in counts:
         return None
     if not counts["joined_tokens"]:
@@ -231,15 +224,6 @@ def _words(_: Job, counts: Mapping[str, int], limit: float) -> str | None:
     )
 
 
-def _unaligned_lines(_: Job, counts: Mapping[str, int], __: float) -> str | None:
-    if not counts.get("unaligned_lines"):
-        return None
-    return (
-        f"{counts['unaligned_lines']:,} of {counts['segmented_lines']:,} lines are masked by "
-        "character because the words of --word-segmenter do not match them"
-    )
-
-
 def _example(sampled: SampledBlock, sentence: int) -> str:
     where = sampled.where_sentence(sentence)
     return f" (for example {where})" if where else ""
@@ -248,21 +232,36 @@ def _example(sampled: SampledBlock, sentence: int) -> str:
 #: In the order of the messages: errors in the text first, since others may follow from them.
 CHECKS = (
     # Accents, quotes and dashes are more frequent than one in 20,000 characters.
-    Check("misread", 1 / 20_000, sample=lambda e, limit: e.text.misread(limit)),
-    Check("replaced", 0.001, sample=lambda e, limit: e.text.replaced(limit)),
-    Check("markup", 0.01, sample=lambda e, limit: e.text.markup(limit)),
-    Check("invalid_lines", text=_invalid_lines),
-    Check("skipped_documents", text=_skipped_documents),
-    Check("unsplit_lines", text=_unsplit_lines),
-    Check("documents", sample=_documents, text=_single_document),
-    Check("one_sentence", 0.8, sample=_one_sentence, text=_all_one_sentence),
+    Check("misread", 1 / 20_000, sample=find_misread),
+    Check("replaced", 0.001, sample=find_replaced),
+    Check("markup", 0.01, sample=find_markup),
+    Check("invalid_lines", counts=_invalid_lines),
+    Check(
+        "skipped_documents",
+        counts=_any(
+            "skipped_documents", "document", "could not be read: skipped (--on-error skip)"
+        ),
+    ),
+    Check(
+        "unsplit_lines",
+        counts=_any("unsplit_lines", "line", "not split because sentencex failed on them"),
+    ),
+    Check("documents", sample=_documents, counts=_single_document),
+    Check("one_sentence", 0.8, sample=_one_sentence, counts=_all_one_sentence),
     Check("one_token", 0.3, sample=_one_token),
-    Check("truncated", 0.25, sample=_truncated, records=_truncated_records),
-    Check("casing", sample=lambda e, _: e.fit.casing()),
-    Check("accents", 0.005, sample=lambda e, limit: e.fit.accents(limit)),
-    Check("unknown", 0.01, sample=lambda e, limit: e.fit.unknown(limit), records=_unknown_records),
-    Check("empty_partitions", records=_empty_partitions),
+    Check("truncated", 0.25, sample=_truncated, counts=_truncated_records),
+    Check("casing", sample=find_casing),
+    Check("accents", 0.005, sample=find_lost_marks),
+    Check("unknown", 0.01, sample=find_unknown, counts=_unknown_records),
+    Check("empty_partitions", counts=_empty_partitions),
     # Tokens per word; Chinese has 1.3 to 1.7.
-    Check("words", 3.0, records=_words),
-    Check("unaligned_lines", records=_unaligned_lines),
+    Check("words", 3.0, counts=_words),
+    Check(
+        "unaligned_lines",
+        counts=_any(
+            "unaligned_lines",
+            "line",
+            "masked by character because the words of --word-segmenter do not match the line",
+        ),
+    ),
 )

@@ -12,9 +12,9 @@ import numpy as np
 
 from bertprep.create.job import Job
 from bertprep.create.review.estimate import Estimate
-from bertprep.create.review.findings import Evidence
 from bertprep.create.review.sample import Sample, SampledBlock
-from bertprep.create.review.vocabulary_fit import VocabularyFit, with_counts
+from bertprep.create.review.text_problems import Evidence
+from bertprep.create.review.vocabulary_fit import find_unknown_words, unknown_share, with_counts
 from bertprep.create.worker import tools_of
 from bertprep.options import Place
 from bertprep.storage.plans import Plan
@@ -114,15 +114,15 @@ def _input_rows(evidence: Evidence, estimate: Estimate) -> dict[str, str]:
         "largest document": f"{largest:,} tokens{_location(block, first)}",
         "longest sentence": f"{longest:,} tokens{_location(*sample.find_sentence(longest))}",
         "longest line": f"{len(line_block.lines[line]):,} characters ({line_block.where(line)})",
-        "[UNK]": _unknown(evidence.fit),
+        "[UNK]": _unknown(evidence),
     }
 
 
-def _unknown(fit: VocabularyFit) -> str:
-    share = f"{fit.unknown_share:.2%} of the tokens"
-    if not fit.unknown_share or not fit.unknown_words.words:
-        return share
-    return f"{share}, such as {with_counts(fit.unknown_words.words)} ({fit.unknown_words.where})"
+def _unknown(evidence: Evidence) -> str:
+    share = unknown_share(evidence)
+    unknown = find_unknown_words(evidence)
+    examples = f", such as {with_counts(unknown.words)} ({unknown.where})" if unknown.words else ""
+    return f"{share:.2%} of the tokens{examples}"
 
 
 def _record_rows(job: Job, estimate: Estimate) -> dict[str, str]:

@@ -7,6 +7,7 @@ depends only on the files and the options, so it is reproducible. Cost: 0.05 s f
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from bertprep.corpus import Block, Split, TextBlock, estimate_text_bytes, plan_s
 from bertprep.corpus.sentences import SentenceBlock
 from bertprep.create.job import Job
 from bertprep.create.partitions import join_documents
-from bertprep.create.tokenizing import TextCounts, tokenize_block
+from bertprep.create.tokenizing import tokenize_block
 from bertprep.create.worker import tools_of
 from bertprep.data import HashedDocuments, TokenizedDocuments
 from bertprep.tokenization import BasicTokenizer
@@ -57,7 +58,7 @@ class SampledBlock:
     hashed: HashedDocuments
     sentence_lines: np.ndarray
     num_bytes: int
-    counts: TextCounts
+    counts: dict[str, int]
 
     @property
     def documents(self) -> TokenizedDocuments:
@@ -122,9 +123,12 @@ class Sample:
         return self.hashed.documents
 
     @property
-    def counts(self) -> TextCounts:
+    def counts(self) -> Counter[str]:
         """Counts of the text of all blocks."""
-        return TextCounts.sum(sampled.counts for sampled in self.blocks)
+        total: Counter[str] = Counter()
+        for sampled in self.blocks:
+            total.update(sampled.counts)
+        return total
 
     def find_sentence(self, num_tokens: int) -> tuple[SampledBlock, int]:
         """Return the first sentence of so many tokens, as its block and its number there."""

@@ -1,4 +1,4 @@
-"""The text of a sample -> wrongly decoded text and markup, and the characters of each script.
+"""The text of a sample -> wrongly decoded text and markup, with an example.
 
 Every problem has a cheap sign (a character, a `<`), so clean text costs little: 0.05 s for 2 MB.
 Characters are counted with numpy; only distinct characters are examined in Python.
@@ -8,28 +8,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from unicodedata import category, name
+from unicodedata import category
 
 import numpy as np
 
+from bertprep.create.job import Job
+from bertprep.create.review.estimate import SampleRecords
 from bertprep.create.review.sample import Sample, SampledBlock
 from bertprep.terminal import printable
-from bertprep.tokenization.plain import map_characters
 
 _CODE_POINTS = 0x110000
 #: Fewer occurrences than this may be chance, or a text about the matter.
 _MIN_OCCURRENCES = 3
-
-#: Scripts in which stripping accents removes parts of letters: vowels, voiced kana, syllables, й.
-#: By the first word of Unicode's character names.
-MARKED_SCRIPTS = {
-    word: word.capitalize()
-    for word in (
-        *("HANGUL", "HIRAGANA", "KATAKANA", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI"),
-        *("ORIYA", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "THAI", "LAO", "TIBETAN"),
-        *("MYANMAR", "KHMER", "CYRILLIC"),
-    )
-}
 
 #: Characters that the bytes 0x80 to 0xBF of UTF-8 decode to in Windows-1252 and Latin-1.
 _CONTINUATIONS = "".join(
@@ -50,51 +40,23 @@ _MARKUP = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Matches:
-    """Parts of the text that match some pattern.
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A sample of the corpus and what the checks derive from it, when first used.
 
     Attributes:
-        count: number of matches.
-        lines: number of lines with a match.
-        where: file and line of the first match.
-        example: text of the first match.
+        records: the records of the sample.
     """
 
-    count: int
-    lines: int
-    where: str
-    example: str
-
-
-@dataclass(frozen=True)
-class Script:
-    """The letters of a script in the sample.
-
-    Attributes:
-        name: name for messages.
-        letters: number of letters and marks.
-        changed: number of these that stripping accents changes.
-        example: the most frequent of those that it changes.
-    """
-
-    name: str
-    letters: int
-    changed: int
-    example: str
-
-
-class SampleText:
-    """The characters and lines of a sample; counted when first used."""
-
-    def __init__(self, sample: Sample) -> None:
-        self._blocks = sample.blocks
+    job: Job
+    sample: Sample
+    records: SampleRecords
 
     @cached_property
     def _counts(self) -> np.ndarray:
-        """int64[_CODE_POINTS]. Occurrences of each character in the sample."""
+        """int64[_CODE_POINTS]. Occurrences of each character in the text."""
         counts = np.zeros(_CODE_POINTS, np.int64)
-        for sampled in self._blocks:
+        for sampled in self.sample.blocks:
             encoded = "\n".join(sampled.lines).encode("utf-32-le", "surrogatepass")
             # As long as the largest character requires: most texts have none above U+FFFF.
             found = np.bincount(np.frombuffer(encoded, np.uint32))
@@ -106,139 +68,100 @@ class SampleText:
         """The distinct characters with their numbers of occurrences."""
         return {chr(c): int(self._counts[c]) for c in np.flatnonzero(self._counts)}
 
+    def count_between(self, first: int, last: int) -> int:
+        """Return the number of characters from one code point to another, both included."""
+        return int(self._counts[first : last + 1].sum())
+
     @cached_property
     def num_lines(self) -> int:
         """Number of lines that are not blank."""
-        return sum(bool(line.strip()) for sampled in self._blocks for line in sampled.lines)
+        return sum(bool(line.strip()) for _, _, line in self.lines())
 
-    @cached_property
-    def num_letters(self) -> int:
-        """Number of letters and marks."""
-        return sum(n for c, n in self.characters.items() if category(c)[0] in "LM")
+    def lines(self) -> Iterator[tuple[SampledBlock, int, str]]:
+        """Yield each line with its block and its number there."""
+        for sampled in self.sample.blocks:
+            for number, line in enumerate(sampled.lines):
+                yield sampled, number, line
 
-    @cached_property
+    @property
     def capitals(self) -> tuple[int, int]:
         """Number of uppercase letters, and of all letters that have two cases."""
         cased = {c: n for c, n in self.characters.items() if c.lower() != c.upper()}
         return sum(n for c, n in cased.items() if c != c.lower()), sum(cased.values())
 
-    @cached_property
-    def scripts(self) -> list[Script]:
-        """Those of MARKED_SCRIPTS that occur in the text."""
-        found: dict[str, list[tuple[str, int]]] = {}
-        for character, count in self.characters.items():
-            script = marked_script(character)
-            if script:
-                found.setdefault(script, []).append((character, count))
-        scripts = []
-        for script, characters in found.items():
-            changed = {c: n for c, n in characters if loses_marks(c)}
-            example = max(changed, key=lambda c: changed[c], default="")
-            scripts.append(
-                Script(script, sum(n for _, n in characters), sum(changed.values()), example)
-            )
-        return scripts
 
-    def misread(self, min_share: float) -> str | None:
-        """Warn of UTF-8 that was decoded as Latin-1 or Windows-1252 and saved again: `Ã©`.
+def find_misread(evidence: Evidence, limit: float) -> str | None:
+    """Find UTF-8 that was decoded as Latin-1 or Windows-1252 and saved again: `Ã©`.
 
-        Args:
-            min_share: share of the characters from which on the text is reported.
-        """
-        if not self._counts[0xC2:0xF5].any():
-            return None
-        matches = self._match(_misread_parts)
-        if matches is None or matches.count < min_share * self._counts.sum():
-            return None
-        return (
-            f"{self._shown(matches)}: UTF-8 that was decoded as Windows-1252 or Latin-1 and saved "
-            "again. Undo it with: iconv -f UTF-8 -t CP1252 (or LATIN1) FILE > FILE.utf8"
-        )
-
-    def replaced(self, min_share: float) -> str | None:
-        """Warn of U+FFFD, which a decoder puts in place of bytes that it cannot decode.
-
-        Args:
-            min_share: share of the lines from which on the text is reported.
-        """
-        if not self._counts[0xFFFD]:
-            return None
-        matches = self._match(lambda line: ["\ufffd"] * line.count("\ufffd"))
-        if matches is None or matches.lines < min_share * self.num_lines:
-            return None
-        return (
-            f"{self._shown(matches)}: it replaces characters that were lost when the text was "
-            "decoded. Convert the original again: iconv -f ITS-ENCODING -t UTF-8"
-        )
-
-    def markup(self, min_share: float) -> str | None:
-        """Warn of HTML tags and entities.
-
-        Args:
-            min_share: share of the lines from which on the text is reported.
-        """
-        if not (self._counts[ord("<")] or self._counts[ord("&")]):
-            return None
-        matches = self._match(
-            lambda line: (
-                [found[0] for found in _MARKUP.finditer(line)] if "<" in line or "&" in line else []
-            )
-        )
-        if matches is None or matches.lines < min_share * self.num_lines:
-            return None
-        return (
-            f"{self._shown(matches)}: HTML tags and entities are tokenized like any other text. "
-            "Remove them first"
-        )
-
-    def _match(self, find: Callable[[str], list[str]]) -> Matches | None:
-        """Return what `find` finds in the lines; None for fewer than _MIN_OCCURRENCES."""
-        found = [
-            (sampled, number, parts)
-            for sampled, number, line in self._lines()
-            if (parts := find(line))
-        ]
-        count = sum(len(parts) for _, _, parts in found)
-        if count < _MIN_OCCURRENCES:
-            return None
-        sampled, number, parts = found[0]
-        return Matches(count, len(found), sampled.where(number), parts[0])
-
-    def _shown(self, matches: Matches) -> str:
-        share = matches.lines / max(1, self.num_lines)
-        example = matches.example
-        shown = "U+FFFD" if example == "\ufffd" else f'"{printable(example)}"'
-        return f"{matches.where} contains {shown}, as do {share:.1%} of the lines"
-
-    def _lines(self) -> Iterator[tuple[SampledBlock, int, str]]:
-        for sampled in self._blocks:
-            for number, line in enumerate(sampled.lines):
-                yield sampled, number, line
-
-    def find_word(self, character: str) -> tuple[str, str]:
-        """Return the first word with a character, and its location."""
-        for sampled, number, line in self._lines():
-            if character in line:
-                word = next(word for word in line.split() if character in word)
-                return word, sampled.where(number)
-        raise AssertionError(f"{character!r} is not in the text")
-
-
-def marked_script(character: str) -> str | None:
-    """Return which of MARKED_SCRIPTS a letter or mark belongs to, if any."""
-    if character.isascii() or category(character)[0] not in "LM":
+    Args:
+        limit: share of the characters.
+    """
+    if not evidence.count_between(0xC2, 0xF4):
         return None
-    return MARKED_SCRIPTS.get(name(character, "").partition(" ")[0])
+    min_count = limit * evidence.count_between(0, _CODE_POINTS)
+    return _report(
+        *(evidence, _misread_parts, min_count, 0.0),
+        "UTF-8 that was decoded as Windows-1252 or Latin-1 and saved again. Undo it with: "
+        "iconv -f UTF-8 -t CP1252 (or LATIN1) FILE > FILE.utf8",
+    )
 
 
-def strip_marks(text: str) -> str:
-    """Return a text with its accents stripped."""
-    return map_characters(text, lowercase=False, strip_accents=True)
+def find_replaced(evidence: Evidence, limit: float) -> str | None:
+    """Find U+FFFD, which decoders put in place of invalid bytes.
+
+    Args:
+        limit: share of the lines.
+    """
+    if not evidence.count_between(0xFFFD, 0xFFFD):
+        return None
+    return _report(
+        *(evidence, lambda line: ["\ufffd"] * line.count("\ufffd"), 0.0, limit),
+        "it replaces characters that were lost when the text was decoded. Convert the original "
+        "again: iconv -f ITS-ENCODING -t UTF-8",
+    )
 
 
-def loses_marks(text: str) -> bool:
-    """Return whether stripping accents changes a text."""
-    return strip_marks(text) != text
+def find_markup(evidence: Evidence, limit: float) -> str | None:
+    """Find HTML tags and entities.
+
+    Args:
+        limit: share of the lines.
+    """
+    if not any(evidence.count_between(ord(c), ord(c)) for c in "<&"):
+        return None
+    return _report(
+        *(evidence, _markup_parts, 0.0, limit),
+        "HTML tags and entities are tokenized like any other text. Remove them first",
+    )
+
+
+def _report(
+    evidence: Evidence,
+    find: Callable[[str], list[str]],
+    min_count: float,
+    min_lines: float,
+    explanation: str,
+) -> str | None:
+    """Return a warning about what `find` finds in the lines.
+
+    Args:
+        min_count: number of matches from which on they are reported.
+        min_lines: share of lines with a match from which on they are reported.
+    """
+    found = [
+        (sampled, number, parts)
+        for sampled, number, line in evidence.lines()
+        if (parts := find(line))
+    ]
+    share = len(found) / max(1, evidence.num_lines)
+    count = sum(len(parts) for _, _, parts in found)
+    if count < max(min_count, _MIN_OCCURRENCES) or share < min_lines:
+        return None
+    sampled, number, (example, *_) = found[0]
+    shown = "U+FFFD" if example == "\ufffd" else f'"{printable(example)}"'
+    return (
+        f"{sampled.where(number)} contains {shown}, as do {share:.1%} of the lines: {explanation}"
+    )
 
 
 def _misread_parts(line: str) -> list[str]:
@@ -264,3 +187,9 @@ def _byte_of(character: str) -> bytes:
         return character.encode("cp1252")
     except UnicodeEncodeError:
         return character.encode("latin-1")
+
+
+def _markup_parts(line: str) -> list[str]:
+    if "<" not in line and "&" not in line:
+        return []
+    return [found[0] for found in _MARKUP.finditer(line)]

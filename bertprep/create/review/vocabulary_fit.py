@@ -5,25 +5,31 @@ have an [UNK]: 0.1 s at most.
 """
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
+from unicodedata import category, name
 
 import numpy as np
 
-from bertprep.create.review.sample import Sample, SampledBlock
-from bertprep.create.review.text_problems import (
-    SampleText,
-    Script,
-    loses_marks,
-    marked_script,
-    strip_marks,
-)
-from bertprep.options import TokenizerOptions
+from bertprep.create.review.sample import SampledBlock
+from bertprep.create.review.text_problems import Evidence
+from bertprep.create.worker import tools_of
 from bertprep.terminal import printable
 from bertprep.tokenization import BasicTokenizer, WordpieceTokenizer
-from bertprep.vocab import Vocabulary
+from bertprep.tokenization.plain import map_characters
+
+#: Scripts in which stripping accents removes parts of letters: vowels, voiced kana, syllables, й.
+#: By the first word of Unicode's character names.
+_MARKED_SCRIPTS = {
+    word: word.capitalize()
+    for word in (
+        *("HANGUL", "HIRAGANA", "KATAKANA", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI"),
+        *("ORIYA", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "THAI", "LAO", "TIBETAN"),
+        *("MYANMAR", "KHMER", "CYRILLIC"),
+    )
+}
 
 #: A script with a smaller share of the letters is not reported.
 _MIN_SCRIPT_SHARE = 0.05
@@ -32,6 +38,121 @@ _MIN_CAPITALS_SHARE = 0.0005
 #: Characters of lines that are searched for unknown words.
 _MAX_CHARACTERS = 50_000
 _UNKNOWN = ["[UNK]"]
+UNKNOWN_ADVICE = "does the vocabulary match the language, and --lowercase its casing?"
+
+
+def find_casing(evidence: Evidence, _: float) -> str | None:
+    """Find a difference in casing between the vocabulary, the options and the text."""
+    vocabulary = tools_of(evidence.job).vocabulary
+    lowercase = evidence.job.options.tokenizer.lowercase
+    capitals, cased = evidence.capitals
+    warning = vocabulary.casing_warning(lowercase)
+    if warning:
+        share = capitals / max(1, cased)
+        return f"{warning} ({share:.1%} of the letters of the text are uppercase.)"
+    if lowercase or capitals >= _MIN_CAPITALS_SHARE * cased:
+        return None
+    # The vocabulary is cased, as the option says, or it has no letters with two cases.
+    if not vocabulary.casing_warning(lowercase=True):
+        return None
+    return (
+        f"the vocabulary is cased, but {capitals or 'none'} of the {cased:,} letters of the text "
+        "are uppercase. If the text was lowercased, use the original text or an uncased vocabulary"
+    )
+
+
+def find_lost_marks(evidence: Evidence, limit: float) -> str | None:
+    """Find a script whose letters lose parts when accents are stripped.
+
+    Args:
+        limit: share of the script's letters that change.
+    """
+    if not evidence.job.options.tokenizer.strip_accents:
+        return None
+    letters = {c: n for c, n in evidence.characters.items() if category(c)[0] in "LM"}
+    scripts: dict[str, dict[str, int]] = defaultdict(dict)
+    for character, count in letters.items():
+        if script := _marked_script(character):
+            scripts[script][character] = count
+    sizes: dict[str, int] = {}
+    changed: dict[str, dict[str, int]] = {}
+    for script, characters in scripts.items():
+        size = sum(characters.values())
+        losing = {c: n for c, n in characters.items() if _loses_marks(c)}
+        is_frequent = size >= _MIN_SCRIPT_SHARE * max(1, sum(letters.values()))
+        if is_frequent and sum(losing.values()) >= limit * size:
+            sizes[script], changed[script] = size, losing
+    if not sizes:
+        return None
+    script = max(sizes, key=lambda script: sizes[script])
+    tokens = tools_of(evidence.job).vocabulary.tokens
+    marked = sum(
+        _loses_marks(token) and any(_marked_script(c) == script for c in token) for token in tokens
+    )
+    # A vocabulary of the letters that Hangul syllables decompose into loses nothing.
+    has_jamo = any("\u1100" <= c <= "\u11ff" for token in tokens for c in token)
+    if script == "Hangul" and not marked and has_jamo:
+        return None
+    advice = (
+        f"Pass --no-strip-accents: {marked:,} pieces of the vocabulary have such marks"
+        if marked
+        else "Pass --no-strip-accents, and a vocabulary that was trained with it"
+    )
+    example = max(changed[script], key=lambda c: changed[script][c])
+    return (
+        f"--strip-accents (implied by --lowercase) removes marks that {script} needs: "
+        f"{_stripped_example(evidence, script, example)}. {advice}"
+    )
+
+
+def _marked_script(character: str) -> str | None:
+    """Return which of _MARKED_SCRIPTS a letter or mark belongs to, if any."""
+    if character.isascii() or category(character)[0] not in "LM":
+        return None
+    return _MARKED_SCRIPTS.get(name(character, "").partition(" ")[0])
+
+
+def _strip_marks(text: str) -> str:
+    return map_characters(text, lowercase=False, strip_accents=True)
+
+
+def _loses_marks(text: str) -> bool:
+    return _strip_marks(text) != text
+
+
+def _stripped_example(evidence: Evidence, script: str, character: str) -> str:
+    """Return the first word with a character: `"がく" becomes "かく" (ja.txt:3)`."""
+    sampled, number, line = next(found for found in evidence.lines() if character in found[2])
+    word = next(word for word in line.split() if character in word)
+    at = word.index(character)
+    word = word[max(0, at - 4) : at + 5]
+    stripped = _strip_marks(word)
+    # Fonts draw adjacent letters of Hangul as a syllable, so they are shown with spaces.
+    shown = " ".join(stripped) if script == "Hangul" else stripped
+    return f'"{printable(word)}" becomes "{printable(shown)}" ({sampled.where(number)})'
+
+
+def find_unknown(evidence: Evidence, limit: float) -> str | None:
+    """Find many [UNK].
+
+    Args:
+        limit: share of the tokens.
+    """
+    share = unknown_share(evidence)
+    if share <= limit:
+        return None
+    unknown = find_unknown_words(evidence)
+    words, characters = with_counts(unknown.words), with_counts(unknown.characters)
+    examples = f", such as {words} ({unknown.where})" if words else ""
+    missing = f"; the vocabulary lacks {characters}" if characters else ""
+    return f"{share:.1%} of the tokens are [UNK]{examples}{missing}: {UNKNOWN_ADVICE}"
+
+
+def unknown_share(evidence: Evidence) -> float:
+    """Return the share of the sample's tokens that are [UNK]."""
+    documents, vocabulary = evidence.sample.documents, tools_of(evidence.job).vocabulary
+    unknown = np.count_nonzero(documents.token_ids == vocabulary.unk_id)
+    return unknown / max(1, documents.num_tokens)
 
 
 @dataclass(frozen=True)
@@ -49,150 +170,47 @@ class UnknownWords:
     where: str
 
 
-class VocabularyFit:
-    """Compares a sample with a vocabulary."""
-
-    def __init__(
-        self, sample: Sample, text: SampleText, vocabulary: Vocabulary, options: TokenizerOptions
-    ) -> None:
-        self._sample = sample
-        self._text = text
-        self._vocabulary = vocabulary
-        self._options = options
-
-    def casing(self) -> str | None:
-        """Warn if the casing of the vocabulary, the options and the text differ."""
-        capitals, cased = self._text.capitals
-        warning = self._vocabulary.casing_warning(self._options.lowercase)
-        if warning:
-            share = capitals / max(1, cased)
-            return f"{warning} ({share:.1%} of the letters of the text are uppercase.)"
-        if self._options.lowercase or capitals >= _MIN_CAPITALS_SHARE * cased:
-            return None
-        # The vocabulary is cased, as the option says, or it has no letters with two cases.
-        if not self._vocabulary.casing_warning(lowercase=True):
-            return None
-        return (
-            f"the vocabulary is cased, but {capitals or 'none'} of the {cased:,} letters of the "
-            "text are uppercase. If the text was lowercased, use the original text or an uncased "
-            "vocabulary"
-        )
-
-    def accents(self, min_share: float) -> str | None:
-        """Warn if accents are stripped from a script in which they are parts of letters.
-
-        Args:
-            min_share: share of a script's letters that must change.
-        """
-        if not self._options.strip_accents:
-            return None
-        letters = max(1, self._text.num_letters)
-        scripts = [
-            script
-            for script in self._text.scripts
-            if script.letters >= _MIN_SCRIPT_SHARE * letters
-            and script.changed >= min_share * script.letters
-        ]
-        if not scripts:
-            return None
-        script = max(scripts, key=lambda script: script.letters)
-        marked = sum(
-            loses_marks(token) and any(marked_script(c) == script.name for c in token)
-            for token in self._vocabulary.tokens
-        )
-        if script.name == "Hangul" and not marked and self._has_jamo():
-            return None
-        advice = (
-            f"Pass --no-strip-accents: {marked:,} pieces of the vocabulary have such marks"
-            if marked
-            else "Pass --no-strip-accents, and a vocabulary that was trained with it"
-        )
-        return (
-            f"--strip-accents (implied by --lowercase) removes marks that {script.name} needs: "
-            f"{self._stripped_example(script)}. {advice}"
-        )
-
-    def _has_jamo(self) -> bool:
-        """Return whether the vocabulary has the letters that Hangul syllables decompose into."""
-        return any("\u1100" <= c <= "\u11ff" for token in self._vocabulary.tokens for c in token)
-
-    def _stripped_example(self, script: Script) -> str:
-        """Return an example: `"がく" becomes "かく" (ja.txt:3)`."""
-        word, where = self._text.find_word(script.example)
-        at = word.index(script.example)
-        word = word[max(0, at - 4) : at + 5]
-        stripped = strip_marks(word)
-        # Fonts draw adjacent letters of Hangul as a syllable, so they are shown with spaces.
-        shown = " ".join(stripped) if script.name == "Hangul" else stripped
-        return f'"{printable(word)}" becomes "{printable(shown)}" ({where})'
-
-    def unknown(self, min_share: float) -> str | None:
-        """Warn of many [UNK].
-
-        Args:
-            min_share: share of the tokens from which on they are reported.
-        """
-        share = self.unknown_share
-        if share <= min_share:
-            return None
-        words = self.unknown_words
-        examples = f", such as {with_counts(words.words)} ({words.where})" if words.words else ""
-        characters = with_counts(words.characters)
-        missing = f"; the vocabulary lacks {characters}" if characters else ""
-        return f"{share:.1%} of the tokens are [UNK]{examples}{missing}: {UNKNOWN_ADVICE}"
-
-    @cached_property
-    def unknown_share(self) -> float:
-        """Share of the sample's tokens that are [UNK]."""
-        unknown = np.count_nonzero(self._sample.documents.token_ids == self._vocabulary.unk_id)
-        return unknown / max(1, self._sample.documents.num_tokens)
-
-    @cached_property
-    def unknown_words(self) -> UnknownWords:
-        """The words of the sample that become [UNK]."""
-        words: Counter[str] = Counter()
-        first: dict[str, tuple[SampledBlock, int]] = {}
-        for sampled, number, word in self._find_unknown():
-            words[word] += 1
-            first.setdefault(word, (sampled, number))
-        known = set("".join(self._vocabulary.tokens))
-        characters: Counter[str] = Counter()
-        for word, count in words.items():
-            characters.update({c: count for c in word if c not in known})
-        ranked = words.most_common()
-        where = ""
-        if ranked:
-            sampled, number = first[ranked[0][0]]
-            where = sampled.where(number)
-        return UnknownWords(ranked, characters.most_common(), where)
-
-    def _find_unknown(self) -> list[tuple[SampledBlock, int, str]]:
-        options = self._options
-        basic = BasicTokenizer(
-            options.lowercase, options.strip_accents, never_split=options.never_split
-        )
-        wordpiece = WordpieceTokenizer(
-            self._vocabulary.ids, max_input_chars_per_word=options.max_input_chars_per_word
-        )
-        found = []
-        limit = _MAX_CHARACTERS // max(1, len(self._sample.blocks))
-        for sampled in self._sample.blocks:
-            searched = 0
-            for number in _lines_with(sampled, self._vocabulary.unk_id):
-                # As in the tokenizer, which drops U+FFFD.
-                line = re.sub("[\ud800-\udfff]", "\ufffd", sampled.lines[number])
-                searched += len(line)
-                found += [
-                    (sampled, number, word)
-                    for word in basic.tokenize(line)
-                    if wordpiece.tokenize(word) == _UNKNOWN
-                ]
-                if searched > limit:
-                    break
-        return found
+@lru_cache(1)
+def find_unknown_words(evidence: Evidence) -> UnknownWords:
+    """Return the words of the sample that become [UNK]."""
+    words: Counter[str] = Counter()
+    first: dict[str, tuple[SampledBlock, int]] = {}
+    for sampled, number, word in _unknown_words(evidence):
+        words[word] += 1
+        first.setdefault(word, (sampled, number))
+    known = set("".join(tools_of(evidence.job).vocabulary.tokens))
+    characters: Counter[str] = Counter()
+    for word, count in words.items():
+        characters.update({c: count for c in word if c not in known})
+    ranked = words.most_common()
+    where = ""
+    if ranked:
+        sampled, number = first[ranked[0][0]]
+        where = sampled.where(number)
+    return UnknownWords(ranked, characters.most_common(), where)
 
 
-UNKNOWN_ADVICE = "does the vocabulary match the language, and --lowercase its casing?"
+def _unknown_words(evidence: Evidence) -> Iterator[tuple[SampledBlock, int, str]]:
+    """Yield each unknown word with its block and line, from some lines of every block."""
+    options, vocabulary = evidence.job.options.tokenizer, tools_of(evidence.job).vocabulary
+    basic = BasicTokenizer(
+        options.lowercase, options.strip_accents, never_split=options.never_split
+    )
+    wordpiece = WordpieceTokenizer(
+        vocabulary.ids, max_input_chars_per_word=options.max_input_chars_per_word
+    )
+    limit = _MAX_CHARACTERS // max(1, len(evidence.sample.blocks))
+    for sampled in evidence.sample.blocks:
+        searched = 0
+        for number in _lines_with(sampled, vocabulary.unk_id):
+            # As in the tokenizer, which drops U+FFFD.
+            line = re.sub("[\ud800-\udfff]", "\ufffd", sampled.lines[number])
+            for word in basic.tokenize(line):
+                if wordpiece.tokenize(word) == _UNKNOWN:
+                    yield sampled, number, word
+            searched += len(line)
+            if searched > limit:
+                break
 
 
 def _lines_with(sampled: SampledBlock, unknown_id: int) -> list[int]:
