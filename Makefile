@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= /tmp/bertprep-demo
 DEMO_RUN ?= $(DEMO)-run
 
-.PHONY: demo test test-spark check bench bench-spark golden interop install clean
+.PHONY: demo test test-spark check bench bench-spark golden interop reference install clean
 
 install: $(VENV)/.installed
 
@@ -62,6 +62,10 @@ golden: install
 	@test -n "$(REFERENCE)" || (echo 'make golden REFERENCE=path of a checkout of google-research/bert' && exit 2)
 	$(BIN)/python tests/support/make_goldens.py --reference $(REFERENCE)
 	$(BIN)/python tests/support/make_release_goldens.py --reference $(REFERENCE)
+
+# Writes the README's tables of options anew.
+reference: install
+	$(BIN)/python tests/support/option_reference.py
 
 # Compares the model with transformers' on PyTorch: what the goldens of the trainer hold, made anew;
 # an export loaded there; folders from there loaded here.

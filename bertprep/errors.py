@@ -1,6 +1,6 @@
-"""What a person did wrong or the machine could not do, said in one line.
+"""Errors that a person reads: one line that says what was found, where, and what to do.
 
-`cli` turns these into a message and an exit status; nothing else catches them.
+`cli` turns them into a message and an exit status; nothing else catches them.
 """
 
 import errno
@@ -10,22 +10,22 @@ from contextlib import contextmanager
 
 
 class BertprepError(Exception):
-    """A job that cannot go on. The message says what was found, where, and what to do."""
+    """A job that cannot continue. The message says what was found, where, and what to do."""
 
     exit_status = 1
 
 
 class UsageError(BertprepError):
-    """A flag, a path or a combination of them that cannot be meant."""
+    """A flag, a path or a combination of them that cannot work."""
 
     exit_status = 2
 
 
 class MachineError(BertprepError):
-    """The machine could not do it now; the same command may later, and what it did is kept.
+    """A failure of the machine: the same command may succeed later, and finished work is kept.
 
     Attributes:
-        number: the system's `errno`; 0 if the system did not refuse anything.
+        number: the system's `errno`; 0 if no system call failed.
     """
 
     def __init__(self, message: str, number: int = 0) -> None:
@@ -34,12 +34,12 @@ class MachineError(BertprepError):
 
 
 class TextError(BertprepError):
-    """Text that is not as it should be. Who reads the file puts its name and the line before it.
+    """Invalid text in a block. The reader of the file adds its name and the line number.
 
     Attributes:
         problem: what was found.
-        position: byte of the block where it was found, 0x0D bytes not counted.
-        line: newlines of the block before it.
+        position: its byte offset in the block, 0x0D bytes not counted.
+        line: number of newlines of the block before it.
         advice: what to do about it.
     """
 
@@ -54,24 +54,26 @@ class TextError(BertprepError):
         return self.problem
 
 
-_GO_ON = "then give the same command again: it goes on from here"
+#: Ends the advice after a failure that can be repaired.
+RESUME = "then repeat the command to resume"
+
 _REMEDIES = {
-    errno.ENOSPC: f"Free some space, {_GO_ON}",
-    errno.EDQUOT: f"Free some space or have the quota raised, {_GO_ON}",
-    errno.EACCES: "Name a place that you may write to, or have the permission changed",
-    errno.EPERM: "Name a place that you may write to, or have the permission changed",
-    errno.EROFS: "Name a place that can be written to",
+    errno.ENOSPC: f"Free some space, {RESUME}",
+    errno.EDQUOT: f"Free some space or raise the quota, {RESUME}",
+    errno.EACCES: "Choose a path that you can write to, or change its permissions",
+    errno.EPERM: "Choose a path that you can write to, or change its permissions",
+    errno.EROFS: "Choose a path on a file system that is not read-only",
 }
 
 
 def remedy(number: int | None) -> str:
-    """What to do about an `errno`, to go behind the message; nothing for most."""
+    """Return the advice for an `errno`, to follow the message; empty for most."""
     return f". {_REMEDIES[number]}" if number in _REMEDIES else ""
 
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Puts a file's name into errors of the system that have none: a write knows no name."""
+    """Add a file's name to system errors that have none, such as those of `write`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The command line: flags in, one options object out, errors as one line with an exit status."""
+"""The command line: flags become one options object; errors are one line with an exit status."""
 
 import os
 
@@ -24,7 +24,7 @@ _CONTEXT = {
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """From raw text to a pretrained BERT: vocabulary, records, a look, training, export."""
+    """Pretrain a BERT from raw text: vocabulary, records, inspection, training, export."""
     catch_stop_signals(context)
     if os.environ.get("NO_COLOR"):
         context.color = False

@@ -1,4 +1,4 @@
-"""How a command ends: errors as one line with an exit status, Ctrl-C and broken pipes quietly."""
+"""How a command ends: an error is one line with an exit status; a broken pipe is quiet."""
 
 import os
 import signal
@@ -11,8 +11,12 @@ import click
 
 from bertprep.errors import BertprepError, MachineError, remedy
 
-#: Commands that a second run goes on with.
 _RESUMABLE = {"create", "pretrain"}
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Stopped(BaseException):
+    """SIGINT or SIGTERM, by its number."""
 
 
 class Group(click.Group):
@@ -29,8 +33,8 @@ class Group(click.Group):
         except BrokenPipeError:
             _close_quietly()
         except _Stopped as stop:
-            goes_on = ctx.invoked_subcommand in _RESUMABLE
-            advice = "; the same command goes on from here" if goes_on else ""
+            is_resumable = ctx.invoked_subcommand in _RESUMABLE
+            advice = "; repeat the command to resume" if is_resumable else ""
             _fail(f"stopped{advice}", 128 + stop.args[0])
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
@@ -39,26 +43,20 @@ class Group(click.Group):
             _fail("out of memory: try fewer --workers, or more --num-partitions", 1)
 
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class _Stopped(BaseException):
-    """SIGINT or SIGTERM, by its number."""
+def catch_stop_signals(context: click.Context) -> None:
+    """Turn stop signals into an exception until the context is closed."""
+    for stop_signal in _STOP_SIGNALS:
+        before = signal.getsignal(stop_signal)
+        if before is not signal.SIG_IGN:  # as in a background job
+            signal.signal(stop_signal, _stop)
+            context.call_on_close(partial(signal.signal, stop_signal, before))
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    # Once is enough: a second Ctrl-C would cut the cleaning up short.
+    # A second Ctrl-C must not interrupt the clean-up.
     for stop_signal in _STOP_SIGNALS:
         signal.signal(stop_signal, signal.SIG_IGN)
     raise _Stopped(number)
-
-
-def catch_stop_signals(context: click.Context) -> None:
-    for stop_signal in _STOP_SIGNALS:
-        before = signal.getsignal(stop_signal)
-        if before is not signal.SIG_IGN:  # as in a job that was put in the background
-            signal.signal(stop_signal, _stop)
-            context.call_on_close(partial(signal.signal, stop_signal, before))
 
 
 def _fail(text: str, status: int) -> NoReturn:
@@ -67,6 +65,6 @@ def _fail(text: str, status: int) -> NoReturn:
 
 
 def _close_quietly() -> NoReturn:
-    # Python would complain about the broken pipe once more when it flushes stdout at exit.
+    # Python would report the broken pipe again when it flushes stdout at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)

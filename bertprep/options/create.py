@@ -1,12 +1,12 @@
-"""The options of `bertprep create`."""
+"""Options of `bertprep create`."""
 
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from bertprep.options.checks import require, require_share
 from bertprep.options.engine import EngineOptions
+from bertprep.options.fields import Options, option, part, require
 from bertprep.options.places import Place, place
 from bertprep.options.text import CorpusOptions, TokenizerOptions
 
@@ -15,37 +15,63 @@ LONGEST_SEQUENCE = 65536
 
 
 @dataclass(frozen=True)
-class InstanceOptions:
-    """How tokenized documents become training instances; the reference's own names.
+class InstanceOptions(Options):
+    """How tokenized documents become training instances, under the reference's names.
 
     Attributes:
-        max_seq_length: tokens of an instance, [CLS] and both [SEP] counted.
-        max_predictions_per_seq: masks of an instance at most; None is ceil(length x probability).
-        masked_lm_prob: share of the tokens to mask.
-        dupe_factor: how often the documents are gone through, with other masks each time.
-        short_seq_prob: share of the documents whose instances aim at a shorter length.
+        max_predictions_per_seq: None becomes ceil(max_seq_length x masked_lm_prob).
         random_seed: partition p draws from `random.Random(random_seed + p)`.
-        whole_word_mask: mask all pieces of a word or none.
-        quirks: "keep" draws as the reference does, "fix" mends three oddities (see the README).
     """
 
-    max_seq_length: int = 128
-    max_predictions_per_seq: int | None = None
-    masked_lm_prob: float = 0.15
-    dupe_factor: int = 10
-    short_seq_prob: float = 0.1
-    random_seed: int = 12345
-    whole_word_mask: bool = True
-    quirks: str = "keep"
+    max_seq_length: int = option(
+        128,
+        "Maximum tokens per sequence, [CLS] and [SEP] included.",
+        group="Records",
+        at_least=5,
+        at_most=LONGEST_SEQUENCE,
+    )
+    max_predictions_per_seq: int | None = option(
+        None,
+        "Maximum masked tokens per sequence.",
+        group="Records",
+        shown_default="length x probability, rounded up: 20",
+    )
+    masked_lm_prob: float = option(
+        0.15, "Share of the tokens to mask.", group="Records", metavar="P", at_least=0, at_most=1
+    )
+    dupe_factor: int = option(
+        10, "Passes over the corpus, each masked differently.", group="Records", at_least=1
+    )
+    short_seq_prob: float = option(
+        0.1,
+        "Probability of targeting a shorter sequence.",
+        group="Records",
+        metavar="P",
+        at_least=0,
+        at_most=1,
+    )
+    random_seed: int = option(
+        12345,
+        "Random seed; partition p draws with seed + p.",
+        group="Records",
+        flags=("--seed", "--random-seed"),
+        at_least=0,
+    )
+    whole_word_mask: bool = option(
+        True,
+        "Mask all pieces of a word or none.",
+        group="Records",
+        flags=("--whole-word-mask", "--do-whole-word-mask"),
+    )
+    quirks: str = option(
+        "keep",
+        "Keep three oddities of the reference, or fix them (see the README).",
+        group="Records",
+        choices=("keep", "fix"),
+    )
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         length = self.max_seq_length
-        require(
-            5 <= length <= LONGEST_SEQUENCE,
-            f"max_seq_length must be between 5 and {LONGEST_SEQUENCE}, got {length}",
-        )
-        require_share("masked_lm_prob", self.masked_lm_prob)
-        require_share("short_seq_prob", self.short_seq_prob)
         if self.max_predictions_per_seq is None:
             # Rounded first: 100 x 0.07 is 7.000000000000001 in floating point, and means 7.
             predictions = math.ceil(round(length * self.masked_lm_prob, 9))
@@ -55,9 +81,6 @@ class InstanceOptions:
             f"max_predictions_per_seq must be between 1 and max_seq_length ({length}), "
             f"got {self.predictions}",
         )
-        require(self.dupe_factor >= 1, f"dupe_factor must be at least 1, got {self.dupe_factor}")
-        require(self.random_seed >= 0, f"random_seed must be 0 or more, got {self.random_seed}")
-        require(self.quirks in ("keep", "fix"), f"quirks must be keep or fix, got {self.quirks}")
 
     @property
     def objective(self) -> str:
@@ -71,7 +94,7 @@ class InstanceOptions:
 
     @property
     def predictions(self) -> int:
-        """max_predictions_per_seq as the number that it is after the checks."""
+        """Return `max_predictions_per_seq`, a number after the checks."""
         assert self.max_predictions_per_seq is not None
         return self.max_predictions_per_seq
 
@@ -81,90 +104,125 @@ class InstanceOptions:
 
 
 @dataclass(frozen=True)
-class RecordOptions:
-    """How instances stand in the files.
+class RecordOptions(Options):
+    """How instances are stored."""
 
-    Attributes:
-        compression: "none" or "gzip".
-        feature_names: "v1" as the reference, "v2" as the TensorFlow Model Garden.
-    """
-
-    compression: str = "none"
-    feature_names: str = "v1"
-
-    def __post_init__(self) -> None:
-        require(
-            self.compression in ("none", "gzip"),
-            f"compression must be none or gzip, got {self.compression}",
-        )
-        require(
-            self.feature_names in ("v1", "v2"),
-            f"feature_names must be v1 or v2, got {self.feature_names}",
-        )
+    compression: str = option(
+        "none", "Shard compression.", group="Records", choices=("none", "gzip")
+    )
+    feature_names: str = option(
+        "v1",
+        "Feature names: input_ids as in the reference (v1), or input_word_ids as in the "
+        "TensorFlow Model Garden (v2).",
+        group="Records",
+        choices=("v1", "v2"),
+    )
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
-class CreateOptions:
-    """All of `bertprep create`.
+class CreateOptions(Options):
+    """All options of `bertprep create`.
 
     Attributes:
         inputs: files, globs, folders, URLs of these; "-" is stdin.
-        vocab: the vocabulary file.
-        output: the folder of the shards; a URL as a str.
-        num_shards: files to write; None follows the partitions.
-        num_partitions: None follows the size of the corpus.
-        eval_fraction: share of the documents that are held out.
-        workers: processes; None is all cores.
-        check_disk: compare an estimate of the output with the free disk first.
-        overwrite: remove what another run left in `output`.
-        work_folder: where shards are built whose output is a URL; None is a temporary folder.
-        dry_run: look ahead and write nothing.
-        quiet: no progress, no warnings.
+        output: a folder; a URL as a str.
     """
 
-    inputs: tuple[str, ...]
-    vocab: Path
-    output: Place
-    num_shards: int | None = None
-    num_partitions: int | None = None
-    eval_fraction: float = 0.0
-    workers: int | None = None
-    check_disk: bool = True
-    overwrite: bool = False
-    work_folder: Path | None = None
-    dry_run: bool = False
-    quiet: bool = False
-    tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
-    instances: InstanceOptions = field(default_factory=InstanceOptions)
-    corpus: CorpusOptions = field(default_factory=CorpusOptions)
-    records: RecordOptions = field(default_factory=RecordOptions)
-    execution: EngineOptions = field(default_factory=EngineOptions)
+    inputs: tuple[str, ...] = option(
+        ...,
+        "Files, globs, folders, URLs of these, or - for stdin.",
+        group="Corpus",
+        argument="CORPUS...",
+    )
+    vocab: Path = option(
+        ...,
+        "Vocabulary file, one token per line.",
+        group="Text",
+        flags=("--vocab", "--vocab-file"),
+        metavar="FILE",
+    )
+    output: Place = option(
+        ...,
+        "Output folder, local or on an object store.",
+        group="Output",
+        flags=("--output", "-o"),
+        metavar="PATH|URL",
+    )
+    num_shards: int | None = option(
+        None, "Number of shards.", group="Output", shown_default="one per partition", at_least=1
+    )
+    num_partitions: int | None = option(
+        None,
+        "Number of partitions: parts of the corpus that are shuffled, and draw random sentences, "
+        "on their own.",
+        group="Output",
+        shown_default="one per 8 MB of text",
+        at_least=1,
+    )
+    eval_fraction: float = option(
+        0.0,
+        "Share of the documents to hold out, in shards in eval/.",
+        group="Output",
+        metavar="F",
+        at_least=0,
+        below=1,
+    )
+    workers: int | None = option(
+        None,
+        "Number of worker processes.",
+        group="Execution",
+        flags=("--workers", "-j"),
+        shown_default="all cores",
+        at_least=1,
+    )
+    check_disk: bool = option(
+        True, "Compare the estimated output with the free disk space first.", group="Output"
+    )
+    overwrite: bool = option(
+        False, "Remove what another command left in the output folder.", group="Output"
+    )
+    work_folder: Path | None = option(
+        None,
+        "Folder to build shards in when --output is a URL.",
+        group="Output",
+        metavar="PATH",
+        shown_default="a temporary folder",
+    )
+    dry_run: bool = option(
+        False,
+        "Show what would be written and what may be wrong, from a sample. Write nothing.",
+        group="Output",
+    )
+    quiet: bool = option(
+        False,
+        "Print errors only: no progress, no warnings, no summary.",
+        group="Output",
+        flags=("--quiet", "-q"),
+    )
+    tokenizer: TokenizerOptions = part(TokenizerOptions)
+    instances: InstanceOptions = part(InstanceOptions)
+    corpus: CorpusOptions = part(CorpusOptions)
+    records: RecordOptions = part(RecordOptions)
+    execution: EngineOptions = part(EngineOptions)
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         require(bool(self.inputs), "no input: name files, globs, folders, or - for stdin")
         require(
             self.corpus.format != "paragraphs" or self.corpus.split_sentences is not None,
             "--format paragraphs has no sentences, and instances are made of them: pass "
             "--split-sentences LANG",
         )
-        for name in ("num_shards", "num_partitions", "workers"):
-            value = getattr(self, name)
-            require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
         require(
             self.workers is None or self.execution.engine == "local",
             "workers are processes of this machine; with --engine spark, say how many with "
             "--spark-conf spark.cores.max=N or spark.executor.instances=N",
-        )
-        require(
-            0.0 <= self.eval_fraction < 1.0,
-            f"eval_fraction must be 0 or more and below 1, got {self.eval_fraction}",
         )
         object.__setattr__(self, "output", place(str(self.output)))
         require(

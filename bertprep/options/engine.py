@@ -1,28 +1,32 @@
-"""Where the tasks of `bertprep create` run. No byte of a data set depends on it."""
+"""Options of where tasks run. No byte of the output depends on them."""
 
 from dataclasses import dataclass
 
-from bertprep.options.checks import require
+from bertprep.options.fields import Options, option, require
 
 
 @dataclass(frozen=True)
-class EngineOptions:
-    """The engine, and what it is told.
+class EngineOptions(Options):
+    """The engine and its settings."""
 
-    Attributes:
-        engine: "local" is processes of this machine, "spark" a cluster.
-        spark_master: the cluster's URL; None where spark-submit or Spark's own files name it.
-        spark_conf: Spark's settings, each "key=value".
-    """
+    engine: str = option(
+        "local",
+        "Run on the processes of this machine, or on a Spark cluster. The output is the same.",
+        group="Execution",
+        choices=("local", "spark"),
+    )
+    spark_master: str | None = option(
+        None,
+        "URL of the cluster: spark://HOST:7077, yarn, k8s://..., local[2].",
+        group="Spark",
+        metavar="URL",
+        shown_default="from spark-submit",
+    )
+    spark_conf: tuple[str, ...] = option(
+        (), "Spark setting. Can be repeated.", group="Spark", metavar="KEY=VALUE"
+    )
 
-    engine: str = "local"
-    spark_master: str | None = None
-    spark_conf: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        require(
-            self.engine in ("local", "spark"), f"engine must be local or spark, got {self.engine}"
-        )
+    def check(self) -> None:
         require(
             self.engine == "spark" or not (self.spark_master or self.spark_conf),
             "spark_master and spark_conf are for the engine spark: pass --engine spark",
@@ -36,6 +40,6 @@ class EngineOptions:
 
     @property
     def spark_settings(self) -> dict[str, str]:
-        """`spark_conf` by key; the last one of a key that is given twice."""
+        """Return `spark_conf` as a dict; the last value of a repeated key counts."""
         pairs = (setting.split("=", 1) for setting in self.spark_conf)
         return {key.strip(): value for key, value in pairs}

@@ -1,34 +1,37 @@
-"""The options of `bertprep export`."""
+"""Options of `bertprep export`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertprep.options.checks import require
+from bertprep.options.fields import Options, option, require
 
 
 @dataclass(frozen=True)
-class ExportOptions:
-    """All of `bertprep export`.
+class ExportOptions(Options):
+    """All options of `bertprep export`."""
 
-    Attributes:
-        run: the folder of `bertprep pretrain`.
-        output: the folder to write.
-        format: "huggingface" for transformers, "savedmodel" for TensorFlow, "keras" for Keras.
-        checkpoint: "last", "best" (by its loss held out), or the number of a step.
-        overwrite: replace files in `output` that no export wrote.
-    """
+    run: Path = option(..., "Folder of a training run.", group="Output", argument="RUN")
+    output: Path = option(
+        ..., "Output folder.", group="Output", flags=("--output", "-o"), metavar="PATH"
+    )
+    format: str = option(
+        "huggingface",
+        "Export to transformers, TensorFlow (SavedModel) or Keras.",
+        group="Output",
+        choices=("huggingface", "savedmodel", "keras"),
+    )
+    checkpoint: str = option(
+        "last",
+        "Checkpoint to export: the last one, the one with the lowest evaluation loss, or the one "
+        "of a step.",
+        group="Output",
+        metavar="last|best|STEP",
+    )
+    overwrite: bool = option(
+        False, "Replace files of the same names that no export wrote.", group="Output"
+    )
 
-    run: Path
-    output: Path
-    format: str = "huggingface"
-    checkpoint: str = "last"
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        require(
-            self.format in ("huggingface", "savedmodel", "keras"),
-            f"format must be huggingface, savedmodel or keras, got {self.format}",
-        )
+    def check(self) -> None:
         require(
             self.checkpoint in ("last", "best") or self.checkpoint.isdecimal(),
             f"checkpoint must be last, best or the number of a step, got {self.checkpoint}",

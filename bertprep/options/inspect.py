@@ -1,61 +1,83 @@
-"""The options of `bertprep inspect`."""
+"""Options of `bertprep inspect`."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertprep.options.checks import require
+from bertprep.options.fields import Options, option, require
 
 
 @dataclass(frozen=True)
-class InspectOptions:
-    """All of `bertprep inspect`. Without a mode (stats, verify, report, compare) it shows records.
+class InspectOptions(Options):
+    """All options of `bertprep inspect`. Without a mode it shows records."""
 
-    Attributes:
-        paths: record files, globs, folders.
-        vocab: the vocabulary file; None takes the one beside the records.
-        num: records to show.
-        skip: records to pass over first.
-        index: the one record to show, "SHARD:K": a shard's name, or its place among the shards,
-            and a record's place in it, both from 0.
-        sample: records to show that are drawn at random; None shows them in order.
-        seed: of the sample.
-        find: show records with this piece or word only.
-        json: one JSON object a record, or one for the whole of a mode.
-        raw: features as they are stored.
-        stats: measure the records.
-        verify: check every byte and every rule.
-        report: the HTML page to write.
-        compare: another data set to compare this one with.
-        workers: processes; None is all cores.
-        quiet: no progress, no notes.
-    """
+    paths: tuple[str, ...] = option(
+        ..., "Record files, globs or folders.", group="Selection", argument="PATH..."
+    )
+    vocab: Path | None = option(
+        None,
+        "Vocabulary file.",
+        group="Selection",
+        flags=("--vocab", "--vocab-file"),
+        shown_default="the one beside the records",
+    )
+    num: int = option(
+        3,
+        "Number of records, or of differences, to show.",
+        group="Selection",
+        flags=("--num", "-n"),
+        at_least=1,
+    )
+    skip: int = option(0, "Number of records to skip.", group="Selection", at_least=0)
+    index: str | None = option(
+        None,
+        "Show one record: a shard (its name, or its index) and the index of the record in it, "
+        "both from 0.",
+        group="Selection",
+        metavar="SHARD:K",
+    )
+    sample: int | None = option(
+        None, "Show N records drawn at random.", group="Selection", at_least=1
+    )
+    seed: int = option(0, "Random seed of --sample.", group="Selection", at_least=0)
+    find: str | None = option(
+        None, "Show only records with this piece or word.", group="Selection", metavar="TOKEN"
+    )
+    raw: bool = option(False, "Show the features as they are stored.", group="Selection")
+    stats: bool = option(
+        False,
+        "Measure all records and compare with what the algorithm leads to expect.",
+        group="Mode",
+    )
+    verify: bool = option(
+        False, "Check every byte and every rule. Exit status 1 if one is broken.", group="Mode"
+    )
+    report: Path | None = option(
+        None, "Write an HTML page with charts.", group="Mode", metavar="FILE"
+    )
+    compare: str | None = option(
+        None,
+        "Compare with the records in PATH. Exit status 1 if they differ.",
+        group="Mode",
+        metavar="PATH",
+    )
+    json: bool = option(
+        False, "Print JSON: an object per record or fault, or one for the whole.", group="Output"
+    )
+    workers: int | None = option(
+        None,
+        "Number of worker processes.",
+        group="Execution",
+        flags=("--workers", "-j"),
+        shown_default="all cores",
+        at_least=1,
+    )
+    quiet: bool = option(
+        False, "Print results only: no progress, no notes.", group="Output", flags=("--quiet", "-q")
+    )
 
-    paths: tuple[str, ...]
-    vocab: Path | None = None
-    num: int = 3
-    skip: int = 0
-    index: str | None = None
-    sample: int | None = None
-    seed: int = 0
-    find: str | None = None
-    json: bool = False
-    raw: bool = False
-    stats: bool = False
-    verify: bool = False
-    report: Path | None = None
-    compare: str | None = None
-    workers: int | None = None
-    quiet: bool = False
-
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         require(bool(self.paths), "no records: name files, globs, or a folder")
-        require(self.num >= 1, f"num must be at least 1, got {self.num}")
-        require(self.skip >= 0, f"skip must be 0 or more, got {self.skip}")
-        require(self.seed >= 0, f"seed must be 0 or more, got {self.seed}")
-        for name in ("sample", "workers"):
-            value = getattr(self, name)
-            require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
         modes = [name for name in ("stats", "verify", "report", "compare") if getattr(self, name)]
         require(len(modes) <= 1, f"--{' and --'.join(modes)} are one at a time")
         chosen = [name for name in ("index", "sample", "find") if getattr(self, name) is not None]

@@ -1,71 +1,80 @@
-"""The options of every command that reads a corpus: what is text in it, and what becomes of it."""
+"""Options of every command that reads a corpus: how text is stored, and how it is tokenized."""
 
 import re
 from dataclasses import dataclass
 
-from bertprep.options.checks import require
+from bertprep.options.fields import Options, option, require
 from bertprep.options.segmenters import SEGMENTERS
 
-#: What text can be stored as.
+#: How text can be stored.
 FORMATS = ("text", "paragraphs", "jsonl", "parquet", "wikiextractor")
 
 
 @dataclass(frozen=True)
-class CorpusOptions:
-    """What is read, and what is done about text that is not as it should be.
+class CorpusOptions(Options):
+    """How documents are read.
 
     Attributes:
-        format: one of FORMATS, or "auto": what each file looks like.
-        document_break: where documents of "paragraphs" end, at an "empty-line" or with the "file".
-        text_field: the field of a JSON line that has the text; a dotted path.
-        text_column: the column of a parquet file that has the text.
-        on_error: at a document that cannot be read, "stop", or "skip" it.
-        encoding_errors: at bytes that are not UTF-8 and at NUL, "strict" stops, "replace" puts
-            U+FFFD for them, "skip" leaves their line out.
-        max_line_chars: a longer line is an error.
-        max_document_bytes: a larger document is an error.
-        split_sentences: ISO 639 code of the language by whose rules a line is split into
-            sentences ("EN", "en-US" and "en_GB" are "en"); None takes a line for a sentence.
-        max_sentence_tokens: a sentence of more tokens is cut into parts between words; None cuts
-            none.
+        split_sentences: an ISO 639 language code; "EN", "en-US" and "en_GB" become "en".
     """
 
-    format: str = "auto"
-    document_break: str = "empty-line"
-    text_field: str = "text"
-    text_column: str = "text"
-    on_error: str = "stop"
-    encoding_errors: str = "strict"
-    max_line_chars: int = 1_000_000
-    max_document_bytes: int = 256_000_000
-    split_sentences: str | None = None
-    max_sentence_tokens: int | None = None
+    format: str = option(
+        "auto",
+        "Format of the corpus. auto detects the format of each file.",
+        group="Corpus",
+        choices=("auto", *FORMATS),
+    )
+    document_break: str = option(
+        "empty-line",
+        "What ends a document of the format paragraphs.",
+        group="Corpus",
+        choices=("empty-line", "file"),
+    )
+    text_field: str = option(
+        "text",
+        "Field of the text in JSON lines, as a dotted path: meta.body.",
+        group="Corpus",
+        metavar="NAME",
+    )
+    text_column: str = option(
+        "text", "Column of the text in parquet files.", group="Corpus", metavar="NAME"
+    )
+    split_sentences: str | None = option(
+        None,
+        "Split each line, a paragraph, into sentences by the rules of a language: en, de, zh ...",
+        group="Corpus",
+        metavar="LANG",
+        shown_default="a line is a sentence",
+    )
+    max_sentence_tokens: int | None = option(
+        None,
+        "Cut longer sentences into parts at word boundaries.",
+        group="Corpus",
+        shown_default="no limit",
+        at_least=1,
+    )
+    on_error: str = option(
+        "stop",
+        "At a document that cannot be read: stop, or skip and count it.",
+        group="Corpus",
+        choices=("stop", "skip"),
+    )
+    encoding_errors: str = option(
+        "strict",
+        "At invalid UTF-8 and NUL: stop (strict), replace with U+FFFD, or skip the line.",
+        group="Corpus",
+        choices=("strict", "replace", "skip"),
+    )
+    max_line_chars: int = option(
+        1_000_000, "A longer line is an error.", group="Corpus", at_least=1
+    )
+    max_document_bytes: int = option(
+        256_000_000, "A larger document is an error.", group="Corpus", at_least=1
+    )
 
-    def __post_init__(self) -> None:
-        require(
-            self.format in ("auto", *FORMATS),
-            f"format must be auto or one of {', '.join(FORMATS)}, got {self.format}",
-        )
-        require(
-            self.document_break in ("empty-line", "file"),
-            f"document_break must be empty-line or file, got {self.document_break}",
-        )
-        require(
-            self.on_error in ("stop", "skip"), f"on_error must be stop or skip, got {self.on_error}"
-        )
+    def check(self) -> None:
         for name in ("text_field", "text_column"):
             require(bool(getattr(self, name)), f"{name} must be a name, got an empty one")
-        require(
-            self.encoding_errors in ("strict", "replace", "skip"),
-            f"encoding_errors must be strict, replace or skip, got {self.encoding_errors}",
-        )
-        require(
-            self.max_line_chars >= 1, f"max_line_chars must be 1 or more, got {self.max_line_chars}"
-        )
-        require(
-            self.max_document_bytes >= 1,
-            f"max_document_bytes must be 1 or more, got {self.max_document_bytes}",
-        )
         if self.split_sentences is not None:
             language = re.split("[-_]", self.split_sentences.strip().lower())[0]
             require(
@@ -74,50 +83,58 @@ class CorpusOptions:
                 f"got {self.split_sentences!r}",
             )
             object.__setattr__(self, "split_sentences", language)
-        require(
-            self.max_sentence_tokens is None or self.max_sentence_tokens >= 1,
-            f"max_sentence_tokens must be at least 1, got {self.max_sentence_tokens}",
-        )
 
 
 @dataclass(frozen=True)
-class TokenizerOptions:
-    """How text becomes pieces.
+class TokenizerOptions(Options):
+    """How text becomes WordPiece tokens.
 
     Attributes:
-        lowercase: lower-case the text before it is looked up.
-        strip_accents: drop combining marks; None follows `lowercase`.
-        max_input_chars_per_word: a longer word, in code points, is one [UNK].
-        segmented: blanks stand between words in unspaced scripts too; the ideographs of a word are
-            masked together.
-        word_segmenter: the same by a library, one of SEGMENTERS, for text without such blanks.
-        never_split: pieces that stand for themselves in text, as they are, between borders of
-            words; sorted.
+        strip_accents: None follows `lowercase`.
+        max_input_chars_per_word: in code points, after lower-casing.
+        never_split: sorted, without duplicates.
     """
 
-    lowercase: bool = True
-    strip_accents: bool | None = None
-    max_input_chars_per_word: int = 200
-    segmented: bool = False
-    word_segmenter: str | None = None
-    never_split: tuple[str, ...] = ()
+    lowercase: bool = option(
+        True,
+        "Lower-case the text. Pass --no-lowercase with a cased vocabulary.",
+        group="Text",
+        flags=("--lowercase", "--do-lower-case"),
+    )
+    strip_accents: bool | None = option(
+        None,
+        "Strip accents (combining marks): é becomes e.",
+        group="Text",
+        shown_default="as --lowercase",
+    )
+    max_input_chars_per_word: int = option(
+        200, "A longer word becomes one [UNK].", group="Text", at_least=1
+    )
+    segmented: bool = option(
+        False,
+        "The text has spaces between words in Chinese and Japanese too: mask these words whole.",
+        group="Text",
+    )
+    word_segmenter: str | None = option(
+        None,
+        "Find the words of Chinese (rjieba) or Japanese (sudachipy) and mask them whole.",
+        group="Text",
+        choices=tuple(SEGMENTERS),
+    )
+    never_split: tuple[str, ...] = option(
+        (),
+        "Token of the vocabulary to keep whole where the text spells it. Can be repeated.",
+        group="Text",
+        metavar="TOKEN",
+    )
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.strip_accents is None:
             object.__setattr__(self, "strip_accents", self.lowercase)
-        require(
-            self.max_input_chars_per_word >= 1,
-            f"max_input_chars_per_word must be at least 1, got {self.max_input_chars_per_word}",
-        )
-        require(
-            self.word_segmenter is None or self.word_segmenter in SEGMENTERS,
-            f"word_segmenter must be {' or '.join(SEGMENTERS)}, got {self.word_segmenter}",
-        )
         require(
             not (self.segmented and self.word_segmenter),
             "segmented text has its words already: leave out --segmented or --word-segmenter",
         )
-        # From a plan they come as a list; the order says nothing.
         object.__setattr__(self, "never_split", tuple(sorted(set(self.never_split))))
         for token in self.never_split:
             require(
@@ -127,5 +144,5 @@ class TokenizerOptions:
 
     @property
     def marks_words(self) -> bool:
-        """Words of several ideographs are known."""
+        """Whether words of several ideographs are known."""
         return self.segmented or self.word_segmenter is not None

@@ -1,9 +1,9 @@
-"""The options of `bertprep vocab`."""
+"""Options of `bertprep vocab`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from bertprep.options.checks import require
+from bertprep.options.fields import Options, option, part, require
 from bertprep.options.text import CorpusOptions, TokenizerOptions
 
 DEFAULT_SIZE = 30522
@@ -13,44 +13,81 @@ _MOST_PIECES = 2**21
 
 
 @dataclass(frozen=True)
-class VocabOptions:
-    """All of `bertprep vocab`.
+class VocabOptions(Options):
+    """All options of `bertprep vocab`.
 
     Attributes:
         inputs: files, globs, folders; "-" is stdin.
-        output: the file to write; "-" is stdout.
-        size: lines of the vocabulary, specials counted; with `extend`, slots to fill at most. None
-            is 30522, and with `extend` all slots.
-        extend: a vocabulary whose `[unusedN]` lines are filled, instead of making a new one.
-        unused: `[unusedN]` lines behind the special tokens.
-        min_frequency: characters, pairs and, with `extend`, words that stand less often in the
-            corpus get no line.
-        limit_alphabet: the most frequent characters that are kept; None keeps all.
-        pad_to_multiple: `[unusedN]` lines are added until the lines are a multiple of it.
-        workers: processes; None is all cores.
-        overwrite: replace `output`.
-        quiet: no progress, no warnings.
+        output: "-" is stdout.
+        size: None is 30522; with `extend`, all slots.
     """
 
-    inputs: tuple[str, ...]
-    output: Path
-    size: int | None = None
-    extend: Path | None = None
-    unused: int = 0
-    min_frequency: int = 2
-    limit_alphabet: int | None = None
-    pad_to_multiple: int = 1
-    workers: int | None = None
-    overwrite: bool = False
-    quiet: bool = False
-    tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
-    corpus: CorpusOptions = field(default_factory=CorpusOptions)
+    inputs: tuple[str, ...] = option(
+        ...,
+        "Files, globs, folders, URLs of these, or - for stdin.",
+        group="Corpus",
+        argument="CORPUS...",
+    )
+    output: Path = option(
+        ...,
+        "Vocabulary file to write; - for stdout.",
+        group="Output",
+        flags=("--output", "-o"),
+        metavar="FILE",
+    )
+    size: int | None = option(
+        None,
+        "Number of lines, special tokens included; with --extend, maximum number of slots to fill.",
+        group="Vocabulary",
+        shown_default="30522; with --extend, all slots",
+    )
+    extend: Path | None = option(
+        None,
+        "Put frequent words of the corpus into the [unusedN] lines of this vocabulary.",
+        group="Vocabulary",
+        metavar="VOCAB",
+    )
+    unused: int = option(
+        0, "Number of [unusedN] lines after the special tokens.", group="Vocabulary", at_least=0
+    )
+    min_frequency: int = option(
+        2, "Minimum count of a character, pair or new word.", group="Vocabulary", at_least=1
+    )
+    limit_alphabet: int | None = option(
+        None,
+        "Keep only the N most frequent characters.",
+        group="Vocabulary",
+        shown_default="all",
+        at_least=1,
+    )
+    pad_to_multiple: int = option(
+        1,
+        "Add [unusedN] lines until the number of lines is a multiple of N.",
+        group="Vocabulary",
+        at_least=1,
+    )
+    workers: int | None = option(
+        None,
+        "Number of worker processes.",
+        group="Execution",
+        flags=("--workers", "-j"),
+        shown_default="all cores",
+        at_least=1,
+    )
+    overwrite: bool = option(False, "Replace the output file.", group="Output")
+    quiet: bool = option(
+        False,
+        "Print errors only: no progress, no warnings, no report.",
+        group="Output",
+        flags=("--quiet", "-q"),
+    )
+    tokenizer: TokenizerOptions = part(
+        TokenizerOptions, without=("segmented", "word_segmenter", "never_split")
+    )
+    corpus: CorpusOptions = part(CorpusOptions, without=("split_sentences", "max_sentence_tokens"))
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         require(bool(self.inputs), "no input: name files, globs, folders, or - for stdin")
-        for name in ("min_frequency", "limit_alphabet", "pad_to_multiple", "workers"):
-            value = getattr(self, name)
-            require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
         if self.extend is not None:
             for name, none in (("unused", 0), ("limit_alphabet", None), ("pad_to_multiple", 1)):
                 require(
@@ -65,7 +102,7 @@ class VocabOptions:
             return
         if self.size is None:
             object.__setattr__(self, "size", DEFAULT_SIZE)
-        require(0 <= self.unused <= _MOST_PIECES, f"unused must be 0 or more, got {self.unused}")
+        require(self.unused <= _MOST_PIECES, f"unused must be 0 or more, got {self.unused}")
         least = _NUM_SPECIALS + self.unused + 1
         require(
             least <= self.lines <= _MOST_PIECES,
@@ -75,6 +112,6 @@ class VocabOptions:
 
     @property
     def lines(self) -> int:
-        """`size` of a new vocabulary as the number that it is after the checks."""
+        """Return the `size` of a new vocabulary after the checks."""
         assert self.size is not None
         return self.size

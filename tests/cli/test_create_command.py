@@ -12,12 +12,10 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 from foreseen import LINE, without_line
@@ -30,12 +28,7 @@ from bertprep.create import pipeline as create_module
 from bertprep.create import tokenizing
 from bertprep.errors import MachineError
 from bertprep.options import (
-    CorpusOptions,
-    CreateOptions,
-    EngineOptions,
     InstanceOptions,
-    RecordOptions,
-    TokenizerOptions,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -448,7 +441,10 @@ def mount(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 def test_a_read_only_folder_is_named(mount: Callable[[str], None]) -> None:
     mount("size=1m")
     mount("remount,ro")
-    message = r"disk/out: cannot be written to \(Read-only file system\. Name a place that can .*\)"
+    message = (
+        r"disk/out: cannot be written to \(Read-only file system\. "
+        r"Choose a path on a file system that is not read-only\)"
+    )
     assert_error(["a.txt"], 1, message, output="disk/out")
 
 
@@ -477,8 +473,7 @@ def test_a_full_disk_is_an_error_that_the_same_command_gets_over(
     assert line.startswith("Error: split" if kilobytes == 40 else "Error: partition ")
     assert ": disk/out/" in line
     assert line.endswith(
-        "No space left on device. Free some space, then give the same command again: "
-        "it goes on from here"
+        "No space left on device. Free some space, then repeat the command to resume"
     )
     left = tree("disk/out")
     mount("remount,size=64m")
@@ -670,53 +665,6 @@ def test_max_predictions_follow_length_and_probability() -> None:
     assert InstanceOptions().predictions == 20
 
 
-PARTS = {
-    "tokenizer": TokenizerOptions,
-    "instances": InstanceOptions,
-    "corpus": CorpusOptions,
-    "records": RecordOptions,
-    "execution": EngineOptions,
-}
-
-
-def all_defaults() -> dict[str, Any]:
-    """Every option of `create`, in the dataclasses, and its default."""
-    own = [field for field in fields(CreateOptions) if field.name not in PARTS]
-    for kind in PARTS.values():
-        assert is_dataclass(kind)
-        own += fields(kind)
-    return {field.name: field.default for field in own}
-
-
-def test_every_option_has_a_flag_with_its_default_and_help() -> None:
-    command = main.commands["create"]
-    flags = {parameter.name: parameter for parameter in command.params}
-    defaults = all_defaults()
-    # Which languages there are is the business of what splits sentences.
-    assert set(flags) | {"split_sentences"} == set(defaults) | {"split_sentences"}
-    defaults = {name: default for name, default in defaults.items() if name in flags}
-    context = click.Context(command, info_name="create")
-    for name, default in defaults.items():
-        flag = flags[name]
-        if default is MISSING:
-            assert flag.required
-            continue
-        assert isinstance(flag, click.Option)
-        assert flag.get_default(context) == default
-        assert flag.help
-        shown = flag.get_help_record(context)
-        assert shown
-        if default not in (None, False, ()):
-            word = flag.opts[0].removeprefix("--") if default is True else str(default)
-            assert f"[default: {word}]" in shown[1]
-
-
-def test_help_tells_what_the_derived_defaults_are() -> None:
-    words = " ".join(CliRunner().invoke(main, ["create", "--help"]).stdout.split())
-    for derived in ("length x probability, rounded up: 20", "one a partition", "all cores"):
-        assert f"[default: ({derived})]" in words
-
-
 def test_errors_of_the_system_name_the_file_and_the_way_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -725,8 +673,8 @@ def test_errors_of_the_system_name_the_file_and_the_way_out(
 
     monkeypatch.setattr("bertprep.storage.output_folder.write_whole", refuse)
     message = (
-        r"out/plan\.json: Permission denied\. Name a place that you may write to, or have the "
-        r"permission changed"
+        r"out/plan\.json: Permission denied\. Choose a path that you can write to, or change its "
+        r"permissions"
     )
     assert_error(["a.txt"], 1, message)
 

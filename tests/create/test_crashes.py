@@ -204,8 +204,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
     assert line.startswith("Error: ")
     assert str(command.output) in line
     assert line.endswith(
-        "No space left on device. Free some space, then give the same command again: "
-        "it goes on from here"
+        "No space left on device. Free some space, then repeat the command to resume"
     )
     assert not (command.output / "manifest.json").exists()
     files = contents(command.output)
@@ -225,7 +224,7 @@ def test_a_stopped_run_says_so_and_leaves_no_worker(
 ) -> None:
     assert command.run(IN_WORKERS[name], action) == status
     assert command.processes() == []
-    assert command.stderr == "Error: stopped; the same command goes on from here\n"
+    assert command.stderr == "Error: stopped; repeat the command to resume\n"
     assert "going on" in command.again()
     command.assert_complete()
 

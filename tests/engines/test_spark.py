@@ -276,7 +276,7 @@ def test_ctrl_c_ends_it_quietly(cluster: Cluster, corpus: Path, tmp_path: Path) 
     run.process.send_signal(signal.SIGINT)
     status, stderr = run.end()
     assert status == 130
-    assert stderr.splitlines()[-1] == "Error: stopped; the same command goes on from here"
+    assert stderr.splitlines()[-1] == "Error: stopped; repeat the command to resume"
     assert list(run.output.rglob("*.tmp")) == []
     assert psutil.wait_procs(found.values(), WAIT)[1] == []
 

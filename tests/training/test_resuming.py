@@ -77,7 +77,7 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(folder: Path, tmp_
     assert (status, stdout) == (143, "")
     assert stderr.splitlines()[-2:] == [
         f"step {saved} is saved",
-        "Error: stopped; the same command goes on from here",
+        "Error: stopped; repeat the command to resume",
     ]
     assert 60 <= saved < 300
 
@@ -176,7 +176,7 @@ def test_an_evaluation_that_is_cut_short_is_made_up_for(
     assert result.exit_code == 130, result.output
     assert result.stderr.splitlines()[1:] == [
         "step 20 is saved",
-        "Error: stopped; the same command goes on from here",
+        "Error: stopped; repeat the command to resume",
     ]
     result = pretrain(*command, "--quiet")
     assert (result.exit_code, result.output) == (0, "")
@@ -213,7 +213,7 @@ def test_a_full_disk_and_a_damaged_record_leave_the_last_checkpoint_and_are_got_
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", full)
         name = re.escape(str(output / "checkpoints" / "step-00000050.npz"))
-        remedy = "Free some space, then give the same command again: it goes on from here"
+        remedy = "Free some space, then repeat the command to resume"
         assert_stops(output, f"{name}: No space left on device. {remedy}", *command)
 
     shard = next(records.glob("tf_examples.tfrecord-*"))
