@@ -309,6 +309,24 @@ def test_the_output_of_another_run_is_refused_and_the_options_are_named() -> Non
     assert_error(["a.txt"], 2, r"out: .*\(input a\.txt was .* bytes, .*, is .*\): name another .*")
 
 
+def test_an_older_format_is_refused_and_its_records_are_read() -> None:
+    assert create("a.txt", "--no-whole-word-mask").exit_code == 0
+    manifest = json.loads(Path("out", "manifest.json").read_bytes())
+    plan = manifest["plan"] | {"format": 1} | manifest["plan"]["libraries"]
+    del plan["libraries"], plan["instances"]["objective"], plan["instances"]["masking"]
+    plan["instances"]["whole_word_mask"] = False
+    Path("out", "plan.json").write_text(json.dumps(plan))
+    Path("out", "manifest.json").write_text(json.dumps(manifest | {"plan": plan}))
+    message = (
+        r"out: made by another command \(in format 1, by another version of bertprep; this "
+        r"version writes format 2\): name another --output, or pass --overwrite"
+    )
+    assert_error(["a.txt"], 2, message)
+    shown = CliRunner().invoke(main, ["inspect", "out", "--verify"])
+    assert shown.exit_code == 0, shown.output
+    assert create("a.txt", "--overwrite").exit_code == 0
+
+
 def test_a_vocabulary_that_changed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     build = create_module._build
     monkeypatch.setattr(create_module, "_build", fail)
