@@ -551,7 +551,7 @@ def test_quiet_says_nothing() -> None:
         (
             TEXT * 3,
             ["--max-seq-length", "6"],
-            "of the tokens will be truncated to --max-seq-length. If the lines are paragraphs, "
+            "of the tokens are truncated to --max-seq-length. If the lines are paragraphs, "
             "pass --split-sentences",
         ),
         (

@@ -9,15 +9,18 @@ sample. Cost: 0.3 s for a large corpus; a small corpus is read whole.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from bertprep.create.job import Job
-from bertprep.create.review.estimate import Estimate, build_sample, estimate
-from bertprep.create.review.findings import CHECKS
+from bertprep.create.review.estimate import Estimate, SampleRecords, build_sample, estimate
+from bertprep.create.review.findings import CHECKS, Check
 from bertprep.create.review.report import forecast_line, forecast_page
-from bertprep.create.review.sample import take_sample
+from bertprep.create.review.sample import Sample, take_sample
 from bertprep.create.review.text_problems import Evidence
+from bertprep.create.worker import tools_of
 from bertprep.storage import run_in_subprocess
 
 
@@ -67,21 +70,18 @@ class Review:
 
     def counts(self, counts: Mapping[str, int]) -> list[str]:
         """Review the counts of the text or of the records; return the new warnings."""
-        known = Counter(counts)  # 0 for what was not counted
-        warnings = []
-        for name, check in list(self._pending.items()):
-            warning = check.counts(self._job, known, check.limit) if check.counts else None
-            if warning:
-                warnings.append(warning)
-                del self._pending[name]
-        return warnings
+        findings = find(self._pending.values(), Evidence(self._job, Counter(counts)))
+        for name in findings:
+            del self._pending[name]
+        return list(findings.values())
 
 
 def _forecast(job: Job, output: str) -> Forecast:
     sample = take_sample(job)
-    evidence = Evidence(job, sample, build_sample(job, sample))
-    findings = find_in_sample(evidence)
-    expected = estimate(job, sample, evidence.records)
+    records = build_sample(job, sample)
+    evidence = Evidence(job, count_tokens(job, sample, records), sample)
+    findings = find(CHECKS, evidence)
+    expected = estimate(job, sample, records)
     return Forecast(
         line=forecast_line(job, expected),
         page=forecast_page(evidence, expected, findings, output) if output else "",
@@ -91,9 +91,27 @@ def _forecast(job: Job, output: str) -> Forecast:
     )
 
 
-def find_in_sample(evidence: Evidence) -> dict[str, str]:
-    """Return the warnings about a sample by the name of their check."""
-    if not evidence.sample.documents.num_documents:
+def count_tokens(job: Job, sample: Sample, records: SampleRecords) -> Counter[str]:
+    """Return the counts of a sample whose proportions are those of the corpus."""
+    tokens = sample.documents.token_ids
+    return Counter(
+        {
+            "documents": sample.counts["documents"],
+            "one_sentence": sample.counts["one_sentence"],
+            "tokens": len(tokens),
+            "unknown_tokens": int(np.count_nonzero(tokens == tools_of(job).vocabulary.unk_id)),
+            **records.counts,
+        }
+    )
+
+
+def find(checks: Iterable[Check], evidence: Evidence) -> dict[str, str]:
+    """Return the warnings of some checks by their names."""
+    if evidence.sample and not evidence.sample.documents.num_documents:
         return {}
-    results = {c.name: c.sample(evidence, c.limit) for c in CHECKS if c.sample}
-    return {name: warning for name, warning in results.items() if warning}
+    warnings = {
+        check.name: check.find(evidence, check.limit)
+        for check in checks
+        if evidence.sample or not check.needs_sample
+    }
+    return {name: warning for name, warning in warnings.items() if warning}

@@ -57,12 +57,6 @@ class SampleRecords:
     build_seconds: float
     compress_seconds: float
 
-    @property
-    def truncated_share(self) -> float:
-        """Share of the tokens of all pairs that were truncated."""
-        truncated = self.counts["truncated_tokens"]
-        return truncated / max(1, truncated + self.counts["instance_tokens"])
-
 
 @dataclass(frozen=True)
 class Estimate:

@@ -14,7 +14,7 @@ from bertprep.create.job import Job
 from bertprep.create.review.estimate import Estimate
 from bertprep.create.review.sample import Sample, SampledBlock
 from bertprep.create.review.text_problems import Evidence
-from bertprep.create.review.vocabulary_fit import find_unknown_words, unknown_share, with_counts
+from bertprep.create.review.vocabulary_fit import find_unknown_words
 from bertprep.create.worker import tools_of
 from bertprep.options import Place
 from bertprep.storage.plans import Plan
@@ -67,7 +67,7 @@ def forecast_page(
         output: state of the output.
     """
     width = min(max(shutil.get_terminal_size().columns, _MIN_WIDTH), _MAX_WIDTH)
-    job, sample = evidence.job, evidence.sample
+    job, sample = evidence.job, evidence.sampled
     rows = {
         **_input_rows(evidence, estimate),
         **_record_rows(job, estimate),
@@ -93,14 +93,15 @@ def _warning_lines(warnings: Collection[str], width: int) -> list[str]:
 
 
 def _input_rows(evidence: Evidence, estimate: Estimate) -> dict[str, str]:
-    job, sample, exact = evidence.job, evidence.sample, estimate.is_exact
+    job, sample, exact = evidence.job, evidence.sampled, estimate.is_exact
     documents = sample.documents
     read = "read completely" if exact else f"{in_bytes(sample.num_bytes)} sampled"
     rows = {"input": f"{_input(job, estimate)}; {read}"}
     if not documents.num_documents:
         return rows
     sentences = documents.num_sentences
-    longest = int(np.diff(documents.sentence_offsets).max())
+    longest, sentence = sample.longest_sentence
+    longest_size = np.diff(longest.documents.sentence_offsets)[sentence]
     largest, block, first = _largest_document(sample)
     line_block, line = _longest_line(sample)
     per_document = sentences / documents.num_documents
@@ -112,17 +113,11 @@ def _input_rows(evidence: Evidence, estimate: Estimate) -> dict[str, str]:
         "tokens": f"{about(estimate.tokens, exact)}; {per_sentence:.1f} per sentence, "
         f"{per_word:.2f} per word",
         "largest document": f"{largest:,} tokens{_location(block, first)}",
-        "longest sentence": f"{longest:,} tokens{_location(*sample.find_sentence(longest))}",
+        "longest sentence": f"{longest_size:,} tokens{_location(longest, sentence)}",
         "longest line": f"{len(line_block.lines[line]):,} characters ({line_block.where(line)})",
-        "[UNK]": _unknown(evidence),
+        "[UNK]": f"{_share(evidence.counts['unknown_tokens'], documents.num_tokens)} of the tokens"
+        f"{find_unknown_words(evidence).examples}",
     }
-
-
-def _unknown(evidence: Evidence) -> str:
-    share = unknown_share(evidence)
-    unknown = find_unknown_words(evidence)
-    examples = f", such as {with_counts(unknown.words)} ({unknown.where})" if unknown.words else ""
-    return f"{share:.2%} of the tokens{examples}"
 
 
 def _record_rows(job: Job, estimate: Estimate) -> dict[str, str]:

@@ -8,7 +8,7 @@ depends only on the files and the options, so it is reproducible. Cost: 0.05 s f
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -130,13 +130,21 @@ class Sample:
             total.update(sampled.counts)
         return total
 
-    def find_sentence(self, num_tokens: int) -> tuple[SampledBlock, int]:
-        """Return the first sentence of so many tokens, as its block and its number there."""
+    @property
+    def longest_sentence(self) -> tuple[SampledBlock, int]:
+        """The block of the longest sentence, and its number there."""
+        sizes = [np.diff(sampled.documents.sentence_offsets) for sampled in self.blocks]
+        longest = int(np.argmax([each.max(initial=0) for each in sizes]))
+        return self.blocks[longest], int(np.argmax(sizes[longest]))
+
+    def example(self, select: Callable[[TokenizedDocuments], np.ndarray]) -> str:
+        """Return the location of the first sentence that `select` returns the number of."""
         for sampled in self.blocks:
-            matching = np.flatnonzero(np.diff(sampled.documents.sentence_offsets) == num_tokens)
-            if len(matching):
-                return sampled, int(matching[0])
-        raise AssertionError(f"no sentence has {num_tokens} tokens")
+            selected = select(sampled.documents)
+            if len(selected):
+                where = sampled.where_sentence(int(selected[0]))
+                return f" (for example {where})" if where else ""
+        return ""
 
 
 _NO_DOCUMENTS = HashedDocuments(

@@ -5,6 +5,7 @@ Characters are counted with numpy; only distinct characters are examined in Pyth
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,6 @@ from unicodedata import category
 import numpy as np
 
 from bertprep.create.job import Job
-from bertprep.create.review.estimate import SampleRecords
 from bertprep.create.review.sample import Sample, SampledBlock
 from bertprep.terminal import printable
 
@@ -42,21 +42,29 @@ _MARKUP = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """A sample of the corpus and what the checks derive from it, when first used.
+    """What the checks are evaluated on; the characters of a sample are counted when first used.
 
     Attributes:
-        records: the records of the sample.
+        job: the run.
+        counts: counts of the sample or of a stage, as in the manifest; 0 for others.
+        sample: None after a stage.
     """
 
     job: Job
-    sample: Sample
-    records: SampleRecords
+    counts: Counter[str]
+    sample: Sample | None = None
+
+    @property
+    def sampled(self) -> Sample:
+        """The sample, for checks that need one."""
+        assert self.sample is not None
+        return self.sample
 
     @cached_property
     def _counts(self) -> np.ndarray:
         """int64[_CODE_POINTS]. Occurrences of each character in the text."""
         counts = np.zeros(_CODE_POINTS, np.int64)
-        for sampled in self.sample.blocks:
+        for sampled in self.sampled.blocks:
             encoded = "\n".join(sampled.lines).encode("utf-32-le", "surrogatepass")
             # As long as the largest character requires: most texts have none above U+FFFF.
             found = np.bincount(np.frombuffer(encoded, np.uint32))
@@ -79,7 +87,7 @@ class Evidence:
 
     def lines(self) -> Iterator[tuple[SampledBlock, int, str]]:
         """Yield each line with its block and its number there."""
-        for sampled in self.sample.blocks:
+        for sampled in self.sampled.blocks:
             for number, line in enumerate(sampled.lines):
                 yield sampled, number, line
 

@@ -38,7 +38,6 @@ _MIN_CAPITALS_SHARE = 0.0005
 #: Characters of lines that are searched for unknown words.
 _MAX_CHARACTERS = 50_000
 _UNKNOWN = ["[UNK]"]
-UNKNOWN_ADVICE = "does the vocabulary match the language, and --lowercase its casing?"
 
 
 def find_casing(evidence: Evidence, _: float) -> str | None:
@@ -138,21 +137,19 @@ def find_unknown(evidence: Evidence, limit: float) -> str | None:
     Args:
         limit: share of the tokens.
     """
-    share = unknown_share(evidence)
+    share = evidence.counts["unknown_tokens"] / max(1, evidence.counts["tokens"])
     if share <= limit:
         return None
-    unknown = find_unknown_words(evidence)
-    words, characters = with_counts(unknown.words), with_counts(unknown.characters)
-    examples = f", such as {words} ({unknown.where})" if words else ""
-    missing = f"; the vocabulary lacks {characters}" if characters else ""
-    return f"{share:.1%} of the tokens are [UNK]{examples}{missing}: {UNKNOWN_ADVICE}"
-
-
-def unknown_share(evidence: Evidence) -> float:
-    """Return the share of the sample's tokens that are [UNK]."""
-    documents, vocabulary = evidence.sample.documents, tools_of(evidence.job).vocabulary
-    unknown = np.count_nonzero(documents.token_ids == vocabulary.unk_id)
-    return unknown / max(1, documents.num_tokens)
+    examples = missing = ""
+    if evidence.sample:
+        unknown = find_unknown_words(evidence)
+        examples = unknown.examples
+        missing = with_counts(unknown.characters)
+        missing = f"; the vocabulary lacks {missing}" if missing else ""
+    return (
+        f"{share:.1%} of the tokens are [UNK]{examples}{missing}: does the vocabulary match the "
+        "language, and --lowercase its casing?"
+    )
 
 
 @dataclass(frozen=True)
@@ -168,6 +165,11 @@ class UnknownWords:
     words: list[tuple[str, int]]
     characters: list[tuple[str, int]]
     where: str
+
+    @property
+    def examples(self) -> str:
+        """The most frequent words, to follow a statement; empty if there are none."""
+        return f", such as {with_counts(self.words)} ({self.where})" if self.words else ""
 
 
 @lru_cache(1)
@@ -199,8 +201,8 @@ def _unknown_words(evidence: Evidence) -> Iterator[tuple[SampledBlock, int, str]
     wordpiece = WordpieceTokenizer(
         vocabulary.ids, max_input_chars_per_word=options.max_input_chars_per_word
     )
-    limit = _MAX_CHARACTERS // max(1, len(evidence.sample.blocks))
-    for sampled in evidence.sample.blocks:
+    limit = _MAX_CHARACTERS // max(1, len(evidence.sampled.blocks))
+    for sampled in evidence.sampled.blocks:
         searched = 0
         for number in _lines_with(sampled, vocabulary.unk_id):
             # As in the tokenizer, which drops U+FFFD.
