@@ -52,12 +52,12 @@ def verify(folder: Path, workers: int) -> int:
 
 def stats(folder: Path, workers: int) -> int:
     """Every measure."""
-    from bertprep.inspection.measure import measure as measure_records
+    from bertprep.inspection.statistics import measure as measure_records
     from bertprep.records import find_data_set, read_schema
 
     data_set = find_data_set([str(folder)])
     found = measure_records(data_set, read_schema(data_set), workers=workers, quiet=True)
-    return found.measures.records
+    return found.counts.records
 
 
 def _read_with_tensorflow(folder: Path, threads: int, batch: int | None) -> int:

@@ -115,7 +115,7 @@ class InputFile:
         modified: nanoseconds since the epoch; 0 for stdin and remote files.
         compression: "none", "gzip", "bzip2", "xz" or "zstd", by the first bytes, not by the name.
         spool: where stdin was copied to; None for other files.
-        format: "text", "paragraphs", "jsonl", "parquet", "wikiextractor", "wikiextractor-json".
+        format: the name of its format, a key of `corpus.formats.FORMATS`.
         text_bytes: about the bytes of its text, where the file tells; None is to be guessed.
         remote: where it is, if not on a disk; `path` is its URL without secrets.
     """
@@ -244,3 +244,17 @@ def offsets_of(counts: np.ndarray) -> np.ndarray:
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets
+
+
+def mix_bits(values: np.ndarray) -> np.ndarray:
+    """Return hashes of some numbers, whose bits each depend on all bits of the number.
+
+    Args:
+        values: uint64[n].
+
+    Source: the finalizer of splitmix64.
+    """
+    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = values ^ values >> np.uint64(31)
+    return mixed

@@ -183,10 +183,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 document`, `2,000 documents`, `no documents`."""
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 document`, `2,000 documents`, `no anomalies`.
+
+    Args:
+        number: how many.
+        noun, plural: the noun; its plural, unless it ends in just another `s`.
+    """
     shown = f"{number:,}" if number else "no"
-    return f"{shown} {noun}{'s' * (number != 1)}"
+    return f"{shown} {noun if number == 1 else plural or noun + 's'}"
 
 
 def in_bytes(size: float) -> str:

@@ -1,7 +1,7 @@
-"""vocab.txt -> a `Vocabulary`: the piece of each id, the id of each piece, the file's own bytes.
+"""vocab.txt -> a `Vocabulary`: the piece of each id, the id of each piece, the bytes of the file.
 
-A file that cannot be meant (another tokenizer's, no [MASK], a piece twice) is an error here, in one
-line, and not a strange model later. Reading 30,000 pieces takes 10 ms.
+A file that makes no sense as a vocabulary (another tokenizer's, no [MASK], a duplicate piece) is an
+error here, and not a useless model later. Reading 30,000 pieces takes 10 ms.
 
 Example:
     vocabulary = Vocabulary.load("vocab.txt")
@@ -24,13 +24,13 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MOST_PIECES = 2**21
 
 _UNUSED = re.compile(r"\[unused[0-9]+\]")
-#: Opens with the protobuf field of its first piece: field 1, the piece's text, then its score.
+#: The file begins with the protobuf field of its first piece: field 1, its text, its score.
 _SENTENCEPIECE_MODEL = re.compile(rb"\n[\x00-\x7f]\n[\x01-\x1f].{1,31}?[\x15\x18]", re.DOTALL)
 _SCORED_PIECE = re.compile(r"[^\t]+\t-?[0-9.]+(e-?[0-9]+)?\r?")
 _ASCII_BLANKS = " \t\r\x0b\x0c"
-#: A vocabulary with this share of pieces with capitals is cased; cased models have 0.2 and more.
+#: Share of pieces with capitals from which a vocabulary is cased; cased models have 0.2 or more.
 _CASED_SHARE = 0.05
-#: One with less than this is uncased; the published Chinese one has `<S>` and `<T>`.
+#: Share up to which it is uncased; the published Chinese vocabulary has `<S>` and `<T>`.
 _STRAY_SHARE = 0.001
 
 
@@ -40,9 +40,8 @@ class Vocabulary:
 
     Attributes:
         tokens: the piece of each id; the id is the line number, from 0.
-        ids: the id of each piece, in order of first appearance; the last one of a piece that
-            stands twice.
-        data: the file's bytes.
+        ids: the id of each piece, in order of first appearance; the last id of a duplicate piece.
+        data: the bytes of the file.
         sha256: their digest, in hexadecimal.
     """
 
@@ -53,15 +52,15 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: str | PathLike[str], lenient: bool = False) -> "Vocabulary":
-        """Reads a vocabulary file.
+        """Read a vocabulary file.
 
         Args:
-            path: UTF-8, a piece a line.
-            lenient: take a file with pieces that stand twice, empty lines, or special tokens
-                that are missing or elsewhere.
+            path: UTF-8, one piece per line.
+            lenient: accept duplicate pieces, empty lines, and special tokens that are missing or
+                in other lines.
 
         Raises:
-            UsageError: the file is not there, or is no vocabulary to make records with.
+            UsageError: the file does not exist, or is not a vocabulary to make records with.
 
         Source: load_vocab in google-research/bert's tokenization.py.
         """
@@ -70,19 +69,19 @@ class Vocabulary:
         except FileNotFoundError:
             raise UsageError(f"{path}: no such file. Pass the vocab.txt of the model.") from None
         except IsADirectoryError:
-            raise UsageError(f"{path}: is a folder. Name the vocab.txt in it.") from None
+            raise UsageError(f"{path}: this is a folder. Name the vocab.txt in it.") from None
         except OSError as error:
             raise UsageError(f"{path}: cannot be read: {error.strerror}.") from None
         return cls.parse(data, str(path), lenient)
 
     @classmethod
     def parse(cls, data: bytes, name: str = "vocab.txt", lenient: bool = False) -> "Vocabulary":
-        """The same from a file's bytes; `name` is what errors call it."""
+        """Read a vocabulary from the bytes of a file, which errors call `name`."""
         text = _decode(data, name)
         lines = text.removesuffix("\n").split("\n")
         _refuse_other_formats(text, lines, name)
         if len(lines) > MOST_PIECES:
-            raise UsageError(f"{name}: has {len(lines):,} pieces, the limit is {MOST_PIECES:,}.")
+            raise UsageError(f"{name}: {len(lines):,} pieces, the limit is {MOST_PIECES:,}.")
         tokens = tuple(line.strip() for line in lines)
         if not lenient:
             _check_lines(lines, tokens, name)
@@ -115,13 +114,13 @@ class Vocabulary:
         return self.ids[token]
 
     def replacement_ids(self, ordinary_only: bool) -> np.ndarray:
-        """What a mask may put in a token's place.
+        """Return the ids that may replace a masked token.
 
         Args:
-            ordinary_only: leave out the special tokens and `[unused<number>]`.
+            ordinary_only: without the special tokens and `[unused<number>]`.
 
         Returns:
-            int32[...]. The ids of the distinct pieces by first appearance.
+            int32[...]. The ids of the distinct pieces, by first appearance.
         """
         chosen = (
             number
@@ -131,7 +130,7 @@ class Vocabulary:
         return np.fromiter(chosen, np.int32)
 
     def casing_warning(self, lowercase: bool) -> str | None:
-        """One line where the pieces' case does not fit the option, else None."""
+        """Return a warning if the case of the pieces does not match the option, else None."""
         ordinary = [token for token in self.ids if not is_reserved(token)]
         capitals = sum(token != token.lower() for token in ordinary)
         small = sum(token != token.upper() for token in ordinary)
@@ -139,8 +138,8 @@ class Vocabulary:
         few = _STRAY_SHARE * len(ordinary)
         if lowercase and capitals >= many:
             return (
-                f"the vocabulary has {capitals:,} pieces with capitals, which lower-cased text "
-                "never matches. If the model is cased, pass --no-lowercase."
+                f"the vocabulary has {capitals:,} pieces with capitals, which never match "
+                "lower-cased text. If the model is cased, pass --no-lowercase."
             )
         if not lowercase and capitals <= few and small >= many:
             return (
@@ -151,38 +150,40 @@ class Vocabulary:
 
 
 def is_reserved(token: str) -> bool:
-    """A special token or `[unused<number>]`: no text becomes it, but for [UNK]."""
+    """Return whether a token is special or `[unused<number>]`: text becomes none but [UNK]."""
     return token in SPECIAL_TOKENS or _UNUSED.fullmatch(token) is not None
 
 
 def _decode(data: bytes, name: str) -> str:
     if not data.strip():
-        raise UsageError(f"{name}: is empty. Pass a file with a piece a line.")
+        raise UsageError(f"{name}: this file is empty. Pass a file with one piece per line.")
     if _SENTENCEPIECE_MODEL.match(data):
         raise UsageError(
-            f"{name}: is a SentencePiece model, not WordPiece. "
+            f"{name}: this is a SentencePiece model, not WordPiece. "
             "Pass a BERT vocab.txt, or train one with `bertprep vocab`."
         )
     if data.startswith(b"\xef\xbb\xbf"):
-        raise UsageError(f"{name}:1: starts with a byte order mark. Save it as UTF-8 without one.")
+        raise UsageError(
+            f"{name}:1: the file starts with a byte order mark. Save it as UTF-8 without one."
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(
-            f"{name}:{line}: is not UTF-8 (byte 0x{data[error.start]:02x} at byte {error.start}). "
+            f"{name}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at byte {error.start}). "
             f"Convert it: iconv -f <its encoding> -t utf-8 {name}"
         ) from None
 
 
 def _refuse_other_formats(text: str, lines: list[str], name: str) -> None:
-    """Raises UsageError for the files that people take for a vocab.txt."""
+    """Raise UsageError for files that are often mistaken for a vocab.txt."""
     if text.lstrip()[:1] == "{":
-        with suppress(json.JSONDecodeError):  # A piece may well be a brace.
+        with suppress(json.JSONDecodeError):  # A piece may be a brace.
             _refuse_json(json.loads(text), name)
     if all(_SCORED_PIECE.fullmatch(line) for line in lines[:100]):
         raise UsageError(
-            f"{name}:1: is a SentencePiece vocabulary (pieces with scores), not WordPiece. "
+            f"{name}:1: this is a SentencePiece vocabulary (pieces with scores), not WordPiece. "
             "Pass a BERT vocab.txt, or train one with `bertprep vocab`."
         )
 
@@ -192,12 +193,12 @@ def _refuse_json(content: dict[str, object], name: str) -> None:
     if isinstance(model, dict):
         if model.get("type", "WordPiece") != "WordPiece":
             raise UsageError(
-                f"{name}: is a tokenizer.json of a {model['type']} model, not WordPiece. "
+                f"{name}: this is a tokenizer.json of a {model['type']} model, not WordPiece. "
                 "Pass a BERT vocab.txt, or train one with `bertprep vocab`."
             )
         where = "['model']['vocab']"
     raise UsageError(
-        f"{name}: is JSON, not a vocab.txt. Make one: "
+        f"{name}: this is JSON, not a vocab.txt. Make one: "
         'python -c "import json; from pathlib import Path; '
         f"v = json.loads(Path('{name}').read_text('utf-8')){where}; "
         "Path('vocab.txt').write_text("
@@ -206,29 +207,29 @@ def _refuse_json(content: dict[str, object], name: str) -> None:
 
 
 def _check_lines(lines: list[str], tokens: tuple[str, ...], name: str) -> None:
-    """Raises UsageError for a vocabulary that no records should be made with."""
+    """Raise UsageError for a vocabulary that no records should be made with."""
     first: dict[str, int] = {}
     for number, token in enumerate(tokens):
-        # The published Chinese vocabulary has U+2028 alone on a line: a piece, not a gap.
+        # The published Chinese vocabulary has a line with only U+2028: a piece, not an empty line.
         if not token and not lines[number].strip(_ASCII_BLANKS):
             raise UsageError(
-                f"{name}:{number + 1}: the line is empty. Each line is the piece of an id: put "
-                f"one there, such as [unused{number}]; do not take the line out."
+                f"{name}:{number + 1}: this line is empty. Line {number + 1} is the piece of id "
+                f"{number}: write a piece there, such as [unused{number}]; do not remove the line."
             )
         if token in first:
             raise UsageError(
-                f"{name}:{number + 1}: {token!r} stands in line {first[token] + 1} already. "
-                f"Put another piece there, such as [unused{number}]."
+                f"{name}:{number + 1}: {token!r} is already in line {first[token] + 1}. "
+                f"Write another piece here, such as [unused{number}]."
             )
         first[token] = number
     missing = [token for token in SPECIAL_TOKENS if token not in first]
     if missing:
         raise UsageError(
-            f"{name}: has {len(tokens):,} lines, none of which is {', '.join(missing)}. "
-            "Pass a BERT vocab.txt, or put them on lines of their own."
+            f"{name}: none of the {len(tokens):,} lines is {', '.join(missing)}. "
+            "Pass a BERT vocab.txt, or add them on lines of their own."
         )
     if first["[PAD]"] != 0:
         raise UsageError(
-            f"{name}:{first['[PAD]'] + 1}: [PAD] stands here, and must be in line 1: records are "
-            "padded with 0. Change its place with line 1's, if no model uses the ids yet."
+            f"{name}:{first['[PAD]'] + 1}: [PAD] is here, and must be in line 1: records are "
+            "padded with 0. Swap it with line 1 if no model uses the ids yet."
         )

@@ -51,7 +51,7 @@ TENANTS = {
     "tensorflow": {"model", "training"},
     "keras": {"model", "training"},
     "safetensors": {"model"},
-    "matplotlib": {"inspection", "training"},
+    "matplotlib": {"training"},
     "jinja2": {"inspection"},
     "tensorboard": set[str](),
     "pyspark": {"engines"},

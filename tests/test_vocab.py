@@ -84,29 +84,29 @@ def test_a_special_token_that_a_lenient_vocabulary_lacks_is_an_error_when_asked_
 
 
 def test_missing_special_tokens_are_all_named() -> None:
-    assert "none of which is [CLS], [MASK]" in refusal(["[PAD]", "[UNK]", "[SEP]", "one"])
+    assert "none of the 4 lines is [CLS], [MASK]" in refusal(["[PAD]", "[UNK]", "[SEP]", "one"])
 
 
 def test_the_padding_token_must_come_first() -> None:
     message = refusal(["one", "[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"])
-    assert message.startswith("vocab.txt:3: [PAD] stands here, and must be in line 1")
+    assert message.startswith("vocab.txt:3: [PAD] is here, and must be in line 1")
 
 
 def test_a_duplicate_is_named_with_both_lines() -> None:
     message = refusal([*SPECIALS, "one", "two", "one "])
-    assert message.startswith("vocab.txt:8: 'one' stands in line 6 already.")
+    assert message.startswith("vocab.txt:8: 'one' is already in line 6.")
 
 
 @pytest.mark.parametrize("blank", ["", " \t", "\r"])
 def test_an_empty_line_is_named(blank: str) -> None:
     message = refusal([*SPECIALS, "one", blank, "two"])
-    assert message.startswith("vocab.txt:7: the line is empty.")
+    assert message.startswith("vocab.txt:7: this line is empty.")
     assert "[unused6]" in message
 
 
 def test_bytes_that_are_not_utf8_are_named() -> None:
     message = refusal(b"[PAD]\n[UNK]\nab\xff\n")
-    assert message.startswith("vocab.txt:3: is not UTF-8 (byte 0xff at byte 14)")
+    assert message.startswith("vocab.txt:3: not UTF-8 (byte 0xff at byte 14)")
     assert "UTF-8 without" in refusal(b"\xef\xbb\xbf[PAD]\n")
 
 
@@ -152,7 +152,7 @@ def test_sentencepiece_files_are_refused() -> None:
 
 def test_too_many_pieces_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocab, "MOST_PIECES", 6)
-    assert "has 7 pieces, the limit is 6" in refusal([*SPECIALS, "one", "two"])
+    assert "7 pieces, the limit is 6" in refusal([*SPECIALS, "one", "two"])
 
 
 def test_paths_that_are_no_files_are_refused(tmp_path: Path) -> None:

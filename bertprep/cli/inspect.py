@@ -31,20 +31,20 @@ def inspect(options: InspectOptions) -> None:
             result(line)
         context.exit(1 if verification.num_faults else 0)
     if options.compare is not None:
-        from bertprep.inspection.compare import compare
+        from bertprep.inspection.compare import compare, show_comparison
 
-        comparison = compare(options, click.style)
-        for line in comparison.lines:
+        comparison = compare(options)
+        for line in show_comparison(comparison, click.style, as_json=options.json):
             click.echo(line)
         context.exit(0 if comparison.is_equal else 1)
     if options.stats:
-        from bertprep.inspection.measure import measure_text as lines
+        from bertprep.inspection.statistics import show_statistics as lines
     elif options.report is not None:
         from bertprep.inspection.report import write_report
 
         click.echo(write_report(options))
         return
     else:
-        from bertprep.inspection.look import look as lines
+        from bertprep.inspection.show import show_records as lines
     for line in lines(options, click.style):
         click.echo(line)

@@ -1,51 +1,43 @@
-"""The first bytes of each file, and its name -> its format, or a question.
+"""Find the format of each input file, by its name and its first bytes, and the files of a folder.
 
-Text is what nothing speaks against: it may begin with `{` or `<`. What is asked about is where two
-readings are likely, since records of the wrong one would look like good ones for weeks.
-Cost: 64 KB of a file are read, and its footer if it is parquet; a megabyte if a JSON line is long.
+Text is the default, and may begin with `{` or `<`. Where two readings are likely the user is asked,
+because records made with the wrong one look right.
+Cost: 64 KB are read per file, and the footer of parquet; up to 4 MB if the first line is a long
+JSON object.
 """
 
-import json
-import re
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+import os
+from collections.abc import Iterable, Sequence
 
-from bertprep.corpus.canonical import BOM
-from bertprep.corpus.first_bytes import refuse_wide_text
-from bertprep.corpus.names import named_format, some_of, suffix_of
-from bertprep.corpus.streams import read_bytes, read_text
+from bertprep.corpus.formats import FORMATS
+from bertprep.corpus.formats.base import FileStart, suffix_of
+from bertprep.corpus.streams import COMPRESSIONS
 from bertprep.data import InputFile
-from bertprep.errors import BertprepError, UsageError
+from bertprep.errors import UsageError
 from bertprep.options import CorpusOptions
 from bertprep.storage import run_in_subprocess
 
-_HEAD_BYTES = 1 << 16
-#: A line of text of more bytes would be over --max-line-chars; a JSON line may well be longer.
-_LONG_HEAD_BYTES = 4 << 20
-_LINES_LOOKED_AT = 5
-_PARQUET = b"PAR1"
-_WIKI_DOCUMENT = re.compile(rb'<doc id="[^"\n]*" [^\n]*>[\t\r ]*\n')
-_OBJECT_BEGINS = re.compile(rb'\{\s*"[^"\n]*"\s*:')
-_ARRAY_BEGINS = re.compile(rb'\[\s*\{\s*"[^"\n]*"\s*:')
+#: Suffix -> format.
+_SUFFIXES = {suffix: format.name for format in FORMATS.values() for suffix in format.suffixes}
+_WEAK_SUFFIXES = {
+    suffix: format.name for format in FORMATS.values() for suffix in format.weak_suffixes
+}
 
 
 def find_formats(
     files: Sequence[InputFile], options: CorpusOptions
 ) -> tuple[tuple[InputFile, ...], str | None]:
-    """Give each file its format.
+    """Return the files with their formats, and a message about the formats found.
 
-    Returns:
-        The files, and what a person should be told of what was found; None where it is all text,
-        or what `options.format` says.
+    The message is None if all files are text, or if `options.format` names the format.
 
     Raises:
-        UsageError: a file may be one or the other, is not what it is said to be, or cannot be read
-            without a library that is missing.
+        UsageError: the format of a file is ambiguous or not the given one, or a library that it
+            needs is missing.
         BertprepError: a file cannot be read.
     """
     if any(file.remote for file in files):
-        # In a process of its own, since workers will be forked from this one.
+        # Reading a store starts threads, and workers are forked from this process.
         found = run_in_subprocess(_with_formats, files, options)
     else:
         found = _with_formats(files, options)
@@ -55,124 +47,81 @@ def find_formats(
             names.setdefault(file.format, []).append(file.path)
     if options.format != "auto" or not names or names.keys() == {"text"}:
         return found, None
-    told = (f"{kind}: {some_of(paths)}" for kind, paths in names.items())
-    return found, f"Found {'; '.join(told)}"
+    parts = (f"{format}: {first_names(paths)}" for format, paths in names.items())
+    return found, f"Found {'; '.join(parts)}"
 
 
 def _with_formats(files: Sequence[InputFile], options: CorpusOptions) -> tuple[InputFile, ...]:
-    return tuple(_with_format(file, options) for file in files)
+    return tuple(_with_format(file, options) if file.size else file for file in files)
 
 
 def _with_format(file: InputFile, options: CorpusOptions) -> InputFile:
-    if not file.size:
-        return file
-    format = options.format
-    is_packed_json = format == "jsonl" and file.compression != "none"
-    if format in ("text", "paragraphs") or is_packed_json:
-        # Nothing to look for, and unpacking the first block of many files takes its time.
-        return replace(file, format=format)
-    head = _head(file)
-    refuse_wide_text(file.path, head)
-    start = head.removeprefix(BOM).lstrip()
-    if format == "auto":
-        format = _detect(file, start, options)
-    elif format == "wikiextractor" and start.startswith(b"{"):
-        format = "wikiextractor-json"
-    if format == "jsonl" and start.startswith(b"["):
-        raise _array(file)
-    if format == "parquet":
-        return replace(file, format=format, text_bytes=_parquet_bytes(file, options))
-    return replace(file, format=format)
+    start = FileStart(file)
+    if options.format == "auto":
+        format = next(format for format in FORMATS.values() if format.sniff(start, options))
+    else:
+        format = FORMATS[options.format]
+    return format.prepare(start, options)
 
 
-def _detect(file: InputFile, start: bytes, options: CorpusOptions) -> str:
-    named = named_format(file.path)
-    is_json_name = named == "jsonl" or suffix_of(file.path) == ".json"
-    if named == "parquet" or (start.startswith(_PARQUET) and _tail(file) == _PARQUET):
-        return "parquet"
-    if _WIKI_DOCUMENT.match(start):
-        return "wikiextractor"
-    if start.startswith(b"[") and (is_json_name or _ARRAY_BEGINS.match(start)):
-        raise _array(file)
-    if start.startswith(b"{"):
-        return _detect_objects(file, start, options, is_json_name=is_json_name)
-    if is_json_name and start:
+def choose_files(folder: str, paths: Sequence[str], format: str) -> list[str]:
+    """Return the files of one format among those of a folder.
+
+    Args:
+        folder: the folder as the user named it.
+        paths: all files in it.
+        format: `CorpusOptions.format`. "auto" takes the one format that the names speak for; files
+            without a suffix and .json files count only if there are no others.
+
+    Raises:
+        UsageError: there is no file, or there are names of several formats.
+    """
+    strong, weak = _by_format(paths, _SUFFIXES), _by_format(paths, _WEAK_SUFFIXES)
+    if format != "auto":
+        accepted = FORMATS[format].stored_as or (format,)
+    elif len(strong) > 1:
+        examples = " and ".join(found[0] for found in strong.values())
         raise UsageError(
-            f"{file.path}: by its name this is JSON, and it does not begin with an object. Pass "
-            "--format text if it is text, or --format jsonl"
+            f"{folder}: files of several formats are in this folder ({examples}). Pass --format "
+            f"{' or '.join(strong)} to read those of one, or name files with globs"
         )
-    return "text"
-
-
-def _detect_objects(
-    file: InputFile, start: bytes, options: CorpusOptions, *, is_json_name: bool
-) -> str:
-    if b"\n" not in start:
-        start = _head(file, _LONG_HEAD_BYTES).removeprefix(BOM).lstrip()
-    lines = start.split(b"\n")
-    if len(lines) > 1:
-        # The last one may have been cut off by the size of the head.
-        del lines[-1]
-    values = [_parse(line) for line in lines[:_LINES_LOOKED_AT] if line.strip()]
-    are_objects = [isinstance(value, dict) for value in values]
-    if not are_objects[0]:
-        is_long = b"\n" not in start and len(start) > _HEAD_BYTES // 2
-        if is_long and _OBJECT_BEGINS.match(start):
-            return "jsonl"
-        if is_json_name:
-            raise UsageError(
-                f"{file.path}:1: by its name this is JSON, and this line is no JSON object. If an "
-                "object goes over several lines: jq -c . FILE > FILE.jsonl; else pass --format"
-            )
-        return "text"
-    if is_json_name:
-        return "jsonl"
-    if all(are_objects) and options.text_field.split(".")[0] in values[0]:
-        return "jsonl"
-    raise UsageError(
-        f"{file.path}:1: a JSON object (fields {', '.join(list(values[0])[:8]) or 'none'}), and it "
-        "is not clear that the others are and have text: pass --format jsonl with --text-field, "
-        "or --format text"
-    )
-
-
-def _parse(line: bytes) -> Any:
-    try:
-        return json.loads(line.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _array(file: InputFile) -> BertprepError:
-    return UsageError(
-        f"{file.path}: a JSON array, and one object a line is read. Convert it: "
-        "jq -c '.[]' FILE > FILE.jsonl"
-    )
-
-
-def _parquet_bytes(file: InputFile, options: CorpusOptions) -> int:
-    if file.compression != "none":
+    else:
+        accepted = tuple(strong) or (tuple(weak) if len(weak) == 1 else ("text",))
+    chosen = {path for name in accepted for path in [*strong.get(name, []), *weak.get(name, [])]}
+    if not chosen:
+        kinds = FORMATS.keys() if format == "auto" else accepted
         raise UsageError(
-            f"{file.path}: a {file.compression} file, and parquet is read from its end: decompress "
-            "it first (parquet is compressed inside)"
+            f"{folder}: no {'text' if format == 'auto' else format} files in this folder. A file "
+            f"counts if its name ends in {_suffixes_of(kinds)}, followed by "
+            f"{_listed([kind.suffix for kind in COMPRESSIONS.values()])} if it is compressed. "
+            f"Name other files with a glob, as in '{os.path.join(folder, '**', '*.md')}'"
         )
-    from bertprep.corpus.formats import parquet  # pyarrow, where it is wanted
-
-    return parquet.text_bytes(file, options)
+    return [path for path in paths if path in chosen]
 
 
-def _head(file: InputFile, size: int = _HEAD_BYTES) -> bytes:
-    if file.compression == "none":
-        return b"".join(read_bytes(file, 0, min(size, file.size), size))
-    data = bytearray()
-    for piece in read_text(file):
-        data += piece
-        if len(data) >= size:
-            break
-    return bytes(data[:size])
+def first_names(names: Sequence[str]) -> str:
+    """Join the first three names, and count the rest."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
-def _tail(file: InputFile) -> bytes:
-    if file.compression != "none":
-        return b""
-    return b"".join(read_bytes(file, max(0, file.size - 4), file.size, 4))
+def _by_format(paths: Sequence[str], formats: dict[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if name := formats.get(suffix_of(path)):
+            found.setdefault(name, []).append(path)
+    return found
+
+
+def _suffixes_of(names: Iterable[str]) -> str:
+    suffixes = [
+        suffix
+        for name in names
+        for suffix in (*FORMATS[name].suffixes, *FORMATS[name].weak_suffixes)
+    ]
+    last = ["has no suffix"] if "" in suffixes else []
+    return _listed([*filter(None, suffixes), *last])
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " or ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])

@@ -1,6 +1,6 @@
-"""Names, globs, folders, URLs and stdin -> the files of the corpus, in the order of reading.
+"""Names, globs, folders, URLs and stdin -> the files of the corpus, in reading order.
 
-Each file is opened once for its first bytes; stdin alone is read whole, into a file of its own.
+The first bytes of each file are read; only stdin is read whole, into a file of its own.
 """
 
 import glob
@@ -12,28 +12,27 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bertprep.corpus.first_bytes import compression_of, refuse_wide_text
-from bertprep.corpus.names import choose_files, some_of
+from bertprep.corpus.detection import choose_files, first_names
+from bertprep.corpus.remote import (
+    IS_IN_OUTPUT,
+    IS_VOCABULARY,
+    NO_MATCH,
+    RemoteInputs,
+    find_remote,
+)
+from bertprep.corpus.streams import MAGIC_BYTES, compression_of, refuse_wide_text
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import Place, is_url, plain_name, shown_url
 from bertprep.storage import require_system, run_in_subprocess
 
-if TYPE_CHECKING:
-    from bertprep.corpus.remote import RemoteInputs
-
 STDIN = "-"
-#: A guess at what text loses in compression: partitions are counted before anything is read.
-TEXT_BYTES_PER_COMPRESSED_BYTE = 4
-
-_HEAD_BYTES = 16
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of the corpus in reading order, and what a person should know about them."""
+    """The files of the corpus in reading order, and warnings about them."""
 
     files: tuple[InputFile, ...]
     warnings: tuple[str, ...]
@@ -46,177 +45,154 @@ def find_inputs(
 
     Args:
         patterns: files, globs (`**` too), folders, URLs of these, or "-". The files of a glob or a
-            folder come in byte order of their paths, without hidden ones, the vocabulary and those
-            in `output`.
+            folder come in byte order of their paths, without hidden files, the vocabulary and
+            files in `output`.
         vocab: the vocabulary file.
-        output: the folder of the shards; it need not be there.
+        output: the output folder; it need not exist.
         spool: the file that stdin is copied to.
-        format: `CorpusOptions.format`; of a folder, the files with names of this format are taken.
+        format: `CorpusOptions.format`; it selects the files of a folder by their names.
 
     Raises:
-        UsageError: a pattern that names nothing, or something that cannot be an input.
-        BertprepError: a file that cannot be read, or that is UTF-16 or UTF-32.
+        UsageError: a pattern names nothing, or something that cannot be an input.
+        BertprepError: a file cannot be read, or is UTF-16 or UTF-32.
     """
-    off_limits = _OffLimits(os.path.realpath(vocab), os.path.realpath(output))
-    remote = _find_remote(list(map(plain_name, patterns)), vocab, output, format)
-    unfollowed: list[str] = []
+    patterns = list(map(plain_name, patterns))
+    remote = _find_remote(list(filter(is_url, patterns)), vocab, output, format)
+    local = _LocalInputs(vocab, output, format)
     repeated: list[str] = []
-    paths: dict[str, str] = {}
-    for pattern in map(plain_name, patterns):
-        is_remote = is_url(pattern)
-        names = (
-            remote.urls[pattern]
-            if is_remote
-            else _paths_of(pattern, off_limits, unfollowed, format)
-        )
-        for path in names:
-            real_path = path if path == STDIN or is_remote else os.path.realpath(path)
-            if real_path in paths:
-                repeated.append(shown_url(path))
+    names: dict[str, str] = {}
+    for pattern in patterns:
+        is_local = pattern not in remote.urls and pattern != STDIN
+        for name in local.paths_of(pattern) if is_local else remote.urls.get(pattern, [STDIN]):
+            identity = os.path.realpath(name) if is_local else name
+            if identity in names:
+                repeated.append(shown_url(name))
             else:
-                paths[real_path] = path
+                names[identity] = name
     found = {
-        path: remote.files.get(path) or _look_at(path) for path in paths.values() if path != STDIN
+        name: remote.files.get(name) or _look_at(name) for name in names.values() if name != STDIN
     }
-    if STDIN in paths:
-        # Last, so that a mistake in another name shows before a long pipe has run through.
+    if STDIN in names:
+        # Last, so that an error in another name is reported before a long pipe is read.
         found[STDIN] = _spool_stdin(spool)
-    files = tuple(found[path] for path in paths.values())
-    empty = [file.path for file in files if not file.size]
+    files = tuple(found[name] for name in names.values())
     notes = {
         "named more than once, read once": repeated,
-        "link to a folder or to nothing, not followed (name the folder itself)": unfollowed,
-        "empty file": empty,
-        "called a web page by its server, and read as text": remote.web_pages,
+        "link to a folder or to nothing, not followed (name the folder itself)": local.unfollowed,
+        "empty file": [file.path for file in files if not file.size],
+        "the server calls it a web page; read as text": remote.web_pages,
     }
     return Inputs(
-        files, tuple(f"{some_of(names)}: {note}" for note, names in notes.items() if names)
+        files, tuple(f"{first_names(paths)}: {note}" for note, paths in notes.items() if paths)
     )
 
 
-def _find_remote(
-    patterns: Sequence[str], vocab: Path, output: Place, format: str
-) -> "RemoteInputs":
-    from bertprep.corpus.remote import RemoteInputs, find_remote  # which stands on this page
-
-    urls = [pattern for pattern in patterns if is_url(pattern)]
+def _find_remote(urls: Sequence[str], vocab: Path, output: Place, format: str) -> RemoteInputs:
     for url in urls:
         require_system(url)
     if not urls:
-        return RemoteInputs({}, {}, [])
-    # In a process of its own, since workers will be forked from this one.
-    return run_in_subprocess(
-        find_remote, urls, vocab, output if isinstance(output, str) else "", format
-    )
+        return RemoteInputs()
+    # Reading a store starts threads, and workers are forked from this process.
+    output_url = output if isinstance(output, str) else ""
+    return run_in_subprocess(find_remote, urls, vocab, output_url, format)
 
 
-def estimate_text_bytes(files: Sequence[InputFile]) -> int:
-    """Guess the bytes of text in `files` from their sizes, unless they tell."""
-    return sum(
-        file.size * (1 if file.compression == "none" else TEXT_BYTES_PER_COMPRESSED_BYTE)
-        if file.text_bytes is None
-        else file.text_bytes
-        for file in files
-    )
+class _LocalInputs:
+    """Local names -> paths.
 
+    Attributes:
+        unfollowed: links found that lead to no file.
+    """
 
-@dataclass(frozen=True)
-class _OffLimits:
-    """Real paths of the vocabulary and of the output folder."""
+    def __init__(self, vocab: Path, output: Place, format: str) -> None:
+        self.unfollowed: list[str] = []
+        self._vocab = os.path.realpath(vocab)
+        self._output = os.path.realpath(output)
+        self._format = format
 
-    vocab: str
-    output: str
+    def paths_of(self, pattern: str) -> list[str]:
+        """Return the files that a name, a folder or a glob stands for."""
+        is_folder = os.path.isdir(pattern)
+        exists = is_folder or os.path.lexists(pattern)
+        if exists and self._is_inside_output(pattern):
+            raise UsageError(f"{pattern}: {IS_IN_OUTPUT}")
+        if is_folder:
+            candidates = self._expand(os.path.join(glob.escape(pattern), "**", "*"))
+        elif exists:
+            self._require_file(pattern)
+            return [pattern]
+        elif glob.has_magic(pattern):
+            candidates = self._expand(pattern)
+        else:
+            raise UsageError(f"{pattern}: no such file or folder. Check the spelling of the input")
+        paths = []
+        for path in sorted(candidates, key=os.fsencode):
+            if self._is_vocab(path) or self._is_inside_output(path):
+                continue
+            if os.path.isfile(path):
+                paths.append(path)
+            elif os.path.islink(path):
+                self.unfollowed.append(path)
+        if is_folder:
+            return choose_files(pattern, paths, self._format)
+        if not paths:
+            raise UsageError(f"{pattern}: {NO_MATCH}")
+        return paths
 
-    def is_inside_output(self, path: str) -> bool:
+    def _is_inside_output(self, path: str) -> bool:
         real_path = os.path.realpath(path)
-        return real_path == self.output or real_path.startswith(os.path.join(self.output, ""))
+        return real_path == self._output or real_path.startswith(os.path.join(self._output, ""))
 
-    def is_vocab(self, path: str) -> bool:
-        return os.path.realpath(path) == self.vocab
+    def _is_vocab(self, path: str) -> bool:
+        return os.path.realpath(path) == self._vocab
 
-
-def _paths_of(
-    pattern: str, off_limits: _OffLimits, unfollowed: list[str], format: str
-) -> list[str]:
-    """Expand one pattern; links that lead to no file are added to `unfollowed`."""
-    if pattern == STDIN:
-        return [STDIN]
-    is_folder = os.path.isdir(pattern)
-    if (is_folder or os.path.lexists(pattern)) and off_limits.is_inside_output(pattern):
-        raise UsageError(
-            f"{pattern}: this input lies in the output folder. Choose another folder for --output"
-        )
-    if is_folder:
-        candidates = _expand(os.path.join(glob.escape(pattern), "**", "*"), off_limits.output)
-    elif os.path.lexists(pattern):
-        _require_readable_kind(pattern, off_limits)
-        return [pattern]
-    elif glob.has_magic(pattern):
-        candidates = _expand(pattern, off_limits.output)
-    else:
-        raise UsageError(f"{pattern}: no such file or folder. Check the spelling of the input")
-    paths = []
-    for path in sorted(candidates, key=os.fsencode):
-        if off_limits.is_vocab(path) or off_limits.is_inside_output(path):
-            continue
-        if os.path.isfile(path):
-            paths.append(path)
-        elif os.path.islink(path):
-            unfollowed.append(path)
-    if is_folder:
-        return choose_files(pattern, paths, format)
-    if not paths:
-        raise UsageError(f"{pattern}: no file matches this glob. Check the spelling of the input")
-    return paths
-
-
-def _expand(pattern: str, output: str) -> set[str]:
-    """Expand a glob; the `**` of `glob` follows links to folders, round and round in a circle."""
-    recursive = re.fullmatch(r"((?:.*?/)?)\*\*(?:/+(.*))?", pattern, re.DOTALL)
-    if recursive is None:
-        return set(glob.glob(pattern))
-    head, tail = recursive[1], recursive[2] or "*"
-    paths: set[str] = set()
-    for root in glob.glob(head) if head else [""]:
-        for folder in _folders(root, output):
-            paths |= _expand(os.path.join(glob.escape(folder), tail), output)
-    return paths
-
-
-def _folders(root: str, output: str) -> Iterator[str]:
-    """Yield `root` and the folders below it, without hidden ones, links and the output folder."""
-    waiting = [root]
-    while waiting:
-        folder = waiting.pop()
-        if os.path.realpath(folder) == output:
-            continue
-        yield folder
+    def _require_file(self, path: str) -> None:
+        if self._is_vocab(path):
+            raise UsageError(f"{path}: {IS_VOCABULARY}")
         try:
-            with os.scandir(folder or ".") as entries:
-                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            mode = os.stat(path).st_mode
         except OSError as error:
-            raise BertprepError(f"{folder}: cannot be listed ({error.strerror})") from error
-        waiting += [os.path.join(folder, name) for name in names if not name.startswith(".")]
+            raise UsageError(f"{path}: this link leads to no file ({error.strerror})") from error
+        if stat.S_ISFIFO(mode):
+            raise UsageError(f"{path}: this is a pipe. Name - as the input, and add: < {path}")
+        if not stat.S_ISREG(mode):
+            raise UsageError(
+                f"{path}: neither a file nor a folder. Name a text file, or - for stdin"
+            )
 
+    def _expand(self, pattern: str) -> set[str]:
+        """Expand a glob. The `**` of `glob` would follow links to folders, and loop."""
+        recursive = re.fullmatch(r"((?:.*?/)?)\*\*(?:/+(.*))?", pattern, re.DOTALL)
+        if recursive is None:
+            return set(glob.glob(pattern))
+        head, tail = recursive[1], recursive[2] or "*"
+        paths: set[str] = set()
+        for root in glob.glob(head) if head else [""]:
+            for folder in self._folders(root):
+                paths |= self._expand(os.path.join(glob.escape(folder), tail))
+        return paths
 
-def _require_readable_kind(path: str, off_limits: _OffLimits) -> None:
-    if off_limits.is_vocab(path):
-        raise UsageError(f"{path}: this is the vocabulary (--vocab). Take it out of the inputs")
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        raise UsageError(f"{path}: the link leads to no file ({error.strerror})") from error
-    if stat.S_ISFIFO(mode):
-        raise UsageError(f"{path}: this is a pipe. Name - as the input, and add: < {path}")
-    if not stat.S_ISREG(mode):
-        raise UsageError(f"{path}: neither a file nor a folder. Name a text file, or - for stdin")
+    def _folders(self, root: str) -> Iterator[str]:
+        """Yield `root` and the folders below it, except hidden ones, links and the output."""
+        pending = [root]
+        while pending:
+            folder = pending.pop()
+            if os.path.realpath(folder) == self._output:
+                continue
+            yield folder
+            try:
+                with os.scandir(folder or ".") as entries:
+                    names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError as error:
+                raise BertprepError(f"{folder}: cannot be listed ({error.strerror})") from error
+            pending += [os.path.join(folder, name) for name in names if not name.startswith(".")]
 
 
 def _look_at(path: str, spool: str | None = None) -> InputFile:
     try:
         with open(spool or path, "rb") as stream:
             status = os.fstat(stream.fileno())
-            head = stream.read(_HEAD_BYTES)
+            head = stream.read(MAGIC_BYTES)
     except OSError as error:
         raise BertprepError(f"{path}: cannot be read ({error.strerror})") from error
     refuse_wide_text(path, head)

@@ -1,11 +1,11 @@
 r"""Blocks of paragraphs, one a line -> blocks of sentences, one a line: `--split-sentences`.
 
-The borders are sentencex's: rules and abbreviations by language, marks of all scripts. Nothing is
-lost or changed; a line whose pieces are not the line again stays whole and is counted. A blank line
-stays what it is, the end of a document, and no other line becomes one.
+sentencex finds the boundaries: rules and abbreviations by language, full stops of all scripts. No
+text is lost or changed; a line whose pieces do not join to the line stays whole and is counted. A
+blank line stays one, the end of a document, and no other line becomes blank.
 
-Cost: the library's own, 8 to 15 ns a byte, and a quarter on top. Memory: the result, and 4 bytes a
-line; text is a Python string for some 32 KB, or a line, at a time.
+Cost: that of the library, 8 to 15 ns per byte, and a quarter more. Memory: the result, and 4 bytes
+per line; about 32 KB of text, or one line, are Python strings at a time.
 
 Example:
     >>> splitter = SentenceSplitter(CorpusOptions(split_sentences="en"))
@@ -23,20 +23,20 @@ import numpy as np
 from bertprep.errors import UsageError
 from bertprep.options import CorpusOptions
 
-#: Languages with rules of their own in sentencex, and behind them those that do well with the rules
-#: of a neighbour (cs) or with the general ones. To others sentencex silently applies English rules.
+#: Languages with rules of their own in sentencex, then those that do well with the rules of a
+#: related language (cs) or the general ones. sentencex silently applies English rules to others.
 LANGUAGES = (
     *("am", "ar", "bg", "bn", "ca", "da", "de", "el", "en", "es", "fi", "fr", "gu", "hi", "hy"),
     *("it", "ja", "kk", "kn", "ml", "mr", "my", "nl", "pa", "pl", "pt", "ru", "sk", "ta", "te"),
     *("uk", "cs", "fa", "he", "ko", "ur", "zh"),
 )
 
-#: Bytes of text that are Python strings at a time.
+#: Bytes of text that are converted to Python strings at a time.
 _PORTION_BYTES = 1 << 15
-#: A longer line is split window by window, in characters: where no blank stands between words the
-#: library looks back to the start of its text at every stop, and takes quadratic time.
+#: A longer line is split window by window, in characters: without blanks between words, the library
+#: looks back to the start of its text at every full stop, which takes quadratic time.
 _WINDOW, _LARGEST_WINDOW = 1 << 11, 1 << 16
-#: What str.strip() takes off, but for the blank, the tab and the newline.
+#: Characters that str.strip() removes, except the blank, the tab and the newline.
 _OTHER_BLANKS = (
     "\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
     "\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -48,24 +48,24 @@ class SentenceBlock:
     """A block whose lines are sentences.
 
     Attributes:
-        data: UTF-8 without 0x0D, but for lines that the tokenizer is left to judge.
-        counts: for each line of the block that it was made from, how many lines it has become.
-        mended_lines: lines in which U+FFFD was put for what was no text ("replace").
-        unsplit_lines: lines that stay whole since the library failed on them.
+        data: UTF-8 without 0x0D, except for lines that the tokenizer reports as errors.
+        counts: the number of sentences of each line of the original block.
+        invalid_lines: number of lines with invalid text, replaced by U+FFFD ("replace").
+        unsplit_lines: number of lines that stay whole because the library failed on them.
     """
 
     data: bytes
     counts: "array[int]"
-    mended_lines: int
+    invalid_lines: int
     unsplit_lines: int
 
     @property
     def split_lines(self) -> int:
-        """Lines that have become more than one."""
+        """Number of lines that have become more than one."""
         return int(np.count_nonzero(np.frombuffer(self.counts, np.uint32) > 1))
 
     def source_line(self, line: int) -> int:
-        """The line, from 0, of the original block that a line of `data` is from."""
+        """Return the line of the original block, from 0, that a line of `data` comes from."""
         ends = np.cumsum(np.frombuffer(self.counts, np.uint32), dtype=np.int64)
         return min(int(np.searchsorted(ends, line, side="right")), len(ends) - 1)
 
@@ -74,28 +74,28 @@ class SentenceSplitter:
     """Splits blocks of lines into sentences.
 
     Args:
-        corpus: the language, and what is done about text that is not as it should be.
+        corpus: the language, and how invalid text is handled.
 
     Raises:
-        UsageError: a language without rules, or sentencex is not installed.
+        UsageError: the language has no rules, or sentencex is not installed.
     """
 
     def __init__(self, corpus: CorpusOptions) -> None:
         splitter_identity(corpus)
-        from sentencex import segment  # an extra, and nothing to wait for without the option
+        from sentencex import segment  # an extra, loaded only with the option
 
         self._segment: Callable[[str, str], list[str]] = segment
         self._language = corpus.split_sentences or ""
         self._corpus = corpus
-        self._mended = self._unsplit = 0
+        self._invalid = self._unsplit = 0
 
     def split_block(self, block: bytes | bytearray) -> SentenceBlock:
-        """Splits the lines of a block.
+        """Split the lines of a block.
 
-        Lines that the tokenizer will not take are not split, so that it finds them whole: they are
-        longer than `max_line_chars`, or no text and neither to be replaced.
+        Lines that the tokenizer refuses are not split, so that it reports them whole: they are
+        longer than `max_line_chars`, or invalid and not to be replaced.
         """
-        self._mended = self._unsplit = 0
+        self._invalid = self._unsplit = 0
         parts: list[bytes] = []
         counts = array("I")
         for portion in _portions(block):
@@ -113,10 +113,10 @@ class SentenceSplitter:
             counts.extend(map(len, found))
             sentences = "\n".join(chain.from_iterable(found))
             parts.append(sentences.encode("utf-8", "surrogateescape"))
-        return SentenceBlock(b"\n".join(parts), counts, self._mended, self._unsplit)
+        return SentenceBlock(b"\n".join(parts), counts, self._invalid, self._unsplit)
 
     def _split_short(self, text: str, lines: list[str]) -> list[list[str]] | None:
-        """The pieces of each line of a text; None where a line needs a look of its own."""
+        """Return the sentences of each line, or None if lines have to be split one by one."""
         language, segment = self._language, self._segment
         if len(max(lines, key=len)) > min(_WINDOW, self._corpus.max_line_chars):
             return None
@@ -127,12 +127,12 @@ class SentenceSplitter:
             return None
         pieces = list(chain.from_iterable(found))
         same = "".join(pieces) == text.replace("\n", "")
-        # A blank line has a blank piece; one more of them, and a line of text would end a document.
+        # A blank line has one blank piece; one more, and a line of text would end a document.
         blank = sum(map(str.isspace, pieces))
         return found if same and blank == sum(map(str.isspace, lines)) else None
 
     def _decode(self, data: bytes) -> tuple[str, set[int]]:
-        """The text, and the numbers of the lines that are no text; what is mended is counted."""
+        """Return the text and the numbers of its invalid lines; count the lines replaced."""
         try:
             text = data.decode()
             if "\0" not in text:
@@ -144,7 +144,7 @@ class SentenceSplitter:
             text = line.decode("utf-8", "replace").replace("\0", "\ufffd")
             if text.encode() != line:
                 if self._corpus.encoding_errors == "replace":
-                    self._mended += 1
+                    self._invalid += 1
                 else:
                     whole.add(number)
                     text = line.decode("utf-8", "surrogateescape")
@@ -152,9 +152,9 @@ class SentenceSplitter:
         return "\n".join(lines), whole
 
     def _split_line(self, line: str, original: str) -> list[str]:
-        """The pieces of `original`, cut where `line`, with other blanks, has its borders.
+        """Return the sentences of `original`, cut where `line`, with plain blanks, is split.
 
-        A blank piece, which would end the document, goes to its neighbour.
+        A blank piece, which would end the document, is joined to the next one.
         """
         if len(line) > self._corpus.max_line_chars:
             return [original]
@@ -174,10 +174,10 @@ class SentenceSplitter:
         return pieces
 
     def _find_ends(self, line: str) -> Iterator[int]:
-        """Where the sentences of a line end, in characters, found window by window."""
+        """Yield the ends of the sentences of a line, in characters, found window by window."""
         start, size = 0, _WINDOW
         while len(line) - start > size:
-            # The last sentence of a window may go on behind it: it opens the next one.
+            # The last sentence of a window may continue after it: the next window begins with it.
             pieces = self._pieces(line[start : start + size])[:-1]
             if not pieces and size < _LARGEST_WINDOW:
                 size *= 2
@@ -200,14 +200,14 @@ class SentenceSplitter:
 
 
 class _NotTheLineError(Exception):
-    """The library's pieces are not the text that it was given."""
+    """The library's pieces do not join to its input."""
 
 
 def splitter_identity(corpus: CorpusOptions) -> dict[str, str]:
-    """What the sentences follow from beside the options, for the plan; nothing without a language.
+    """Return the library version for the plan, which the sentences depend on; {} if not splitting.
 
     Raises:
-        UsageError: a language without rules, or sentencex is not installed.
+        UsageError: the language has no rules, or sentencex is not installed.
     """
     language = corpus.split_sentences
     if language is None:
@@ -215,9 +215,9 @@ def splitter_identity(corpus: CorpusOptions) -> dict[str, str]:
     if language not in LANGUAGES:
         raise UsageError(
             f"--split-sentences {language}: there are rules for {', '.join(sorted(LANGUAGES))}. "
-            "Pass the nearest of them; en knows the full stops of all scripts"
+            "Pass the most similar language; en knows the full stops of all scripts"
         )
-    from importlib.metadata import PackageNotFoundError, version  # nothing to wait for without it
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
 
     try:
         return {"sentencex": version("sentencex")}
@@ -228,7 +228,7 @@ def splitter_identity(corpus: CorpusOptions) -> dict[str, str]:
 
 
 def _portions(block: bytes | bytearray) -> Iterator[bytes]:
-    """Whole lines, some `_PORTION_BYTES` at a time, without the newline behind the last."""
+    """Yield whole lines, about `_PORTION_BYTES` at a time, without the last newline."""
     start = 0
     while (end := block.find(b"\n", start + _PORTION_BYTES)) >= 0:
         yield bytes(block[start:end])
@@ -237,7 +237,7 @@ def _portions(block: bytes | bytearray) -> Iterator[bytes]:
 
 
 def _with_plain_blanks(text: str) -> str:
-    """The same number of characters, all blanks U+0020; `text` itself where they are already.
+    """Return the text with each blank replaced by U+0020, or `text` itself if all are.
 
     sentencex 1.0.32 panics at some initials before a blank of several bytes, as U+00A0 is.
     """
@@ -248,6 +248,6 @@ def _with_plain_blanks(text: str) -> str:
 
 
 def _require_panic(error: BaseException) -> None:
-    """Raises what is no failure of the library on a text; Rust's panics are BaseExceptions."""
+    """Raise errors other than the library's failures on a text; Rust panics are BaseExceptions."""
     if not isinstance(error, _NotTheLineError) and type(error).__name__ != "PanicException":
         raise error

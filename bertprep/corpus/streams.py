@@ -1,24 +1,101 @@
-"""A file -> its bytes, decompressed if need be, piece by piece; or a file object that seeks.
+"""Read the bytes of an input file in pieces: stored or decompressed, local or remote.
 
-Local or remote is told apart here, and nowhere above. Memory: a piece, and what the decoder keeps.
+A compression is one entry of COMPRESSIONS. Memory: one piece and the state of the decoder.
 """
 
 import bz2
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import zstandard
 
-from bertprep.corpus.first_bytes import compression_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, MachineError
-from bertprep.storage import open_remote, read_remote, require_unchanged
+from bertprep.storage import read_remote
 
 READ_BYTES = 1 << 20
-#: Small, since a decoder hands out all that its input holds, a thousand times its size at worst.
-_PACKED_READ_BYTES = 1 << 15
+#: Enough of a file for `compression_of`.
+MAGIC_BYTES = 16
+#: Small, because a decoder returns all that its input holds, in the worst case a thousand times
+#: its size.
+_COMPRESSED_READ_BYTES = 1 << 15
+
+
+class _Decoder(Protocol):
+    """Decoder of one stream, member or frame, as all four libraries define it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A compression of whole files.
+
+    Attributes:
+        suffix: of file names.
+        magic: matches the first bytes of a file.
+        decoder: makes a decoder.
+    """
+
+    suffix: str
+    magic: re.Pattern[bytes]
+    decoder: Callable[[], _Decoder]
+
+
+#: `InputFile.compression` -> the compression.
+COMPRESSIONS = {
+    "gzip": Compression(
+        ".gz", re.compile(rb"\x1f\x8b"), lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    ),
+    # Text may begin with "BZh9", but not with the block header after it.
+    "bzip2": Compression(
+        ".bz2",
+        re.compile(rb"BZh[1-9](?:\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)"),
+        bz2.BZ2Decompressor,
+    ),
+    "xz": Compression(
+        ".xz", re.compile(rb"\xfd7zXZ\x00"), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    ),
+    # The second form is a skippable frame, with which some tools begin their files. Files made with
+    # --long=31, as large dumps are, need a window of that size.
+    "zstd": Compression(
+        ".zst",
+        re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
+        lambda: zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj(),
+    ),
+}
+
+_WIDE_ENCODINGS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_BAD_STREAM_ADVICE = "Download or compress the file again"
+_DECODER_ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, ValueError)
+
+
+def compression_of(head: bytes) -> str:
+    """Return the compression of a file with these first bytes, or "none"."""
+    return next((name for name, kind in COMPRESSIONS.items() if kind.magic.match(head)), "none")
+
+
+def refuse_wide_text(path: str, head: bytes | bytearray) -> None:
+    """Raise BertprepError if text with these first bytes has a UTF-16 or UTF-32 mark."""
+    for mark, encoding in _WIDE_ENCODINGS.items():
+        if head.startswith(mark):
+            raise BertprepError(
+                f"{path}: this text is {encoding}, and bertprep reads UTF-8. "
+                f"Convert it with: iconv -f {encoding} -t UTF-8 FILE > FILE.utf8"
+            )
 
 
 def read_bytes(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
@@ -42,73 +119,28 @@ def read_bytes(file: InputFile, start: int, end: int, piece_bytes: int) -> Itera
         raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
 
 
-def open_seekable(file: InputFile) -> BinaryIO:
-    """Open the file as it is stored, for formats whose reader seeks; then `refuse_changed`.
-
-    A process that will fork workers opens remote files in a subprocess
-    (`storage.run_in_subprocess`).
-
-    Raises:
-        UsageError: it is on a web server that knows no byte ranges.
-        MachineError: it cannot be opened.
-    """
-    if file.remote is not None:
-        return open_remote(file.remote)
-    try:
-        return open(file.location, "rb")
-    except OSError as error:
-        raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
-
-
-def refuse_changed(file: InputFile) -> None:
-    """Raise if a remote file is not the one any more that was found."""
-    if file.remote is not None:
-        require_unchanged(file.remote)
-
-
 def read_text(file: InputFile) -> Iterator[bytes]:
     """Read the whole file, decompressed."""
     if file.compression == "none":
         return read_bytes(file, 0, file.size, READ_BYTES)
-    return _decompress(file, read_bytes(file, 0, file.size, _PACKED_READ_BYTES))
-
-
-class _Decoder(Protocol):
-    """What the decoders of all four libraries share: one stream, member or frame is decoded."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
-
-
-_DECODERS: dict[str, Callable[[], _Decoder]] = {
-    "gzip": lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS),
-    "bzip2": bz2.BZ2Decompressor,
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
-    # Files made with --long=31, as large dumps are, are refused without a window of that size.
-    "zstd": lambda: zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj(),
-}
-_BAD_STREAM_ADVICE = "Fetch or compress the file again"
-_DECODER_ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, ValueError)
+    return _decompress(file, read_bytes(file, 0, file.size, _COMPRESSED_READ_BYTES))
 
 
 def _decompress(file: InputFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Decode one stream after the other until the pieces end; zeros after a stream are padding."""
+    """Decode one stream after another until the pieces end; zeros after a stream are padding."""
     decoder: _Decoder | None = None
     streams = 0
     for piece in pieces:
         while piece := piece if decoder or not streams else piece.lstrip(b"\0"):
             is_new = decoder is None
-            decoder = decoder or _DECODERS[file.compression]()
+            decoder = decoder or COMPRESSIONS[file.compression].decoder()
             try:
                 text = decoder.decompress(piece)
             except _DECODER_ERRORS as error:
-                found = f"the {file.compression} stream is damaged ({error})"
+                problem = f"the {file.compression} stream is damaged ({error})"
                 if is_new and streams and compression_of(piece) != file.compression:
-                    found = f"after the end of the {file.compression} stream come other bytes"
-                raise BertprepError(f"{file.path}: {found}. {_BAD_STREAM_ADVICE}") from error
+                    problem = f"after the end of the {file.compression} stream come other bytes"
+                raise BertprepError(f"{file.path}: {problem}. {_BAD_STREAM_ADVICE}") from error
             yield text
             piece = decoder.unused_data if decoder.eof else b""
             if decoder.eof:

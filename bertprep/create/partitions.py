@@ -10,7 +10,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from bertprep.data import HashedDocuments, PartitionPlan, TokenizedDocuments, offsets_of
+from bertprep.data import (
+    HashedDocuments,
+    PartitionPlan,
+    TokenizedDocuments,
+    mix_bits,
+    offsets_of,
+)
 from bertprep.errors import UsageError
 from bertprep.kernels.partitions import gather_documents
 
@@ -80,21 +86,13 @@ def deal(hashes: np.ndarray, plan: PartitionPlan) -> np.ndarray:
     Returns:
         int64[num_documents].
     """
-    chosen = _scaled(_mixed(hashes ^ _DEALING), plan.num_partitions)
+    chosen = _scaled(mix_bits(hashes ^ _DEALING), plan.num_partitions)
     if plan.num_eval_partitions:
-        drawn = _mixed(hashes ^ _HOLDING_OUT)
+        drawn = mix_bits(hashes ^ _HOLDING_OUT)
         held_out = (drawn >> np.uint64(11)) < np.uint64(plan.eval_fraction * 2**53)
-        held_in = plan.num_partitions + _scaled(_mixed(drawn), plan.num_eval_partitions)
+        held_in = plan.num_partitions + _scaled(mix_bits(drawn), plan.num_eval_partitions)
         chosen = np.where(held_out, held_in, chosen)
     return chosen
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Return the finalizer of splitmix64, whose bits each depend on all bits of the value."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = values ^ (values >> np.uint64(31))
-    return mixed
 
 
 def _scaled(values: np.ndarray, size: int) -> np.ndarray:

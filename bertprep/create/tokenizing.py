@@ -73,7 +73,7 @@ def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, dict[str, i
     """
     tools = tools_of(job)
     tokenizer, splitter = tools.tokenizer, tools.splitter
-    mended = tokenizer.mended_lines
+    invalid = tokenizer.invalid_lines
     segmented, unaligned = tokenizer.segmented_lines, tokenizer.unaligned_lines
     sentences = splitter.split_block(block.data) if splitter else None
     try:
@@ -82,11 +82,11 @@ def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, dict[str, i
         where = block.where(sentences.source_line(error.line) if sentences else error.line)
         raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
     counts = {
-        "invalid_lines": tokenizer.mended_lines - mended,
+        "invalid_lines": tokenizer.invalid_lines - invalid,
         "skipped_documents": block.skipped,
     }
     if sentences:
-        counts["invalid_lines"] += sentences.mended_lines
+        counts["invalid_lines"] += sentences.invalid_lines
         counts["split_lines"] = sentences.split_lines
         counts["unsplit_lines"] = sentences.unsplit_lines
     if limit := job.options.corpus.max_sentence_tokens:

@@ -1,7 +1,7 @@
-"""All records of a data set, by all cores -> one result a range, in the order of the files.
+"""All records of a data set, on all cores -> one result per range, in the order of the files.
 
-A large shard is read in ranges at once: each finds its own first frame, and the results are put
-together only where one range ends exactly where the next began.
+The ranges of a large shard are read at the same time. Each finds its first frame by itself; a
+result is used only if the range before it ends exactly at that frame.
 """
 
 import os
@@ -20,7 +20,7 @@ from bertprep.records.columns import RecordReader
 from bertprep.terminal import Progress, progress
 
 R = TypeVar("R")
-#: What a worker does with the batches of a range; it is pickled.
+#: What a worker does with the records of a range; it is pickled.
 Visitor = Callable[[RecordReader], R]
 
 RANGE_BYTES = 32 << 20
@@ -37,7 +37,7 @@ class _Range:
 
 @dataclass(frozen=True)
 class _Piece(Generic[R]):
-    """What a worker has of a range. `first` is None where no frame begins in it."""
+    """The result of a range. `first` is None if no frame begins in it."""
 
     first: int | None
     end: int
@@ -48,14 +48,13 @@ class _Piece(Generic[R]):
 
 @dataclass(frozen=True)
 class Part(Generic[R]):
-    """A visitor's result for some records of a shard that follow one another.
+    """A visitor's result for consecutive records of a shard.
 
     Attributes:
-        shard: whose they are.
-        first_record: index in the shard of the range's first record.
+        shard: the shard.
+        first_record: index of the first record in the shard.
         result: what the visitor returned.
-        num_records, num_bytes, crc32c: of the shard's uncompressed stream up to the end of this
-            part; None in all parts of a shard but its last.
+        num_records, num_bytes, crc32c: of the uncompressed shard; None in all parts but its last.
     """
 
     shard: Shard
@@ -75,13 +74,13 @@ def scan(
     workers: int | None = None,
     quiet: bool = False,
 ) -> Iterator[Part[R]]:
-    """Gives the batches of every range to `visit`, in workers; yields the results in order.
+    """Call `visit` on every range, in workers; yield the results in order.
 
     Args:
-        data_set: whose shards are read.
-        schema: what the records are like.
-        visit: takes a reader, goes through its batches, returns what pickle can carry.
-        stage: what the progress bar says.
+        data_set: the data set to read.
+        schema: the schema of its records.
+        visit: iterates over a reader; its result is pickled.
+        stage: name of the progress bar.
         workers: processes; None is all cores.
         quiet: no progress bar.
     """
@@ -89,7 +88,7 @@ def scan(
     named = [(f"{task.shard.path} from byte {task.start}", task) for task in chain(*tasks.values())]
     read = partial(_read, schema, visit)
     warm_up()
-    read(_Range(_NOTHING))  # compiles what the workers forked from here will need
+    read(_Range(_NOTHING))  # compiles the kernels before workers are started
     with (
         LocalEngine(workers or available_cores()) as engine,
         progress(stage, data_set.size, quiet=quiet) as bar,
@@ -100,7 +99,7 @@ def scan(
 
 
 def _ranges(shard: Shard) -> Iterator[_Range]:
-    """Ranges side by side; a compressed shard is read whole."""
+    """Yield the ranges of a shard; a compressed one is read whole."""
     if shard.compression != "none" or shard.size <= RANGE_BYTES:
         yield _Range(shard)
         return
@@ -117,7 +116,7 @@ def _read(schema: RecordSchema, visit: Visitor[R], task: _Range) -> _Piece[R]:
 def _in_order(
     done: Iterable[tuple[str, _Piece[R]]], named: Sequence[tuple[str, _Range]], bar: Progress
 ) -> Iterator[_Piece[R]]:
-    """The results in the order of the tasks; the few that come early wait."""
+    """Yield the results in the order of the tasks; those that come early wait."""
     sizes = {name: (task.end or task.shard.size) - task.start for name, task in named}
     expected = iter(sizes)
     early: dict[str, _Piece[R]] = {}
@@ -140,7 +139,7 @@ def _join(
     for task, piece in zip(ranges, pieces, strict=False):
         begins_here = task.end is None or end < task.end
         if piece.first != (end if begins_here else None):
-            # What looked like a header stood inside a record, once in four thousand million bytes.
+            # What looked like a header is inside a record, once in four billion bytes.
             piece = read(replace(task, start=end, is_frame=True))
         crc = join_crc32c(crc, piece.crc32c, max(0, piece.end - end))
         part = Part(shard, index, piece.result)

@@ -1,25 +1,26 @@
-"""UTF-8 text by characters: code points, what they are to the tokenizer, where runs of them end.
+"""UTF-8 text by characters: their code points and classes, and the ends of runs of them.
 
-What a character is stands in pages of 256, made by Python's `unicodedata` when a text first needs
-them. Cost: some 3 ns a character. Everything here stops where the text is not UTF-8 (RFC 3629).
+The classes are in pages of 256 characters, made from Python's `unicodedata` when a text first needs
+them. Cost: about 3 ns per character. All functions stop where the text is not UTF-8 (RFC 3629).
 """
 
 import numpy as np
 
 from bertprep.kernels.jit import njit
 
-# What a character is to the tokenizer, in `pages.classes`.
+# Classes of characters, in `pages[1]`.
 LETTER, SPACE, DROPPED, IDEOGRAPH, PUNCTUATION, CONTEXTUAL = range(6)
-#: Set beside a class where Python's `str.strip()` takes the character off.
+#: Flag added to the class of a character that Python's `str.strip()` removes.
 STRIPPED = 8
 
-# Why a scan, or the tokenizer, came back.
+# Why a scan, or a kernel that reads text, returned: the text is done; the page of a code point is
+# missing; a chunk depends on context; a byte is not UTF-8; a line is too long.
 DONE, NEED_PAGE, CHUNK, INVALID, LONG_LINE = range(5)
 
 
-@njit()
+@njit(allocates=False)
 def decode(text, at):
-    """The code point at byte `at` and its length in bytes; length 0 where it is not UTF-8."""
+    """Return the code point at byte `at` and its length in bytes; length 0 if it is not UTF-8."""
     a = np.int64(text[at])
     if a < 0x80:
         return a, 1
@@ -40,16 +41,16 @@ def decode(text, at):
     return np.int64(0), 0
 
 
-@njit()
+@njit(allocates=False)
 def class_of(pages, code_point):
-    """The class of a code point, or -1 where its page is not there yet."""
+    """Return the class of a code point, or -1 if its page does not exist yet."""
     page = pages[0][code_point >> 8]
     return np.int64(pages[1][page, code_point & 255]) if page >= 0 else np.int64(-1)
 
 
-@njit()
+@njit(allocates=False)
 def scan_word(pages, text, at):
-    """The end of the word at byte `at`, and the reason why it cannot be told (or DONE)."""
+    """Return the end of the word at byte `at` and DONE, or the detail of another reason and it."""
     while True:
         code_point, length = decode(text, at)
         if length == 0:
@@ -65,9 +66,9 @@ def scan_word(pages, text, at):
         at += length
 
 
-@njit()
+@njit(allocates=False)
 def scan_chunk(pages, text, at, ends_at_ideographs):
-    """The end of the blank-separated chunk at `at`: the next space, or ideograph if that is one."""
+    """Return the end of the chunk at `at`: the next space, or ideograph if that ends chunks."""
     while True:
         code_point, length = decode(text, at)
         if length == 0:
@@ -80,18 +81,18 @@ def scan_chunk(pages, text, at, ends_at_ideographs):
         at += length
 
 
-@njit()
+@njit(allocates=False)
 def num_characters(text, start, end):
-    """Number of code points in `text[start:end]`."""
+    """Return the number of code points in `text[start:end]`."""
     characters = 0
     for i in range(start, end):
         characters += (text[i] & 0xC0) != 0x80
     return characters
 
 
-@njit()
+@njit(allocates=False)
 def strip(pages, text, start, end):
-    """`str.strip()` of a line of valid UTF-8 whose pages are all there."""
+    """Apply `str.strip()` to a line of valid UTF-8 whose pages exist; return start and end."""
     while start < end:
         code_point, length = decode(text, start)
         if not class_of(pages, code_point) & STRIPPED:
@@ -108,11 +109,11 @@ def strip(pages, text, start, end):
     return start, end
 
 
-@njit()
+@njit(allocates=False)
 def map_characters(pages, text, start, end, word):
-    """Writes the mapped characters of `text[start:end]` into `word`; returns their size in bytes.
+    """Write the mapped characters of `text[start:end]` into `word`; return their size in bytes.
 
-    Stops where `word` is full, which is more than a word that is no [UNK] can have.
+    Stop when `word` is full: only a word that becomes [UNK] is longer.
     """
     page_of, _, lengths, mapped = pages
     size = 0

@@ -1,19 +1,18 @@
 """Blocks of TFRecord files -> a row of int32 for each record.
 
-A row holds the features one behind the other, in the order of data.FEATURES: with L max_seq_length
-and P max_predictions, three times L and twice P integers, the bits of P float32, one integer. What
-is not as all writers write it (numbers that are not packed, unknown features, values of more than
-21 bits) is left to the plain reader, and marked.
+A row holds the values of all features, one feature after the other: integers, and float32 as bits.
+A record that is unusual (numbers that are not packed, unknown features, values of more than 21
+bits) is marked, and left to the plain reader.
 
-Cost: 0.5 us a record of 128 tokens, CRCs checked.
+Cost: 0.5 us per record of 128 tokens, CRCs checked.
 Source: TFRecord's framing and `example.proto` of TensorFlow; protobuf's encoding.
 """
 
 import numpy as np
 
+from bertprep.kernels.crc32c import masked_crc32c
 from bertprep.kernels.jit import inlined, njit
 from bertprep.kernels.machine import load64
-from bertprep.kernels.tfrecord import masked_crc32c
 
 #: What a record is, in `states`.
 READ, DAMAGED, UNUSUAL = range(3)
@@ -23,8 +22,9 @@ ENOUGH, INCOMPLETE, WRONG = range(3)
 FRAME_SIZE, HEADER_SIZE = 16, 12
 #: Width of a row of `names`: a feature's name of at least eight bytes, its size in the last one.
 NAME_WIDTH = 32
-NUM_FEATURES = 7
-WEIGHTS = 5
+
+#: One feature: its columns in a row, and whether they hold the bits of float32.
+FEATURE = np.dtype([("first", np.int64), ("length", np.int64), ("is_float", np.int64)])
 
 
 @inlined()
@@ -95,9 +95,12 @@ def _read_size(data, at, end):
 
 @inlined()
 def _open_field(data, at, end, tag):
-    """Where the content of the field at `at` starts and stops; a start of -1 for any other."""
+    """Where the content of the field at `at` starts and stops; a start of -1 for any other.
+
+    An `at` of -1 is that of a field that was not found.
+    """
     start, stop = np.int64(-1), np.int64(-1)
-    if at < end and data[np.uint64(at)] == tag:
+    if 0 <= at < end and data[np.uint64(at)] == tag:
         size, start = _read_size(data, at + 1, end)
         stop = start + size
         if size < 0 or stop > end:
@@ -151,9 +154,36 @@ def _read_varints(data, at, stop, row, first, count):
     return is_read and i == count and at == stop
 
 
+@inlined()
+def _find_feature(data, at, size, names, num_features, guess):
+    """The feature whose name stands at `at`; `num_features` where there is none.
+
+    Most files have the features of all records in one order: `guess` is tried first.
+    """
+    feature, tries = guess, 0
+    while tries < num_features and not _name_is(data, at, size, names, feature):
+        feature = feature + 1 if feature + 1 < num_features else 0
+        tries += 1
+    return feature if tries < num_features else num_features
+
+
+@inlined()
+def _open_values(data, at, end, kind):
+    """Where the packed values of a feature with a list of this kind start; they fill it to `end`.
+
+    Returns -1 where the feature is unusual.
+    """
+    value, value_stop = _open_field(data, at, end, 0x12)
+    numbers, numbers_stop = _open_field(data, value, value_stop, kind)
+    packed, packed_stop = _open_field(data, numbers, numbers_stop, 0x0A)
+    is_usual = value_stop == end and numbers_stop == end and packed_stop == end
+    return packed if is_usual else np.int64(-1)
+
+
 @njit()
-def _parse_example(data, at, end, names, lengths, row):
-    """Reads one example into its row; False where it is not as all writers write it."""
+def _parse_example(data, at, end, names, features, row):
+    """Reads one example into its row; False where it is unusual."""
+    num_features = np.int64(features.size)
     at, stop = _open_field(data, at, end, 0x0A)
     if at < 0 or stop != end:
         return False
@@ -166,30 +196,18 @@ def _parse_example(data, at, end, names, lengths, row):
         name, name_stop = _open_field(data, entry, next_entry, 0x0A)
         if name < 0:
             return False
-        # Most files have the features of all records in one order: the next is tried first.
-        feature, first, tries = guess, np.int64(0), 0
-        while tries < NUM_FEATURES and not _name_is(data, name, name_stop - name, names, feature):
-            feature = feature + 1 if feature + 1 < NUM_FEATURES else 0
-            tries += 1
-        if tries == NUM_FEATURES or seen >> feature & 1:
+        number = _find_feature(data, name, name_stop - name, names, num_features, guess)
+        if number == num_features or seen >> number & 1:
             return False
-        seen |= 1 << feature
-        guess = feature + 1 if feature + 1 < NUM_FEATURES else 0
-        for i in range(feature):
-            first += lengths[i]
-
-        value, value_stop = _open_field(data, name_stop, next_entry, 0x12)
-        if value < 0 or value_stop != next_entry:
+        seen |= 1 << number
+        guess = number + 1 if number + 1 < num_features else 0
+        feature = features[number]
+        first, count = feature.first, feature.length
+        packed = _open_values(data, name_stop, next_entry, 0x12 if feature.is_float else 0x1A)
+        size = next_entry - packed
+        if packed < 0:
             return False
-        kind = 0x12 if feature == WEIGHTS else 0x1A
-        numbers, numbers_stop = _open_field(data, value, value_stop, kind)
-        if numbers < 0 or numbers_stop != value_stop:
-            return False
-        packed, packed_stop = _open_field(data, numbers, numbers_stop, 0x0A)
-        if packed < 0 or packed_stop != numbers_stop:
-            return False
-        size, count = packed_stop - packed, lengths[feature]
-        if feature == WEIGHTS:
+        if feature.is_float:
             if size != 4 * count:
                 return False
             for i in range(count):
@@ -197,26 +215,26 @@ def _parse_example(data, at, end, names, lengths, row):
         elif size == count:
             if not _read_bytes(data, packed, size, row, first):
                 return False
-        elif not _read_varints(data, packed, packed_stop, row, first, count):
+        elif not _read_varints(data, packed, next_entry, row, first, count):
             return False
         at = next_entry
-    return seen == (1 << NUM_FEATURES) - 1
+    return seen == (1 << num_features) - 1
 
 
 @njit()
-def parse_examples(data, offsets, sizes, count, names, lengths, rows, states):
+def parse_examples(data, offsets, sizes, count, names, features, rows, states):
     """Reads records into rows.
 
     Args:
         data: uint8[...]. With at least a CRC behind each record.
         offsets, sizes: int64[>= count]. Of the records.
-        names: uint8[NUM_FEATURES * NAME_WIDTH]. What the features are called.
-        lengths: int64[NUM_FEATURES]. How many values each has.
-        rows: int32[>= count, sum(lengths)].
+        names: uint8[num_features * NAME_WIDTH]. The names of the features in the files.
+        features: FEATURE[num_features].
+        rows: int32[>= count, width].
         states: uint8[>= count]. What is READ and cannot be read here becomes UNUSUAL.
     """
     for i in range(count):
         if states[i] == READ:
             end = offsets[i] + sizes[i]
-            if not _parse_example(data, offsets[i], end, names, lengths, rows[i]):
+            if not _parse_example(data, offsets[i], end, names, features, rows[i]):
                 states[i] = UNUSUAL

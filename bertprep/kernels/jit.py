@@ -57,15 +57,21 @@ def _remove_in(process: int, folder: Path) -> None:
 _FOLDER = str(_cache_folder())
 
 
-def njit() -> Callable[[Callable[..., Any]], Any]:
-    """A kernel: no Python objects, no GIL, compiled once a machine."""
+def njit(*, allocates: bool = True) -> Callable[[Callable[..., Any]], Any]:
+    """A kernel: no Python objects, no GIL, compiled once a machine.
+
+    Args:
+        allocates: it makes arrays or returns one. Other kernels need no reference counts, and
+            counting cost `tokenize`, cut into inlined functions with array arguments, 120 %.
+    """
+    options: dict[str, Any] = {"_nrt": allocates}
 
     def compiled(function: Callable[..., Any]) -> Any:
         # Only while ours are made: other users of numba in this process keep their own folder.
         others = numba.config.CACHE_DIR  # type: ignore[attr-defined]
         numba.config.CACHE_DIR = _FOLDER  # type: ignore[attr-defined]
         try:
-            return numba.njit(nogil=True, cache=True)(function)
+            return numba.njit(nogil=True, cache=True, **options)(function)
         finally:
             numba.config.CACHE_DIR = others  # type: ignore[attr-defined]
 

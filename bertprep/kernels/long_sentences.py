@@ -8,12 +8,12 @@ from bertprep.kernels.trie import CONTINUES
 _ID = np.uint32(CONTINUES - 1)
 
 
-@njit()
+@njit(allocates=False)
 def _find_cut(tokens, pauses, start, target, limit):
-    """The place in (start, limit] to cut at, near `target`; -1 where one word fills it all.
+    """Return the cut in (start, limit] nearest to `target`, or -1 if one word fills the range.
 
-    Behind a mark of `pauses` that is at most a quarter of the way from the target, else at the
-    nearest word; of two as near, the earlier.
+    A cut after a piece of `pauses`, at most a quarter of a part from the target, comes before the
+    nearest word start; of two equally near, the earlier one is taken.
     """
     slack = (target - start) >> 2
     furthest = max(target - start, limit - target)
@@ -23,7 +23,7 @@ def _find_cut(tokens, pauses, start, target, limit):
             place = target + distance if side else target - distance
             if place <= start or place > limit or (side and not distance):
                 continue
-            # Place is before the end of the sentence, since more than the limit is left of it.
+            # More than the limit is left of the sentence, so that the place is before its end.
             if tokens[place] & CONTINUES:
                 continue
             if distance <= slack and pauses[tokens[place - 1] & _ID]:
@@ -35,19 +35,20 @@ def _find_cut(tokens, pauses, start, target, limit):
     return word
 
 
-@njit()
+@njit(allocates=False)
 def cut_sentences(tokens, offsets, pauses, most, parts, ends):
-    """Cuts each sentence of more than `most` tokens into parts of about the same size.
+    """Cut each sentence of more than `most` tokens into parts of about the same size.
 
     A word of more than `most` tokens is a part of its own.
 
     Args:
         tokens: uint32[num_tokens]. CONTINUES_WORD in the top bit.
         offsets: int64[num_sentences + 1].
-        pauses: bool[size of the vocabulary]. Pieces that a part had better end with.
-        most: tokens of a part, at most.
-        parts: int64[num_sentences + 1]. Out: the parts before each sentence, and at the end all.
-        ends: int64[num_parts], or of size 0 to have them counted. Out: where each part ends.
+        pauses: bool[size of the vocabulary]. Pieces that parts preferably end with.
+        most: most tokens per part.
+        parts: int64[num_sentences + 1]. Out: the parts before each sentence; the last is their
+            number.
+        ends: int64[num_parts], or size 0 to count them only. Out: the end of each part.
     """
     count = 0
     for sentence in range(offsets.size - 1):

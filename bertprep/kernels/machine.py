@@ -1,24 +1,19 @@
-"""Machine words for the kernels: unaligned loads and stores, bit scans, CRC32C steps.
+"""Machine words for the kernels: unaligned loads and stores, prefetches, bit scans.
 
-numba has no way to read eight bytes of a `uint8` array as one integer, and no
-CRC32C; both are one instruction on the machines we run on. Each function here is
-a handful of LLVM IR. All are little-endian. Nothing is bounds-checked: callers pad their
-buffers (`PADDING` bytes behind the last one that counts).
+numba cannot read eight bytes of a `uint8` array as one integer, which is one instruction. Each
+function here is a few lines of LLVM IR. All are little-endian, and none checks bounds: callers pad
+their buffers with `PADDING` bytes.
 """
 
-import platform
-
 import numpy as np
-from llvmlite import binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from bertprep.kernels.jit import inlined, njit
+from bertprep.kernels.jit import inlined
 
 PADDING = 64
 
-_I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
 
 
@@ -99,53 +94,6 @@ def count_leading_zeros(typingctx, value):
     return types.int64(types.uint64), codegen
 
 
-def _crc32c_instruction():
-    """LLVM's name of this processor's CRC32C instruction for eight bytes, or None."""
-    features = llvm.get_host_cpu_features()
-    if platform.machine() in ("x86_64", "AMD64") and features.get("sse4.2"):
-        return "llvm.x86.sse42.crc32.64.64"
-    if platform.machine() in ("arm64", "aarch64") and features.get("crc"):
-        return "llvm.aarch64.crc32cx"
-    return None
-
-
-_INSTRUCTION = _crc32c_instruction()
-
-
-@intrinsic
-def _crc32c_by_instruction(typingctx, crc, value):
-    def codegen(context, builder, signature, args):
-        crc, value = args
-        if _INSTRUCTION.startswith("llvm.x86"):
-            function = builder.module.declare_intrinsic(
-                _INSTRUCTION, fnty=ir.FunctionType(_I64, [_I64, _I64])
-            )
-            return builder.trunc(builder.call(function, [builder.zext(crc, _I64), value]), _I32)
-        function = builder.module.declare_intrinsic(
-            _INSTRUCTION, fnty=ir.FunctionType(_I32, [_I32, _I64])
-        )
-        return builder.call(function, [crc, value])
-
-    return types.uint32(types.uint32, types.uint64), codegen
-
-
-def _crc32c_tables():
-    """uint32[8, 256]. Row k: what a byte does to the CRC when k more bytes follow it."""
-    table = np.zeros((8, 256), np.uint32)
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
-        table[0, byte] = crc
-    for row in range(1, 8):
-        previous = table[row - 1]
-        table[row] = (previous >> np.uint32(8)) ^ table[0, previous & 0xFF]
-    return table
-
-
-CRC32C_TABLES = _crc32c_tables()
-
-
 @inlined()
 def first_bytes(value, size):
     """The first `size` bytes of a loaded word, the rest zero; size >= 8: all of it, <= 0: none."""
@@ -154,35 +102,3 @@ def first_bytes(value, size):
     if size <= 0:
         return np.uint64(0)
     return value & ((np.uint64(1) << np.uint64(8 * size)) - np.uint64(1))
-
-
-@njit()
-def _crc32c_by_table(crc, value):
-    value ^= np.uint64(crc)
-    crc = np.uint32(0)
-    for byte in range(8):
-        crc ^= CRC32C_TABLES[7 - byte, (value >> np.uint64(8 * byte)) & np.uint64(0xFF)]
-    return crc
-
-
-#: Bytes that each of three independent chains of CRC steps takes; a step waits for the one before.
-CRC32C_LANE = 256
-
-
-def _crc32c_lane_tables():
-    """uint32[4, 256]. What a lane of zero bytes makes of each byte of the register."""
-    zeros = CRC32C_TABLES[0]
-    tables = np.zeros((4, 256), np.uint32)
-    for byte in range(4):
-        registers = np.arange(256, dtype=np.uint32) << np.uint32(8 * byte)
-        for _ in range(CRC32C_LANE):
-            registers = zeros[registers & 0xFF] ^ (registers >> np.uint32(8))
-        tables[byte] = registers
-    return tables
-
-
-CRC32C_LANE_TABLES = _crc32c_lane_tables()
-
-
-#: crc32c_word(crc: uint32, value: uint64) -> uint32. The raw CRC register after eight more bytes.
-crc32c_word = _crc32c_by_instruction if _INSTRUCTION else _crc32c_by_table

@@ -1,8 +1,8 @@
-"""Words of unspaced scripts, and tokens that are kept whole: what the tokenizer asks at a border.
+"""Word boundaries: words of unspaced scripts, and tokens that are never split.
 
-A token begins where the text has a border: at a blank, at punctuation, around an ideograph. Marks
-take borders beside ideographs away, for masking alone; a token that is kept whole is looked for at
-borders only. Neither is called where its option is off.
+A word begins at a boundary: after a blank, at punctuation, around an ideograph. Marks remove the
+boundaries around ideographs, for masking only; tokens that are never split are matched at
+boundaries only. Neither costs anything if its option is off.
 """
 
 import numpy as np
@@ -22,26 +22,26 @@ from bertprep.kernels.characters import (
 from bertprep.kernels.jit import inlined, njit
 from bertprep.kernels.trie import next_node
 
-#: What the word before a border is, as far as a word behind it can be joined to it: nothing can
-#: (a blank, punctuation, a token that was kept whole), a run of letters, an ideograph.
+#: Kind of the word before a boundary: one that no word continues (or a blank, or a token that was
+#: kept whole), a run of letters, an ideograph.
 NOTHING, LETTERS, AN_IDEOGRAPH = range(3)
 
 
 @inlined()
 def link_of(kind):
-    """What a word of this class of characters is to the border behind it."""
+    """Return the kind of a word whose first character has class `kind`."""
     return NOTHING if kind == PUNCTUATION else AN_IDEOGRAPH if kind == IDEOGRAPH else LETTERS
 
 
 @inlined()
 def can_join(previous, link):
-    """Whether two words without a blank between them are apart for an ideograph alone."""
+    """Return whether two adjacent words are separate only because one is an ideograph."""
     return previous * link > LETTERS
 
 
-@njit()
+@njit(allocates=False)
 def mark_of(pages, text, marks, at):
-    """The mark of the word at byte `at`: that of its first character that is not dropped."""
+    """Return the mark of the word at byte `at`: that of its first character that is kept."""
     while True:
         code_point, length = decode(text, at)
         if class_of(pages, code_point) & 7 != DROPPED:
@@ -49,9 +49,9 @@ def mark_of(pages, text, marks, at):
         at += length
 
 
-@njit()
+@njit(allocates=False)
 def _look_at(pages, text, at):
-    """The class of the character at byte `at`, its length, its place in the pages, and a reason."""
+    """Return the class, length and code point of the character at byte `at`, and a reason."""
     code_point, length = decode(text, at)
     if length == 0:
         return -1, np.int64(0), at, INVALID
@@ -63,15 +63,15 @@ def _look_at(pages, text, at):
 
 @inlined()
 def _is_nothing(pages, kind, code_point):
-    """A mark that is taken off."""
+    """Return whether the character is a mark that is removed."""
     return kind == LETTER and pages[2][pages[0][code_point >> 8], code_point & 255] == 0
 
 
-@njit()
-def _is_border(pages, text, at):
-    """Whether a token that ends before byte `at` may end there, and the reason why not known.
+@njit(allocates=False)
+def _is_boundary(pages, text, at):
+    """Return whether a boundary is before byte `at`, a place, and the reason if that is unknown.
 
-    Characters that become nothing are looked through.
+    Characters that are dropped or removed are skipped.
     """
     while True:
         kind, length, code_point, reason = _look_at(pages, text, at)
@@ -84,18 +84,18 @@ def _is_border(pages, text, at):
         at += length
 
 
-@njit()
+@njit(allocates=False)
 def match_kept(kept, pages, text, at):
-    """The longest kept token that stands at byte `at`, between borders.
+    """Match the longest token that is never split at byte `at`, between boundaries.
 
     Args:
-        kept: bool[256], int64[2**n], int32[2**n], int32[...]. Bytes that one can begin with, those
-            of characters that become nothing too; what `build_trie` filled; the tokens' ids.
+        kept: bool[256], int64[2**n], int32[2**n], int32[...]. Bytes that one can begin with,
+            including those of dropped characters; what `build_trie` filled; the tokens' ids.
         pages: as in `wordpiece.tokenize`.
 
     Returns:
-        Its id (-1: there is none), the byte behind it, and DONE; or what is needed first, with the
-        page or the byte in the second place.
+        Its id (-1: no match), the byte after it, and DONE; or another reason, with the code point
+        or the byte that it is about in the second place.
     """
     _, keys, values, ids = kept
     node, token, stop = np.int64(0), np.int64(-1), np.int64(at)
@@ -113,8 +113,8 @@ def match_kept(kept, pages, text, at):
                     return token, stop, DONE
         at += length
         if ids[node] >= 0 and not is_skipped:
-            is_border, place, reason = _is_border(pages, text, at)
+            is_boundary, place, reason = _is_boundary(pages, text, at)
             if reason != DONE:
                 return token, place, reason
-            if is_border:
+            if is_boundary:
                 token, stop = np.int64(ids[node]), np.int64(at)

@@ -8,50 +8,102 @@ Cost: about 0.3 us a record of 128 tokens.
 Source: TFRecord framing and `example.proto` of TensorFlow.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
+from bertprep.kernels.crc32c import masked_crc32c
 from bertprep.kernels.jit import inlined, njit
-from bertprep.kernels.machine import (
-    CRC32C_LANE,
-    CRC32C_LANE_TABLES,
-    CRC32C_TABLES,
-    crc32c_word,
-    load64,
-    prefetch,
-    store32,
-    store64,
+from bertprep.kernels.machine import load64, prefetch, store32, store64
+
+#: The features in the order in which a record holds them; their numbers are rows of `headers`.
+FEATURES = (
+    "input_ids",
+    "masked_lm_ids",
+    "masked_lm_positions",
+    "input_mask",
+    "segment_ids",
+    "masked_lm_weights",
+    "next_sentence_labels",
 )
-
-# Rows of `headers`: the features in the order in which a record holds them.
 (
-    INPUT_IDS,
-    MASKED_LM_IDS,
-    MASKED_LM_POSITIONS,
-    INPUT_MASK,
-    SEGMENT_IDS,
-    MASKED_LM_WEIGHTS,
-    NEXT_SENTENCE_LABELS,
+    _INPUT_IDS,
+    _MASKED_LM_IDS,
+    _MASKED_LM_POSITIONS,
+    _INPUT_MASK,
+    _SEGMENT_IDS,
+    _MASKED_LM_WEIGHTS,
+    _PAIR_LABEL,
 ) = range(7)
-
-# Fields of `layout: int64[LAYOUT_SIZE]`: numbers and ids; the bytes of the features of fixed size
-# with their headers; how many sizes `headers` knows; where each run starts; where to stop.
-(
-    MAX_SEQ_LENGTH,
-    MAX_PREDICTIONS,
-    CLS_ID,
-    SEP_ID,
-    FIXED_SIZE,
-    NUM_SIZES,
-    ONES_ZEROS,
-    ZEROS_ONES,
-    WEIGHTS,
-    LIMIT,
-    LAYOUT_SIZE,
-) = range(11)
 
 #: Width of a row of `headers`; its last byte is the header's size.
 HEADER_WIDTH = 72
-FRAME_SIZE = 16
+FRAME_SIZE, HEADER_SIZE = 16, 12
+
+
+class Layout(NamedTuple):
+    """The numbers that all records of a data set share.
+
+    Attributes:
+        cls, sep: varints of [CLS] and [SEP], as `pack_varints` writes them.
+        num_sizes: sizes per feature in `headers`.
+        fixed_size: bytes of the features of fixed size, headers included.
+        zeros_ones, weights: starts of the second and the third part of `runs`.
+        slack: bytes of a buffer that must be free for another record.
+    """
+
+    max_seq_length: int
+    max_predictions: int
+    cls: np.uint32
+    sep: np.uint32
+    num_sizes: int
+    fixed_size: int
+    zeros_ones: int
+    weights: int
+    slack: int
+
+
+class Tables(NamedTuple):
+    """The bytes that records are put together from.
+
+    Attributes:
+        headers: uint8[features * num_sizes * HEADER_WIDTH]. The bytes before each feature, by its
+            size.
+        runs: uint8[...]. Ones then zeros, zeros then ones, 1.0s then 0.0s, to copy windows of.
+        packed_ids: uint32[vocab_size]. The varint of each id.
+    """
+
+    headers: np.ndarray
+    runs: np.ndarray
+    packed_ids: np.ndarray
+
+
+class _Record(NamedTuple):
+    """The numbers of one record; sizes in bytes."""
+
+    a_length: int
+    num_tokens: int
+    num_masks: int
+    label: int
+    ids_size: int
+    labels_size: int
+    positions_size: int
+
+
+class Source(NamedTuple):
+    """The instances to serialize.
+
+    Attributes:
+        instances: INSTANCE[...].
+        masks: MASK[...].
+        packed_tokens: uint32[num_tokens]. The partition's tokens as varints.
+        order: int32[...]. The instances in the order of the file.
+    """
+
+    instances: np.ndarray
+    masks: np.ndarray
+    packed_tokens: np.ndarray
+    order: np.ndarray
 
 
 @inlined()
@@ -69,52 +121,6 @@ def pack_varints(tokens, packed):
     """Writes the varint of each token's id beside its size into `packed`."""
     for i in range(tokens.size):
         packed[i] = _varint(tokens[i] & np.uint32(0x1FFFFF))
-
-
-@inlined()
-def _behind_lane(register):
-    """The register after a lane of zero bytes: CRCs are linear, so lanes join by exclusive or."""
-    joined = CRC32C_LANE_TABLES[0, register & np.uint32(0xFF)]
-    joined ^= CRC32C_LANE_TABLES[1, (register >> np.uint32(8)) & np.uint32(0xFF)]
-    joined ^= CRC32C_LANE_TABLES[2, (register >> np.uint32(16)) & np.uint32(0xFF)]
-    return joined ^ CRC32C_LANE_TABLES[3, (register >> np.uint32(24)) & np.uint32(0xFF)]
-
-
-@njit()
-def _update_crc32c(register, data, start, end):
-    """The CRC's register after `data[start:end]`; before the first byte it is all ones."""
-    at = start
-    while at + 3 * CRC32C_LANE <= end:
-        second = third = np.uint32(0)
-        for i in range(at, at + CRC32C_LANE, 8):
-            register = crc32c_word(register, load64(data, i))
-            second = crc32c_word(second, load64(data, i + CRC32C_LANE))
-            third = crc32c_word(third, load64(data, i + 2 * CRC32C_LANE))
-        register = _behind_lane(_behind_lane(register) ^ second) ^ third
-        at += 3 * CRC32C_LANE
-    while at + 8 <= end:
-        register = crc32c_word(register, load64(data, at))
-        at += 8
-    while at < end:
-        row = (register ^ data[at]) & np.uint32(0xFF)
-        register = CRC32C_TABLES[0, row] ^ (register >> np.uint32(8))
-        at += 1
-    return register
-
-
-@njit()
-def extend_crc32c(crc, data, end):
-    """The CRC32C of what `crc` is the CRC32C of, followed by `data[:end]`; 0 to begin with."""
-    ones = np.uint32(0xFFFFFFFF)
-    return np.uint32(_update_crc32c(np.uint32(crc ^ ones), data, np.int64(0), end) ^ ones)
-
-
-@njit()
-def masked_crc32c(data, start, end):
-    """The CRC32C of `data[start:end]`, rotated and shifted as TFRecord stores it."""
-    ones = np.uint32(0xFFFFFFFF)
-    crc = np.uint32(_update_crc32c(ones, data, start, end) ^ ones)  # numba widens what ^ gives
-    return np.uint32(((crc >> np.uint32(15)) | (crc << np.uint32(17))) + np.uint32(0xA282EAD8))
 
 
 @inlined()
@@ -152,138 +158,140 @@ def _write_varints(varints, first, size, padded_size, out, at):
     return at + padded_size - size
 
 
+@inlined()
+def _prefetch(instances, masks, packed_tokens, order, first):
+    """Asks for the next instances: in random order, half the time would be waiting for memory."""
+    prefetch(instances, order[min(first + 16, order.size - 1)])
+    upcoming = instances[order[min(first + 6, order.size - 1)]]
+    for i in range(0, upcoming.a_length + 15, 16):
+        prefetch(packed_tokens, upcoming.a_start + i)
+    for i in range(0, upcoming.b_length + 15, 16):
+        prefetch(packed_tokens, upcoming.b_start + i)
+    for i in range(0, upcoming.num_masks + 7, 8):
+        prefetch(masks, upcoming.first_mask + i)
+
+
+@inlined()
+def _copy_tokens(packed_tokens, start, size, scratch, at):
+    """Copies a segment's varints into `scratch`; returns their bytes."""
+    # Unsigned indices have no check for negative ones; with 32-bit sums this loop vectorizes.
+    num_bytes = np.uint32(0)
+    for i in range(size):
+        varint = packed_tokens[np.uint64(start + i)]
+        scratch[np.uint64(at + i)] = varint
+        num_bytes += varint >> np.uint32(24)
+    return np.int64(num_bytes)
+
+
+@inlined()
+def _replace_masked(masks, packed_ids, scratch, labels_at, predictions):
+    """Puts the masks into the tokens of `scratch`; labels and positions go behind the tokens.
+
+    Returns the bytes of the labels, of the replacements, and of the positions.
+    """
+    label_bytes = replacement_bytes = position_bytes = np.uint32(0)
+    for i in range(masks.size):
+        mask = masks[np.uint64(i)]
+        position = np.uint64(mask.position)
+        label = scratch[position]
+        replacement = packed_ids[np.uint64(mask.token_id)]
+        scratch[position] = replacement
+        scratch[np.uint64(labels_at + i)] = label
+        label_bytes += label >> np.uint32(24)
+        replacement_bytes += replacement >> np.uint32(24)
+    for i in range(masks.size):
+        packed_position = _varint(np.uint32(masks[np.uint64(i)].position))
+        scratch[np.uint64(labels_at + predictions + i)] = packed_position
+        position_bytes += packed_position >> np.uint32(24)
+    return np.int64(label_bytes), np.int64(replacement_bytes), np.int64(position_bytes)
+
+
+@inlined()
+def _write_example(record, layout, headers, runs, scratch, out, at):
+    """Writes a serialized example from byte `at`; returns where it ends."""
+    length, predictions, num_sizes = layout.max_seq_length, layout.max_predictions, layout.num_sizes
+    ids_header = _header_at(_INPUT_IDS, record.ids_size, num_sizes)
+    lm_ids_header = _header_at(_MASKED_LM_IDS, record.labels_size, num_sizes)
+    positions_header = _header_at(_MASKED_LM_POSITIONS, record.positions_size, num_sizes)
+    # `features` is the example's one field: its tag, its size as a varint, then the entries.
+    size = layout.fixed_size + record.ids_size + record.labels_size + record.positions_size
+    size += np.int64(headers[ids_header + HEADER_WIDTH - 1])
+    size += np.int64(headers[lm_ids_header + HEADER_WIDTH - 1])
+    size += np.int64(headers[positions_header + HEADER_WIDTH - 1])
+    out[at] = 10
+    varint = _varint(np.uint32(size))
+    store32(out, at + 1, varint)
+    at += 1 + np.int64(varint >> np.uint32(24))
+
+    at = _header(headers, ids_header, out, at)
+    at = _write_varints(scratch, 0, record.num_tokens, length, out, at)
+    at = _header(headers, lm_ids_header, out, at)
+    at = _write_varints(scratch, length, record.num_masks, predictions, out, at)
+    at = _header(headers, positions_header, out, at)
+    at = _write_varints(scratch, length + predictions, record.num_masks, predictions, out, at)
+
+    at = _header(headers, _header_at(_INPUT_MASK, length, num_sizes), out, at)
+    at = _copy(runs, length - record.num_tokens, length, out, at)
+    at = _header(headers, _header_at(_SEGMENT_IDS, length, num_sizes), out, at)
+    _copy(runs, layout.zeros_ones + length - 2 - record.a_length, record.num_tokens, out, at)
+    for i in range(record.num_tokens, length, 8):
+        store64(out, at + i, np.uint64(0))
+    at += length
+    at = _header(headers, _header_at(_MASKED_LM_WEIGHTS, 4 * predictions, num_sizes), out, at)
+    window = layout.weights + 4 * (predictions - record.num_masks)
+    at = _copy(runs, window, 4 * predictions, out, at)
+    at = _header(headers, _header_at(_PAIR_LABEL, 1, num_sizes), out, at)
+    out[at] = record.label
+    return at + 1
+
+
 @njit()
-def serialize_instances(
-    instances,
-    masks,
-    packed_tokens,
-    packed_ids,
-    order,
-    first,
-    layout,
-    headers,
-    runs,
-    scratch,
-    out,
-    at,
-):
+def serialize_instances(source, layout, tables, scratch, out, first, at):
     """Writes the frames of `instances[order[first:]]` into `out` from byte `at`, until it is full.
 
     Args:
-        instances: INSTANCE[...].
-        masks: MASK[...].
-        packed_tokens: uint32[num_tokens]. The partition's tokens as varints.
-        packed_ids: uint32[vocab_size]. Every id's varint.
-        order: int32[...]. The instances in the order of the file.
-        layout: int64[LAYOUT_SIZE]. The fields named above.
-        headers: uint8[7 * NUM_SIZES * HEADER_WIDTH]. The bytes before each feature, by its size.
-        runs: uint8[...]. Ones then zeros, zeros then ones, 1.0s then 0.0s, as `layout` says where.
-        scratch: uint32[max_seq_length + max_predictions_per_seq].
-        out: uint8[LIMIT + a record + PADDING].
+        source: Source.
+        layout: Layout.
+        tables: Tables.
+        scratch: uint32[max_seq_length + 2 * max_predictions].
+        out: uint8[> layout.slack].
 
     Returns:
-        The next instance of `order`, and the byte behind the last record.
+        The next instance of `order`, and the byte after the last record.
     """
-    max_seq_length, max_predictions = layout[MAX_SEQ_LENGTH], layout[MAX_PREDICTIONS]
-    cls, sep = packed_ids[layout[CLS_ID]], packed_ids[layout[SEP_ID]]
-    frame_size = np.int64(cls >> np.uint32(24)) + 2 * np.int64(sep >> np.uint32(24))
-    num_sizes = layout[NUM_SIZES]
-    mask_header = _header_at(INPUT_MASK, max_seq_length, num_sizes)
-    segment_header = _header_at(SEGMENT_IDS, max_seq_length, num_sizes)
-    weight_header = _header_at(MASKED_LM_WEIGHTS, 4 * max_predictions, num_sizes)
-    label_header = _header_at(NEXT_SENTENCE_LABELS, 1, num_sizes)
-    while first < order.size and at < layout[LIMIT]:
-        # The order is random: without a word ahead, half the time goes into waiting for memory.
-        ahead = order[min(first + 16, order.size - 1)]
-        prefetch(instances, ahead)
-        ahead = order[min(first + 6, order.size - 1)]
-        upcoming = instances[ahead]
-        for i in range(0, upcoming.a_length + 15, 16):
-            prefetch(packed_tokens, upcoming.a_start + i)
-        for i in range(0, upcoming.b_length + 15, 16):
-            prefetch(packed_tokens, upcoming.b_start + i)
-        for i in range(0, upcoming.num_masks + 7, 8):
-            prefetch(masks, upcoming.first_mask + i)
+    instances, masks = source.instances, source.masks
+    packed_tokens, order = source.packed_tokens, source.order
+    headers, runs, packed_ids = tables.headers, tables.runs, tables.packed_ids
+    length, predictions = layout.max_seq_length, layout.max_predictions
+    special_size = np.int64(layout.cls >> np.uint32(24)) + 2 * np.int64(layout.sep >> np.uint32(24))
+    while first < order.size and at < out.size - layout.slack:
+        _prefetch(instances, masks, packed_tokens, order, first)
         instance = instances[order[first]]
         first += 1
         a, b = np.int64(instance.a_length), np.int64(instance.b_length)
-        a_start, b_start = np.int64(instance.a_start), np.int64(instance.b_start)
-        num_tokens = a + b + 3
-        first_mask, num_masks = instance.first_mask, np.int64(instance.num_masks)
-        scratch[0] = cls
-        # Unsigned indices have no check for negative ones; with 32-bit sums these loops vectorise.
-        token_bytes = np.uint32(0)
-        for i in range(a):
-            varint = packed_tokens[np.uint64(a_start + i)]
-            scratch[np.uint64(1 + i)] = varint
-            token_bytes += varint >> np.uint32(24)
-        scratch[1 + a] = sep
-        for i in range(b):
-            varint = packed_tokens[np.uint64(b_start + i)]
-            scratch[np.uint64(2 + a + i)] = varint
-            token_bytes += varint >> np.uint32(24)
-        ids_size = max_seq_length - num_tokens + frame_size + np.int64(token_bytes)
-        scratch[2 + a + b] = sep
-
-        # The labels are what stood at the masks: read before the masks go in.
-        label_bytes = stand_in_bytes = np.uint32(0)
-        position_size = max_predictions
-        for i in range(num_masks):
-            mask = masks[np.uint64(first_mask + i)]
-            position = np.uint64(mask.position)
-            label = scratch[position]
-            stand_in = packed_ids[np.uint64(mask.token_id)]
-            scratch[position] = stand_in
-            scratch[np.uint64(max_seq_length + i)] = label
-            label_bytes += label >> np.uint32(24)
-            stand_in_bytes += stand_in >> np.uint32(24)
-            position_size += np.int64(position >= 1 << 7) + np.int64(position >= 1 << 14)
-        label_size = max_predictions - num_masks + np.int64(label_bytes)
-        ids_size += np.int64(stand_in_bytes) - np.int64(label_bytes)
-
-        # `features` is the record's one field: its tag, its size as a varint, then the entries.
-        ids_header = _header_at(INPUT_IDS, ids_size, num_sizes)
-        lm_ids_header = _header_at(MASKED_LM_IDS, label_size, num_sizes)
-        lm_positions_header = _header_at(MASKED_LM_POSITIONS, position_size, num_sizes)
-        size = layout[FIXED_SIZE] + ids_size + label_size + position_size
-        size += np.int64(headers[ids_header + HEADER_WIDTH - 1])
-        size += np.int64(headers[lm_ids_header + HEADER_WIDTH - 1])
-        size += np.int64(headers[lm_positions_header + HEADER_WIDTH - 1])
-        frame = at
-        start = at = frame + 12
-        out[at] = 10
-        varint = _varint(np.uint32(size))
-        store32(out, at + 1, varint)
-        at += 1 + np.int64(varint >> np.uint32(24))
-
-        at = _header(headers, ids_header, out, at)
-        at = _write_varints(scratch, 0, num_tokens, max_seq_length, out, at)
-        at = _header(headers, lm_ids_header, out, at)
-        at = _write_varints(scratch, max_seq_length, num_masks, max_predictions, out, at)
-        at = _header(headers, lm_positions_header, out, at)
-        for i in range(num_masks):
-            position = np.uint32(masks[np.uint64(first_mask + i)].position)
-            scratch[np.uint64(max_seq_length + i)] = _varint(position)
-        at = _write_varints(scratch, max_seq_length, num_masks, max_predictions, out, at)
-
-        at = _header(headers, mask_header, out, at)
-        window = layout[ONES_ZEROS] + max_seq_length - num_tokens
-        at = _copy(runs, window, max_seq_length, out, at)
-        at = _header(headers, segment_header, out, at)
-        window = layout[ZEROS_ONES] + max_seq_length - 2 - a
-        _copy(runs, window, num_tokens, out, at)
-        for i in range(num_tokens, max_seq_length, 8):
-            store64(out, at + i, np.uint64(0))
-        at += max_seq_length
-        at = _header(headers, weight_header, out, at)
-        window = layout[WEIGHTS] + 4 * (max_predictions - num_masks)
-        at = _copy(runs, window, 4 * max_predictions, out, at)
-        at = _header(headers, label_header, out, at)
-        out[at] = instance.is_random_next
-        at += 1
-
-        store64(out, frame, np.uint64(at - start))
-        store32(out, frame + 8, masked_crc32c(out, frame, frame + 8))
-        store32(out, at, masked_crc32c(out, start, at))
-        at += 4
+        num_tokens, num_masks = a + b + 3, np.int64(instance.num_masks)
+        scratch[0] = layout.cls
+        ids_size = length - num_tokens + special_size
+        ids_size += _copy_tokens(packed_tokens, np.int64(instance.a_start), a, scratch, 1)
+        scratch[1 + a] = layout.sep
+        ids_size += _copy_tokens(packed_tokens, np.int64(instance.b_start), b, scratch, 2 + a)
+        scratch[2 + a + b] = layout.sep
+        first_mask = np.int64(instance.first_mask)
+        label_bytes, replacement_bytes, position_bytes = _replace_masked(
+            masks[first_mask : first_mask + num_masks], packed_ids, scratch, length, predictions
+        )
+        record = _Record(
+            a_length=a,
+            num_tokens=num_tokens,
+            num_masks=num_masks,
+            label=np.int64(instance.label),
+            ids_size=ids_size + replacement_bytes - label_bytes,
+            labels_size=predictions - num_masks + label_bytes,
+            positions_size=predictions - num_masks + position_bytes,
+        )
+        end = _write_example(record, layout, headers, runs, scratch, out, at + HEADER_SIZE)
+        store64(out, at, np.uint64(end - at - HEADER_SIZE))
+        store32(out, at + 8, masked_crc32c(out, at, at + 8))
+        store32(out, end, masked_crc32c(out, at + HEADER_SIZE, end))
+        at = end + 4
     return first, at

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bertprep.data import mix_bits
+
 #: Stretches of the data set that a window has records of.
 LANES = 16
 #: Records of a window, at most.
@@ -39,21 +41,13 @@ class Piece:
     count: int
 
 
-def _mix(values: np.ndarray) -> np.ndarray:
-    """uint64[n] -> uint64[n], every bit of which depends on all of them (splitmix64's finish)."""
-    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = values ^ values >> np.uint64(31)
-    return mixed
-
-
 def hashes(count: int, *words: int) -> np.ndarray:
     """uint64[count]. Numbers that look random, and follow from a few words."""
     state = np.zeros(1, np.uint64)
     for word in words:
         # An array of one: NumPy warns when a scalar overflows, as it must here.
-        state = _mix(state + np.array([word & (2**64 - 1)], np.uint64) * _GOLDEN + _GOLDEN)
-    return _mix(state + np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN)
+        state = mix_bits(state + np.array([word & (2**64 - 1)], np.uint64) * _GOLDEN + _GOLDEN)
+    return mix_bits(state + np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN)
 
 
 def shuffled(count: int, *words: int) -> np.ndarray:

@@ -113,25 +113,30 @@ class TrainingInstances(Sequence[TrainingInstance]):
             segment_ids=[0] * (len(a) + 2) + [1] * (len(b) + 1),
             masked_lm_positions=positions,
             masked_lm_ids=labels,
-            is_random_next=bool(head["is_random_next"]),
+            is_random_next=bool(head["label"]),
         )
 
 
-def _settings(vocabulary: Vocabulary, options: InstanceOptions) -> np.ndarray:
-    unit = mt19937.RANDOM_UNIT
-    settings = np.zeros(kernel.NUM_TO_PREDICT + options.max_seq_length + 1, np.int64)
-    settings[kernel.MAX_SEQ_LENGTH] = options.max_seq_length
-    settings[kernel.MAX_PREDICTIONS] = options.predictions
-    settings[kernel.SHORT_SEQ_BELOW] = _numerator(options.short_seq_prob)
-    settings[kernel.FIX_QUIRKS] = options.quirks == "fix"
-    settings[kernel.WHOLE_WORD_MASK] = options.whole_word_mask
-    settings[kernel.MASK_ID] = vocabulary.mask_id
-    settings[kernel.MASK_BELOW] = _numerator(0.8)
-    settings[kernel.KEEP_BELOW] = unit // 2
-    settings[kernel.NUM_TO_PREDICT :] = [
-        options.num_to_predict(num_tokens) for num_tokens in range(options.max_seq_length + 1)
-    ]
-    return settings
+def _settings(vocabulary: Vocabulary, options: InstanceOptions) -> kernel.Settings:
+    return kernel.Settings(
+        max_seq_length=options.max_seq_length,
+        max_predictions=options.predictions,
+        short_seq_below=_numerator(options.short_seq_prob),
+        fix_quirks=int(options.quirks == "fix"),
+        # A token that continues a word has the top bit set; without whole words any may start.
+        starts_below=int(CONTINUES_WORD) << (not options.whole_word_mask),
+        mask_id=vocabulary.mask_id,
+        mask_below=_numerator(0.8),
+        keep_below=_numerator(0.5),
+    )
+
+
+def _tables(vocabulary: Vocabulary, options: InstanceOptions) -> kernel.Tables:
+    lengths = range(options.max_seq_length + 1)
+    return kernel.Tables(
+        budgets=np.array([options.num_to_predict(length) for length in lengths], np.int64),
+        replacements=vocabulary.replacement_ids(ordinary_only=options.quirks == "fix"),
+    )
 
 
 def _numerator(probability: float) -> int:
@@ -158,48 +163,39 @@ def create_sentence_pairs(
     shuffled = np.arange(documents.num_documents, dtype=np.int32)
     mt19937.shuffle_order(rng, shuffled)
 
-    settings = _settings(vocabulary, options)
-    replacements = vocabulary.replacement_ids(ordinary_only=options.quirks == "fix")
+    settings, tables = _settings(vocabulary, options), _tables(vocabulary, options)
+    inputs = kernel.Documents(
+        documents.tokens, documents.sentence_offsets, documents.document_offsets, shuffled
+    )
     scratch = np.zeros(kernel.SCRATCH_ROWS * options.max_seq_length, np.int32)
     typical = max(1, int(_TYPICAL_SHARE * options.max_seq_length))
     capacity = options.dupe_factor * (documents.num_tokens // typical + documents.num_documents)
     arrays = np.empty(capacity, kernel.INSTANCE)
     masks = np.empty(capacity * options.predictions, kernel.MASK)
-    progress = np.zeros(kernel.PROGRESS_SIZE, np.int64)
+    progress = np.zeros(1, kernel.PROGRESS)
     for _ in range(options.dupe_factor):
-        progress[kernel.NEXT_DOCUMENT] = 0
+        progress["next_document"] = 0
         while True:
-            kernel.fill_instances(
-                rng,
-                documents.tokens,
-                documents.sentence_offsets,
-                documents.document_offsets,
-                shuffled,
-                settings,
-                replacements,
-                scratch,
-                arrays,
-                masks,
-                progress,
-            )
-            at = progress[kernel.NEXT_DOCUMENT]
+            kernel.fill_instances(rng, inputs, settings, tables, scratch, arrays, masks, progress)
+            at = progress["next_document"][0]
             if at == len(shuffled):
                 break
-            # The next document may not fit: room for it, and half as much again for the rest.
+            # The next document may not fit: make room for it, and half as much again.
             most = int(np.diff(documents.document_offsets)[shuffled[at]])
             arrays = _enlarged(arrays, most)
             masks = _enlarged(masks, most * options.predictions)
-    order = np.arange(progress[kernel.NUM_INSTANCES], dtype=np.int32)
+    made = progress[0]
+    order = np.arange(made["num_instances"], dtype=np.int32)
     mt19937.shuffle_order(rng, order)
     return TrainingInstances(
         documents=documents,
         arrays=arrays[: len(order)],
-        masks=masks[: progress[kernel.NUM_MASKS]],
+        masks=masks[: made["num_masks"]],
         order=order,
         cls_id=vocabulary.cls_id,
         sep_id=vocabulary.sep_id,
-        num_random_next=int(progress[kernel.NUM_RANDOM_NEXT]),
-        num_truncated=int(progress[kernel.NUM_TRUNCATED]),
+        num_random_next=int(made["num_random"]),
+        num_truncated=int(made["num_truncated"]),
     )
 
 
@@ -239,12 +235,13 @@ def create_masked_lm_predictions(
     arrays["a_length"], arrays["b_length"] = len(tokens_a), len(tokens_b)
     arrays["b_start"] = len(tokens_a)
     masks = np.empty(options.predictions, kernel.MASK)
-    arrays["num_masks"] = kernel.mask_instance(
+    arrays["num_masks"] = options.num_to_predict(num_tokens)
+    kernel.mask_instance(
         rng,
         tokens,
         arrays,
         _settings(vocabulary, options),
-        vocabulary.replacement_ids(ordinary_only=options.quirks == "fix"),
+        _tables(vocabulary, options).replacements,
         np.zeros(kernel.SCRATCH_ROWS * options.max_seq_length, np.int32),
         masks,
     )

@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from bertprep.kernels.crc32c import extend_crc32c, masked_crc32c
 from bertprep.kernels.examples import find_header
 from bertprep.kernels.machine import PADDING
-from bertprep.kernels.tfrecord import extend_crc32c, masked_crc32c
 from bertprep.records.frames import GZIP_ERRORS, HEADER, HEADER_SIZE, LONGEST_RECORD
 
 #: What fits the second-level cache together with the rows that are made of it.

@@ -113,12 +113,19 @@ class RecordReader:
         self._shard, self._schema = shard, schema
         self._limit = end
         self._is_frame = is_frame or start == 0
-        names = np.zeros((kernel.NUM_FEATURES, kernel.NAME_WIDTH), np.uint8)
+        names = np.zeros((len(schema.features), kernel.NAME_WIDTH), np.uint8)
         for row, stored in zip(names, schema.stored_names.values(), strict=True):
             name = stored.encode()
             row[: len(name)], row[-1] = np.frombuffer(name, np.uint8), len(name)
         self._names = names.reshape(-1)
-        self._lengths = np.array(list(schema.lengths.values()), np.int64)
+        columns = schema.columns
+        self._features = np.array(
+            [
+                (columns[f.name].start, schema.lengths[f.name], f.dtype == "float32")
+                for f in schema.features
+            ],
+            kernel.FEATURE,
+        )
         width = schema.width
         num_rows = 1 + BLOCK_BYTES // width  # a number is a byte at least
         self._rows = np.zeros((num_rows, width), np.int32)
@@ -174,7 +181,7 @@ class RecordReader:
             array[:count] for array in (self._rows, self._starts, self._sizes, self._states)
         )
         kernel.parse_examples(
-            self._blocks.data, starts, sizes, count, self._names, self._lengths, rows, states
+            self._blocks.data, starts, sizes, count, self._names, self._features, rows, states
         )
         batch = RecordBatch(
             indices=np.arange(self.num_records, self.num_records + count),

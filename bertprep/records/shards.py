@@ -19,7 +19,7 @@ from types import TracebackType
 import numpy as np
 
 from bertprep.errors import naming
-from bertprep.kernels.tfrecord import extend_crc32c
+from bertprep.kernels.crc32c import extend_crc32c
 
 #: Bytes written at a time; a multiple of any disk's block.
 BLOCK_BYTES = 1 << 20

@@ -1,4 +1,4 @@
-"""Text -> WordPiece tokens: plain classes to read and to trust, a compiled one for the corpus."""
+"""Text -> WordPiece tokens: readable plain classes, and a compiled tokenizer for the corpus."""
 
 from bertprep.data import HashedDocuments
 from bertprep.tokenization.fast import FastTokenizer

@@ -1,13 +1,13 @@
-r"""Blocks of UTF-8 -> WordPiece ids, the borders of sentences and documents, document hashes.
+r"""Blocks of UTF-8 -> WordPiece ids, sentence and document boundaries, document hashes.
 
-What the plain classes do, by the compiled kernel: 100 MB/s and more of English on one core. The
-kernel stops where it needs Python: for a page of characters that is not made yet, for a chunk
-of text that only the plain classes can lower-case, for text that cannot be meant.
-Memory: 8 MB, and 16 bytes a byte of the largest block reserved; English writes to three of them.
+The same ids as the plain classes, by the compiled kernel: 100 MB/s and more of English on one core.
+The kernel returns where it needs Python: for a page of characters that does not exist yet, for a
+chunk of text that only the plain classes can lower-case, for invalid text.
+Memory: 8 MB, and 16 bytes reserved per byte of the largest block; English writes to three of them.
 
 Example:
     tokenizer = FastTokenizer(vocabulary, TokenizerOptions(), corpus=CorpusOptions())
-    tokenizer.tokenize_text(b"One sentence a line.\nAnother one.\n\nThe next document.\n")
+    tokenizer.tokenize_text(b"One sentence per line.\nAnother one.\n\nThe next document.\n")
 """
 
 from collections.abc import Iterable
@@ -16,28 +16,20 @@ from functools import lru_cache
 import numpy as np
 
 from bertprep.data import HashedDocuments, TokenizedDocuments
-from bertprep.errors import TextError, UsageError
+from bertprep.errors import UsageError
 from bertprep.kernels import wordpiece
-from bertprep.kernels.characters import CHUNK, DONE, INVALID, NEED_PAGE
+from bertprep.kernels.characters import CHUNK, DONE, NEED_PAGE
 from bertprep.kernels.machine import PADDING
 from bertprep.kernels.never_split import NOTHING
 from bertprep.kernels.trie import CONTINUES
-from bertprep.kernels.wordpiece import (
-    CHUNK_START,
-    CHUNK_TOKENS,
-    DETAIL,
-    DOCUMENT_HASH,
-    LINE_START,
-    NUM_DOCUMENTS,
-    NUM_SENTENCES,
-    NUM_TOKENS,
-    POSITION,
-    PREVIOUS,
-    REASON,
-)
 from bertprep.options import CorpusOptions, TokenizerOptions
-from bertprep.tokenization.characters import CharacterTable
-from bertprep.tokenization.lookups import make_kept, make_memo, make_trie, to_offsets
+from bertprep.tokenization.lookups import (
+    CharacterTable,
+    make_kept,
+    make_memo,
+    make_trie,
+    to_offsets,
+)
 from bertprep.tokenization.plain import FullTokenizer
 from bertprep.tokenization.segmenters import WordMarker
 from bertprep.tokenization.text_buffer import Text, TextBuffer
@@ -46,25 +38,21 @@ from bertprep.vocab import Vocabulary
 _CACHED_CHUNK_BYTES = 64
 
 
-class FastTokenizer(TextBuffer):
-    """The ids of `FullTokenizer`, for whole blocks of documents.
+class FastTokenizer:
+    """Tokenizer with the ids of `FullTokenizer`, for whole blocks of documents.
 
     A line is a sentence; a line that `str.strip()` leaves empty ends a document. Not for two
-    threads at once: the buffers are the object's own.
+    threads at once: the buffers belong to the object.
 
     Args:
         vocabulary: the pieces.
         options: how text becomes pieces.
-        corpus: what is done about text that is not as it should be.
+        corpus: how invalid text is handled.
         seed: key of the documents' hashes.
 
-    Attributes:
-        mended_lines: lines so far with text that was replaced or that were left out
-            (`CorpusOptions.encoding_errors`).
-
     Raises:
-        UsageError: the vocabulary has no [UNK], or lacks a token that is never to be split; the
-            word segmenter is not installed.
+        UsageError: the vocabulary lacks [UNK] or a token that is never split; the word segmenter is
+            not installed.
     """
 
     def __init__(
@@ -76,9 +64,11 @@ class FastTokenizer(TextBuffer):
         seed: int = 0,
     ) -> None:
         longest = options.max_input_chars_per_word
-        self._options = options
-        super().__init__(corpus)
-        self._limits = np.array([corpus.max_line_chars, seed & (2**63 - 1)], np.int64)
+        self._initial_state = np.zeros(1, wordpiece.STATE)
+        self._initial_state["max_line_chars"] = corpus.max_line_chars
+        self._initial_state["hash_key"] = seed & (2**63 - 1)
+        self._initial_state["document_hash"] = self._initial_state["hash_key"]
+        self._buffer = TextBuffer(corpus)
         self._characters = CharacterTable(options)
         self._trie = make_trie(vocabulary, longest)
         self._memo = make_memo()
@@ -88,23 +78,30 @@ class FastTokenizer(TextBuffer):
         name = options.word_segmenter
         self._marker = WordMarker(name) if name else None
         self._remembered_chunk = lru_cache(1 << 14)(self._tokenize_chunk)
+        self._marks_words = options.marks_words
+        self._allocate(0)
+
+    @property
+    def invalid_lines(self) -> int:
+        """Number of lines so far with invalid text, which was replaced or left out."""
+        return self._buffer.invalid_lines
 
     @property
     def segmented_lines(self) -> int:
-        """Lines so far that a word segmenter was asked about."""
+        """Number of lines so far that were given to the word segmenter."""
         return self._marker.lines if self._marker else 0
 
     @property
     def unaligned_lines(self) -> int:
-        """Of these, the lines that its words do not join to: their words are single characters."""
+        """Number of those whose words do not join to the line: each character is a word there."""
         return self._marker.unaligned_lines if self._marker else 0
 
     def tokenize_text(self, text: Text) -> HashedDocuments:
-        """Tokenizes a block of whole documents.
+        """Tokenize a block of whole documents.
 
         Args:
-            text: UTF-8; uint8 where it is an array. 0x0D bytes are taken out. The end of the
-                block ends a document.
+            text: UTF-8; uint8 where it is an array. 0x0D bytes are removed. The end of the block
+                ends a document.
 
         Returns:
             The documents that have a token, in new arrays.
@@ -112,96 +109,93 @@ class FastTokenizer(TextBuffer):
         Raises:
             TextError: bytes that are not UTF-8 or NUL ("strict"), or a line that is too long.
         """
-        left_out = self._take(text)
+        buffer = self._buffer
+        buffer.take(text)
+        if buffer.text.size > self._capacity:
+            self._allocate(buffer.text.size)
         if self._marker and self._marks is not None:
-            self._marker.mark(bytes(self._text_bytes[: self._end]), self._marks)
-        progress = np.zeros(12, np.int64)
-        progress[DOCUMENT_HASH] = self._limits[1]
+            self._marker.mark(buffer.slice(0, buffer.end), self._marks)
+        states = self._initial_state.copy()
+        state = states[0]
         while True:
             wordpiece.tokenize(
-                self._text,
-                self._end,
-                self._limits,
-                self._trie,
-                self._characters.arrays,
-                self._memo,
-                self._word,
-                self._tokens,
-                self._sentences,
-                self._documents,
-                progress,
+                buffer.text,
+                buffer.end,
+                (self._trie, self._characters.arrays, self._memo, self._word),
+                (self._tokens, self._sentences, self._documents),
+                states,
                 self._marks,
                 self._kept,
             )
-            reason = progress[REASON]
-            if reason == DONE:
-                return self._copy_results(progress)
-            if reason == NEED_PAGE:
-                self._characters.load(int(progress[DETAIL]) >> 8)
-            elif reason == CHUNK:
-                self._insert_chunk(progress)
+            if state["reason"] == DONE:
+                return self._copy_results(state)
+            if state["reason"] == NEED_PAGE:
+                self._characters.load(int(state["detail"]) >> 8)
+            elif state["reason"] == CHUNK:
+                self._insert_chunk(state)
             else:
-                raise self._error(progress, left_out)
+                raise buffer.error(state)
 
     def tokenize_documents(self, documents: Iterable[Iterable[str]]) -> TokenizedDocuments:
-        """Tokenizes documents that are sentences already.
+        """Tokenize documents that are lists of sentences.
 
-        What a file with these sentences as its lines would give: carriage returns are taken out,
-        newlines inside a sentence are blanks, sentences without a token are left out, and documents
-        without a sentence too.
+        The result is that of a file with these sentences as its lines: carriage returns are
+        removed, newlines inside a sentence are blanks, sentences without a token and documents
+        without a sentence are left out.
 
         Args:
-            documents: their sentences.
+            documents: the sentences of each document.
 
         Raises:
-            TextError: as `tokenize_text`, of the text that they make as the lines of a file.
+            TextError: as `tokenize_text`, for the text that the sentences make up.
             UsageError: a document is a string.
         """
         lines: list[str] = []
         for document in documents:
             if isinstance(document, str):
-                raise UsageError(f"a document is its sentences, in a list; got {document[:40]!r}")
+                raise UsageError(f"a document is a list of sentences; got {document[:40]!r}")
             lines.extend(line.replace("\n", " ") for line in document if line.strip())
             lines.append("")
-        # Half a surrogate pair has no UTF-8: let through here, it is found with the other errors.
+        # Half a surrogate pair has no UTF-8: passed on, it is reported like other invalid text.
         return self.tokenize_text("\n".join(lines).encode("utf-8", "surrogatepass")).documents
 
     def _allocate(self, size: int) -> None:
-        super()._allocate(size)
-        self._tokens = np.empty(size + PADDING, np.uint32)
-        # A sentence takes two bytes at least, a document three.
+        """Make room for the results of a text of `size` bytes, its padding included."""
+        self._capacity = size
+        self._tokens = np.empty(size, np.uint32)
+        # A sentence takes at least two bytes, a document three.
         self._sentences = np.empty(size // 2 + 2, np.int64)
         self._documents = np.empty((2, size // 3 + 2), np.int64)
-        # Where words stand between blanks, every border beside an ideograph is inside of one.
-        marks_words = self._options.marks_words
-        self._marks = np.ones(size + PADDING, np.uint8) if marks_words else None
+        # Where blanks separate words, no word begins beside an ideograph without a blank.
+        self._marks = np.ones(size, np.uint8) if self._marks_words else None
 
-    def _insert_chunk(self, progress: np.ndarray) -> None:
-        """Tokenizes the chunk that the kernel stopped at, and lets it go on behind."""
-        start, stop = int(progress[CHUNK_START]), int(progress[DETAIL])
-        chunk = bytes(self._text_bytes[start:stop])
+    def _insert_chunk(self, state: np.void) -> None:
+        """Tokenize the chunk that the kernel stopped at, and move the state past it."""
+        buffer = self._buffer
+        start, stop = int(state["chunk_start"]), int(state["detail"])
+        chunk = buffer.slice(start, stop)
         marks = None if self._marks is None else self._marks[start:stop].tobytes()
-        short = len(chunk) <= _CACHED_CHUNK_BYTES
-        find = self._remembered_chunk if short else self._tokenize_chunk
-        tokens = find(chunk, marks)
-        count = int(progress[CHUNK_TOKENS])
+        is_short = len(chunk) <= _CACHED_CHUNK_BYTES
+        tokenize = self._remembered_chunk if is_short else self._tokenize_chunk
+        tokens = tokenize(chunk, marks)
+        count = int(state["chunk_tokens"])
         after = count + tokens.size
-        room = after + self._end - stop + PADDING
+        room = after + buffer.end - stop + PADDING
         if room > self._tokens.size:
             grown = np.empty(2 * room, np.uint32)
             grown[:count] = self._tokens[:count]
             self._tokens = grown
         self._tokens[count:after] = tokens
-        progress[NUM_TOKENS] = progress[CHUNK_TOKENS] = after
-        progress[POSITION] = progress[CHUNK_START] = stop
-        progress[PREVIOUS] = NOTHING
+        state["num_tokens"] = state["chunk_tokens"] = after
+        state["position"] = state["chunk_start"] = stop
+        state["previous"] = NOTHING
 
     def _tokenize_chunk(self, chunk: bytes, marks: bytes | None) -> np.ndarray:
-        """uint32[...]. The tokens of a chunk by the plain classes; `marks` as the kernel's."""
+        """uint32[...]. Return the tokens of a chunk; `marks` is a slice of those of the kernel."""
         text, starts = chunk.decode(), None
         if marks is not None:
             at = np.flatnonzero(np.frombuffer(chunk, np.uint8) & 0xC0 != 0x80).tolist()
-            starts = {number for number, place in enumerate(at) if not marks[place]}
+            starts = {number for number, byte in enumerate(at) if not marks[byte]}
         return np.array(
             [
                 self._plain.vocab.ids[piece] | (int(CONTINUES) if continues else 0)
@@ -210,17 +204,11 @@ class FastTokenizer(TextBuffer):
             np.uint32,
         )
 
-    def _copy_results(self, progress: np.ndarray) -> HashedDocuments:
-        num_documents = progress[NUM_DOCUMENTS]
+    def _copy_results(self, state: np.void) -> HashedDocuments:
+        num_documents = state["num_documents"]
         documents = TokenizedDocuments(
-            self._tokens[: progress[NUM_TOKENS]].copy(),
-            to_offsets(self._sentences[: progress[NUM_SENTENCES]]),
+            self._tokens[: state["num_tokens"]].copy(),
+            to_offsets(self._sentences[: state["num_sentences"]]),
             to_offsets(self._documents[0, :num_documents]),
         )
         return HashedDocuments(documents, self._documents[1, :num_documents].view(np.uint64).copy())
-
-    def _error(self, progress: np.ndarray, left_out: list[int]) -> TextError:
-        """What the kernel would not go on with."""
-        if progress[REASON] == INVALID:
-            return self._not_utf8(int(progress[DETAIL]), left_out)
-        return self._long_line(int(progress[LINE_START]), int(progress[POSITION]), left_out)

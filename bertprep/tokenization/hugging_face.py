@@ -1,9 +1,9 @@
-"""How text is cut -> the tokenizer files that transformers reads.
+"""Write the tokenizer files that transformers reads.
 
-Deliberate differences of a tokenizer in transformers, which the files cannot take away: a word of
-more than 100 characters is one [UNK] there, of more than `max_input_chars_per_word` (200) here;
-text that spells `[MASK]` is the mask there; a final sigma is lower-cased as any other; a token that
-is never split is not found there beside `_` or an ideograph, and is beside a symbol such as `€`.
+The tokenizer of transformers differs in ways that the files cannot change: there, a word of more
+than 100 characters is one [UNK], here one of more than `max_input_chars_per_word` (200); text that
+spells `[MASK]` is the mask; a final sigma is lower-cased like any other; a token that is never
+split is not found next to `_` or an ideograph, but is found next to a symbol such as `€`.
 
 Source: `save_pretrained` of transformers' BertTokenizer.
 """
@@ -20,8 +20,8 @@ from bertprep.vocab import Vocabulary
 def write_tokenizer(
     folder: Path, vocabulary: Vocabulary, tokenizer: TokenizerOptions, max_length: int
 ) -> None:
-    """Writes the vocabulary and how text is cut with it."""
-    # Each line as bertprep reads it: transformers takes blanks and \r at its end for the piece's.
+    """Write the vocabulary and the tokenizer's configuration."""
+    # Each line as bertprep reads it: transformers keeps blanks and \r at its end in the piece.
     text = "".join(f"{token}\n" for token in vocabulary.tokens)
     (folder / "vocab.txt").write_bytes(text.encode())
     content: dict[str, Any] = {
@@ -40,10 +40,10 @@ def write_tokenizer(
 
 
 def _added(token: str) -> dict[str, Any]:
-    """How transformers is told of a token that stays whole, where it does not go on as a word."""
+    """Return the entry of a token that transformers leaves whole between word boundaries."""
     return {
         "content": token,
-        # Their words have ideographs in them, so that one of ideographs would never be found.
+        # Ideographs are word characters there, so that a token of them would never be found.
         "single_word": not any(map(is_ideograph, token)),
         "lstrip": False,
         "rstrip": False,

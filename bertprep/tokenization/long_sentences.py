@@ -1,8 +1,8 @@
 """Tokenized documents -> the same tokens in shorter sentences: `--max-sentence-tokens`.
 
-What is longer than a sequence is cut away later, token by token, and lost. Here such a sentence
-becomes parts of about the same size instead, each a sentence of its own to all that follows.
-Cost: a look at the sentences' lengths where none is long; no token is copied.
+A pair that is longer than a sequence is truncated later, and its tokens are lost. Here a long
+sentence becomes parts of about the same size, each a sentence of its own from then on.
+Cost: one pass over the sentence lengths if none is long; no token is copied.
 """
 
 from functools import lru_cache
@@ -13,24 +13,25 @@ from bertprep.data import TokenizedDocuments
 from bertprep.kernels.long_sentences import cut_sentences
 from bertprep.vocab import Vocabulary
 
-#: Marks behind which a clause ends, in the scripts that have some.
+#: Punctuation that ends a clause, in the scripts that have it.
 _PAUSES = frozenset(",;:.!?…，、；：。！？،؛؟۔।॥")
 
 
 def cut_long_sentences(
     documents: TokenizedDocuments, most: int, vocabulary: Vocabulary
 ) -> tuple[TokenizedDocuments, int]:
-    """Cuts sentences into parts of at most `most` tokens.
+    """Cut sentences into parts of at most `most` tokens.
 
-    A part ends behind a mark where one is near an even cut, by a quarter of the part, and never
-    inside a word: a word of more than `most` tokens is a part of its own, the only longer ones.
+    A part ends after punctuation if that is within a quarter of a part from an even cut, and never
+    inside a word: a word of more than `most` tokens is a part of its own, the only longer kind.
 
     Args:
-        most: tokens of a sentence, at least 1.
-        vocabulary: of the tokens.
+        documents: the documents.
+        most: tokens per sentence, at least 1.
+        vocabulary: the vocabulary of the tokens.
 
     Returns:
-        The documents, and how many sentences were cut.
+        The documents, and the number of sentences that were cut.
     """
     if not np.any(np.diff(documents.sentence_offsets) > most):
         return documents, 0
@@ -46,5 +47,5 @@ def cut_long_sentences(
 
 @lru_cache(1)
 def _pauses(vocabulary: Vocabulary) -> np.ndarray:
-    """bool[size of the vocabulary]. The pieces that are marks."""
+    """bool[size of the vocabulary]. Return which pieces end a clause."""
     return np.array([token in _PAUSES for token in vocabulary.tokens], np.bool_)

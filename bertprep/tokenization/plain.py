@@ -1,8 +1,8 @@
-"""Text -> WordPiece tokens, told plainly: the exact and readable twin of the compiled path.
+"""Text -> WordPiece tokens in plain Python: the readable twin of the compiled tokenizer.
 
-Three classes with the names and the results of the original release. 700 KB of text a second;
-`FastTokenizer` gives the same ids more than a hundred times as fast, and hands the rare words
-whose lower-casing depends on their neighbours to these.
+Three classes with the names and the results of the original release. 700 KB of text per second;
+`FastTokenizer` gives the same ids more than a hundred times as fast, and uses these classes for the
+rare words whose lower-casing depends on the characters around them.
 
 Example:
     >>> BasicTokenizer().tokenize("Ça va, 東京?")
@@ -18,22 +18,23 @@ from unicodedata import category
 
 from bertprep.errors import UsageError
 from bertprep.options import TokenizerOptions
-from bertprep.tokenization.properties import IDEOGRAPHS as IDEOGRAPHS
-from bertprep.tokenization.properties import is_dropped as is_dropped
-from bertprep.tokenization.properties import is_ideograph as is_ideograph
-from bertprep.tokenization.properties import is_punctuation as is_punctuation
-from bertprep.tokenization.properties import is_space as is_space
-from bertprep.tokenization.properties import map_characters as map_characters
+from bertprep.tokenization.properties import (
+    is_dropped,
+    is_ideograph,
+    is_punctuation,
+    is_space,
+    map_characters,
+)
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 
 class MarkedWord(NamedTuple):
-    """A word, with what masking and WordPiece should know of it.
+    """A word of the tokenizer, with its place in a word of the language.
 
     Attributes:
-        text: of the word.
-        continues: a reader takes it and the word before it for one: `北`, `京` is one word.
-        is_kept: it is one of `never_split`, a piece as it is.
+        text: the word.
+        continues: it belongs to the same word of the language as the previous one, as `京` to `北`.
+        is_kept: it is one of `never_split`, and a piece by itself.
     """
 
     text: str
@@ -42,13 +43,13 @@ class MarkedWord(NamedTuple):
 
 
 class BasicTokenizer:
-    """Text -> words: cleaned, lower-cased, apart at blanks, punctuation and ideographs.
+    """Text -> words: cleaned, lower-cased, split at blanks, punctuation and ideographs.
 
     Args:
         lowercase: lower-case the text.
         strip_accents: drop combining marks; None follows `lowercase`.
-        never_split: words that stay as they are wherever the text has borders on both their
-            sides: its ends, blanks, punctuation, ideographs. The longest that fits first.
+        never_split: words that stay as they are where the text has a word boundary on both sides
+            of them: its ends, blanks, punctuation, ideographs. The longest match wins.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class BasicTokenizer:
         self.never_split = sorted(never_split, key=len, reverse=True)
 
     def tokenize(self, text: str) -> list[str]:
-        """The words of a text."""
+        """Return the words of a text."""
         if self.never_split:
             return [word.text for word in self.mark_words(text)]
         words: list[str] = []
@@ -73,17 +74,18 @@ class BasicTokenizer:
         return words
 
     def mark_words(self, text: str, starts: Collection[int] = ()) -> Iterator[MarkedWord]:
-        """The words of a text, and which of them are one for a reader.
+        """Yield the words of a text, and mark those that continue a word of the language.
 
-        Two words are one where no blank is between them, at least one is an ideograph, neither is
-        punctuation or kept, and the second does not begin at one of `starts`.
+        A word continues the previous one if no blank is between them, at least one is an ideograph,
+        neither is punctuation or kept, and it does not begin at one of `starts`.
 
         Args:
+            text: the text.
             starts: offsets of the characters at which a segmenter's words begin; empty for text
-                that has blanks between words.
+                with blanks between words.
         """
         for chunk, offsets in _chunks(text):
-            before = ""  # what of the word before says whether it can be joined
+            before = ""  # the previous word, if this one may continue it
             for at, part, is_kept in self._parts(chunk):
                 joins = offsets[at] not in starts
                 for word in [part] if is_kept else self._split_part(part):
@@ -99,7 +101,7 @@ class BasicTokenizer:
             yield from _split_at_punctuation(word)
 
     def _parts(self, chunk: str) -> Iterator[tuple[int, str, bool]]:
-        """A chunk apart at ideographs and kept words: where each part begins, and if it is kept."""
+        """Yield the parts of a chunk between ideographs and kept words: offset, text, if kept."""
         start = at = 0
         while at < len(chunk):
             kept = self._kept_at(chunk, start, at)
@@ -114,23 +116,23 @@ class BasicTokenizer:
             yield start, chunk[start:at], False
 
     def _kept_at(self, chunk: str, start: int, at: int) -> str:
-        """The longest of `never_split` at an offset; "" for none. The part begins at `start`."""
+        """Return the longest of `never_split` at an offset, or "". The part begins at `start`."""
         for word in self.never_split:
             if chunk.startswith(word, at):
-                behind = at + len(word)
-                if self._is_border(chunk[start:at][::-1]) and self._is_border(chunk[behind:]):
+                after = at + len(word)
+                if self._is_boundary(chunk[start:at][::-1]) and self._is_boundary(chunk[after:]):
                     return word
         return ""
 
-    def _is_border(self, text: str) -> bool:
-        """The first character that becomes something is no letter, or there is none."""
+    def _is_boundary(self, text: str) -> bool:
+        """Return whether the first character that is not dropped is no letter, or is missing."""
         mapped = next(filter(None, map(self._map, text)), "")
         is_mark = len(mapped) == 1 and is_punctuation(mapped)
         return not mapped or is_mark or is_ideograph(mapped[0])
 
 
 def _chunks(text: str) -> Iterator[tuple[str, list[int]]]:
-    """What stands between blanks, without dropped characters, and the offset of each character."""
+    """Yield the text between blanks, without dropped characters, with the offset of each one."""
     chunk, offsets = "", list[int]()
     for offset, character in enumerate(text):
         if is_dropped(character):
@@ -147,7 +149,7 @@ def _chunks(text: str) -> Iterator[tuple[str, list[int]]]:
 
 
 def _is_joined(before: str, word: str) -> bool:
-    """Whether a border between two words is there for an ideograph alone."""
+    """Return whether two words are separate only because one is an ideograph."""
     if not before or is_punctuation(before[0]) or is_punctuation(word[0]):
         return False
     return is_ideograph(before[0]) or is_ideograph(word[0])
@@ -174,12 +176,12 @@ def _split_at_punctuation(text: str) -> Iterator[str]:
 
 
 class WordpieceTokenizer:
-    """Words -> pieces, the longest that fits first; all but a word's first begin with `##`.
+    """Words -> pieces, longest match first; all but the first of a word begin with `##`.
 
     Args:
-        vocab: holds the pieces; their ids are not looked at.
-        unk_token: stands for a word that is too long or has a part that no piece fits.
-        max_input_chars_per_word: code points; a word of more is too long.
+        vocab: a mapping whose keys are the pieces.
+        unk_token: replaces a word that is too long or has a part that no piece matches.
+        max_input_chars_per_word: the longest word, in code points.
     """
 
     def __init__(
@@ -193,7 +195,7 @@ class WordpieceTokenizer:
         self.max_input_chars_per_word = max_input_chars_per_word
 
     def tokenize(self, text: str) -> list[str]:
-        """The pieces of one word, or of words with blanks between them."""
+        """Return the pieces of one word, or of words separated by blanks."""
         return [piece for word in text.split() for piece in self._split_word(word)]
 
     def _split_word(self, word: str) -> list[str]:
@@ -218,23 +220,23 @@ MarkedPiece = tuple[str, bool]
 
 
 def require_pieces(vocab: Vocabulary, never_split: Iterable[str]) -> None:
-    """Raises UsageError for a token that is never to be split, and cannot stand for itself."""
+    """Raise UsageError for a `never_split` token that cannot be a token of the text."""
     for token in never_split:
         if token in SPECIAL_TOKENS:
             raise UsageError(
-                f"--never-split {token}: this is a special token, which text never becomes: "
-                "leave it out"
+                f"--never-split {token}: this is a special token, and text never becomes one: "
+                "remove it"
             )
         begins_oddly = token.startswith("##") or category(token[0]) == "Mn"
         if begins_oddly or any(map(is_dropped, token)):
             raise UsageError(
-                f"--never-split {token!r}: a token neither begins with ## or a combining mark nor "
-                "has a character that is dropped from text: name another one"
+                f"--never-split {token!r}: a token must not begin with ## or a combining mark, or "
+                "have a character that is dropped from text: name another token"
             )
         if token not in vocab.ids:
             raise UsageError(
-                f"--never-split {token}: is not in the vocabulary: write it there in place of an "
-                "[unused1] or the like"
+                f"--never-split {token}: not in the vocabulary: write it there in place of an "
+                "unused token such as [unused1]"
             )
 
 
@@ -246,8 +248,8 @@ class FullTokenizer:
         options: how text becomes pieces.
 
     Raises:
-        UsageError: the file is no vocabulary (see `Vocabulary.load`), or lacks a token that is
-            never to be split.
+        UsageError: the file is not a vocabulary (see `Vocabulary.load`), or lacks a `never_split`
+            token.
     """
 
     def __init__(
@@ -266,16 +268,17 @@ class FullTokenizer:
         )
 
     def tokenize(self, text: str) -> list[str]:
-        """The pieces of a text. A text that spells `[MASK]` is ordinary text."""
+        """Return the pieces of a text. A text that spells `[MASK]` is ordinary text."""
         if self.options.never_split:
             return [piece for piece, _ in self.mark_pieces(text)]
         words = self.basic_tokenizer.tokenize(text)
         return [piece for word in words for piece in self.wordpiece_tokenizer.tokenize(word)]
 
     def mark_pieces(self, text: str, starts: Collection[int] | None = None) -> list[MarkedPiece]:
-        """The pieces of a text, and which of them continue the word of the piece before them.
+        """Return the pieces of a text, and whether each continues the word of the previous piece.
 
         Args:
+            text: the text.
             starts: as in `BasicTokenizer.mark_words`; None where ideographs are words of their own.
         """
         return [
@@ -288,7 +291,7 @@ class FullTokenizer:
         return [word.text] if word.is_kept else self.wordpiece_tokenizer.tokenize(word.text)
 
     def convert_tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
-        """The ids of pieces.
+        """Return the ids of pieces.
 
         Raises:
             UsageError: a piece is not in the vocabulary.
@@ -296,10 +299,10 @@ class FullTokenizer:
         try:
             return [self.vocab.ids[token] for token in tokens]
         except KeyError as error:
-            raise UsageError(f"{error.args[0]!r} is no piece of the vocabulary") from None
+            raise UsageError(f"{error.args[0]!r} is not a piece of the vocabulary") from None
 
     def convert_ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
-        """The pieces of ids.
+        """Return the pieces of ids.
 
         Raises:
             UsageError: an id is not in the vocabulary.

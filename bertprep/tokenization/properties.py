@@ -1,4 +1,4 @@
-"""A character -> what it is to BERT's tokenizer, and what it becomes.
+"""Classes of characters in BERT's tokenizer, and the mapping of text to lower case.
 
 Properties are those of Python's `unicodedata`. Source: tokenization.py of google-research/bert.
 """
@@ -19,31 +19,31 @@ IDEOGRAPHS = (
 
 
 def is_space(character: str) -> bool:
-    """Parts words, and is nothing else."""
+    """Return whether the character only separates words."""
     return character in "\t\n\r" or category(character) == "Zs"
 
 
 def is_dropped(character: str) -> bool:
-    """Is taken out before anything else is looked at; private-use characters are not."""
+    """Return whether the character is removed first; private-use characters are not."""
     if character in "\0\ufffd":
         return True
     return category(character) in ("Cc", "Cf") and not is_space(character)
 
 
 def is_ideograph(character: str) -> bool:
-    """Is a word of its own. No kana, no hangul: these scripts are written in words."""
+    """Return whether the character is an ideograph, a word of its own; not kana or hangul."""
     return any(first <= ord(character) <= last for first, last in IDEOGRAPHS)
 
 
 def is_punctuation(character: str) -> bool:
-    """Is a word of its own: Unicode's punctuation, and ASCII's symbols ($, +, ~ ...) too."""
+    """Return whether the character is a word of its own: punctuation, and ASCII symbols ($, +)."""
     if character.isascii():
         return character.isprintable() and not character.isalnum() and character != " "
     return category(character).startswith("P")
 
 
 def map_characters(text: str, lowercase: bool, strip_accents: bool) -> str:
-    """Lower-cases a chunk as a whole and takes its combining marks off."""
+    """Lower-case a chunk as a whole, and remove its combining marks."""
     if lowercase:
         text = text.lower()
     if strip_accents:

@@ -1,10 +1,10 @@
-"""Lines of unspaced text -> where their words begin, by a library that knows the language.
+"""Lines of unspaced text -> the starts of their words, by a segmenter of the language.
 
     WordMarker("rjieba").word_starts("北京的大学")  # [0, 2, 3]: 北京, 的, 大学
 
-The words are used for masking alone, so that ids do not depend on them. A line whose words do not
-join to the line again (blanks aside) has no words but its characters, and is counted. The library
-is loaded by the first `WordMarker`; its rate is the rate of tokenizing.
+The words are used for masking only: ids do not depend on them. If the words of a line do not join
+to the line (blanks aside), each character is a word, and the line is counted. The library is loaded
+by the first `WordMarker`; it takes most of the time of tokenizing.
 """
 
 import re
@@ -20,7 +20,7 @@ Cut = Callable[[str], Sequence[str]]
 
 _HAS_IDEOGRAPH = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in IDEOGRAPHS) + "]").search
 _BLANKS = re.compile(r"\s+")
-#: In the place of NUL, which stands between words here; the tokenizer drops both.
+#: Replaces NUL, which separates words here; the tokenizer drops both.
 _ANOTHER = "\1"
 
 
@@ -49,27 +49,27 @@ _LOADERS = {"rjieba": _rjieba, "sudachipy": _sudachipy}
 
 
 class WordMarker:
-    """Words of whole blocks of text by a segmenter.
+    """Word starts in blocks of text, by a segmenter.
 
     Args:
         name: one of `options.segmenters.SEGMENTERS`.
 
     Attributes:
-        lines: so far, those with an ideograph; others are not looked at.
-        unaligned_lines: of these, those whose words do not join to the line again.
+        lines: number of lines so far with an ideograph; others are not segmented.
+        unaligned_lines: number of those whose words do not join to the line.
 
     Raises:
         UsageError: the segmenter is not installed.
     """
 
     def __init__(self, name: str) -> None:
-        segmenter_versions(name)  # raises where one is missing
+        segmenter_versions(name)  # raises if a package is missing
         self._cut = _LOADERS[name]()
         self.lines = self.unaligned_lines = 0
         self._cut("词")  # loads the dictionary
 
     def word_starts(self, line: str) -> list[int]:
-        """Offsets of the characters at which words begin; of all where the words do not align."""
+        """Return the offsets at which words begin; every offset if the words do not align."""
         line = line.replace("\0", _ANOTHER)
         if not _HAS_IDEOGRAPH(line):
             return [0]
@@ -78,10 +78,10 @@ class WordMarker:
         return list(accumulate(map(len, words), initial=0))[:-1]
 
     def mark(self, text: bytes, marks: np.ndarray) -> None:
-        """Marks the words of a text, line by line.
+        """Mark the word starts of a text, line by line.
 
         Args:
-            text: UTF-8; what is not gets no marks, and is for the tokenizer to refuse.
+            text: UTF-8; other text gets no marks, and the tokenizer reports it.
             marks: uint8[>= len(text)]. Out: 0 where a word begins, 1 elsewhere.
         """
         marks[: len(text)] = 1
@@ -90,7 +90,7 @@ class WordMarker:
             lines = text.decode().split("\n")
         except UnicodeDecodeError:
             return
-        # A string a line, since the words of a whole block would not stay in the cache.
+        # One string per line, because the words of a whole block would not stay in the cache.
         parts, cut, join = [], self._cut, "\0".join
         for line in lines:
             if line.isascii() or not _HAS_IDEOGRAPH(line):
@@ -98,19 +98,19 @@ class WordMarker:
             else:
                 parts.append(join(cut(line)))
                 self.lines += 1
-        apart = "\n".join(parts).encode()
-        if apart.translate(None, b"\0") != text:
-            apart = "\n".join(map(self._aligned, lines, parts)).encode()
-        borders = np.flatnonzero(np.frombuffer(apart, np.uint8) == 0)
-        borders -= np.arange(borders.size)
-        marks[borders] = 0
+        joined = "\n".join(parts).encode()
+        if joined.translate(None, b"\0") != text:
+            joined = "\n".join(map(self._aligned, lines, parts)).encode()
+        starts = np.flatnonzero(np.frombuffer(joined, np.uint8) == 0)
+        starts -= np.arange(starts.size)
+        marks[starts] = 0
         marks[0] = 0
 
-    def _aligned(self, line: str, apart: str) -> str:
-        """A line with NUL between its words, of the words with NUL between them."""
-        if apart.replace("\0", "") == line:
-            return apart
-        words = _align(line, apart.split("\0"))
+    def _aligned(self, line: str, joined: str) -> str:
+        """Return a line with NUL between its words, from the segmenter's words joined by NUL."""
+        if joined.replace("\0", "") == line:
+            return joined
+        words = _align(line, joined.split("\0"))
         if words is None:
             self.unaligned_lines += 1
             return "\0".join(line)
@@ -118,7 +118,7 @@ class WordMarker:
 
 
 def _align(line: str, words: Sequence[str]) -> list[str] | None:
-    """The words as they stand in a line with more or fewer blanks; None where it is other text."""
+    """Return the words as they are in a line with other blanks, or None if the text differs."""
     starts, at = [], 0
     for word in words:
         for number, character in enumerate(_BLANKS.sub("", word)):

@@ -81,7 +81,7 @@ def _counter(tokenizer: TokenizerOptions, corpus: CorpusOptions) -> WordCounter:
 def count_split(job: Job, split: Split) -> CountedSplit:
     """Counts the words of a split and leaves them in blobs."""
     counter = _counter(job.options.tokenizer, job.options.corpus)
-    left_out, mended, skipped = counter.left_out, counter.mended_lines, 0
+    left_out, mended, skipped = counter.left_out, counter.invalid_lines, 0
     blobs: list[str] = []
 
     def write() -> None:
@@ -99,7 +99,7 @@ def count_split(job: Job, split: Split) -> CountedSplit:
         if counter.num_waiting > _MOST_WAITING:
             write()
     write()
-    mended = counter.mended_lines - mended
+    mended = counter.invalid_lines - mended
     return CountedSplit(blobs, counter.left_out - left_out, mended, skipped)
 
 

@@ -15,11 +15,11 @@ from collections import Counter
 import numpy as np
 
 from bertprep.kernels import counting
-from bertprep.kernels.characters import CHUNK, DONE, INVALID, NEED_PAGE
-from bertprep.kernels.counting import CHUNK_START, DETAIL, FULL, LINE_START, POSITION, REASON
+from bertprep.kernels.characters import CHUNK, DONE, NEED_PAGE
+from bertprep.kernels.counting import FULL
 from bertprep.kernels.machine import PADDING
 from bertprep.options import CorpusOptions, TokenizerOptions
-from bertprep.tokenization.characters import CharacterTable
+from bertprep.tokenization.lookups import CharacterTable
 from bertprep.tokenization.plain import BasicTokenizer
 from bertprep.tokenization.text_buffer import Text, TextBuffer
 from bertprep.vocabulary.words import Words, clear_table, make_table, merge_words, table_words
@@ -30,7 +30,7 @@ _MOST_CHUNKS = 1 << 16
 _LONGEST_CHUNK = 1 << 10
 
 
-class WordCounter(TextBuffer):
+class WordCounter:
     """Counts words over many blocks.
 
     Args:
@@ -49,8 +49,9 @@ class WordCounter(TextBuffer):
         *,
         room: tuple[int, int] = (_TABLE_WORDS, _TABLE_BYTES),
     ) -> None:
-        super().__init__(corpus)
         self.left_out = 0
+        self._buffer = TextBuffer(corpus)
+        self._max_line_chars = corpus.max_line_chars
         self._longest = options.max_input_chars_per_word
         self._characters = CharacterTable(options)
         self._basic = BasicTokenizer(options.lowercase, options.strip_accents)
@@ -64,6 +65,11 @@ class WordCounter(TextBuffer):
         self._odd_words: Counter[str] = Counter()
         self._full: list[Words] = []
 
+    @property
+    def invalid_lines(self) -> int:
+        """Number of lines so far with invalid text, which was replaced or left out."""
+        return self._buffer.invalid_lines
+
     def count_text(self, text: Text) -> None:
         """Counts the words of a block of whole lines.
 
@@ -73,32 +79,31 @@ class WordCounter(TextBuffer):
         Raises:
             TextError: bytes that are not UTF-8 or NUL ("strict"), or a line that is too long.
         """
-        left_out = self._take(text)
-        progress = np.zeros(5, np.int64)
+        buffer = self._buffer
+        buffer.take(text)
+        states = np.zeros(1, counting.STATE)
+        state = states[0]
+        state["max_line_chars"] = self._max_line_chars
         while True:
             counting.count_words(
-                self._text,
-                self._end,
-                self._corpus.max_line_chars,
+                buffer.text,
+                buffer.end,
                 self._characters.arrays,
                 self._memo,
                 self._table,
                 self._scratch,
-                progress,
+                states,
             )
-            reason = progress[REASON]
-            if reason == DONE:
+            if state["reason"] == DONE:
                 return
-            if reason == NEED_PAGE:
-                self._characters.load(int(progress[DETAIL]) >> 8)
-            elif reason == CHUNK:
-                self._note_chunk(progress)
-            elif reason == FULL:
-                self._map(room=self._end)
-            elif reason == INVALID:
-                raise self._not_utf8(int(progress[DETAIL]), left_out)
+            if state["reason"] == NEED_PAGE:
+                self._characters.load(int(state["detail"]) >> 8)
+            elif state["reason"] == CHUNK:
+                self._note_chunk(state)
+            elif state["reason"] == FULL:
+                self._map(room=buffer.end)
             else:
-                raise self._long_line(int(progress[LINE_START]), int(progress[POSITION]), left_out)
+                raise buffer.error(state)
 
     def take_words(self) -> Words:
         """The words since the last time, each once; counting begins anew."""
@@ -128,14 +133,14 @@ class WordCounter(TextBuffer):
             self._room = (self._room[0], room)
             self._table, self._mapped = make_table(*self._room), make_table(*self._room)
 
-    def _note_chunk(self, progress: np.ndarray) -> None:
+    def _note_chunk(self, state: np.void) -> None:
         """Keeps the chunk that the kernel stopped at, and lets it go on behind."""
-        start, stop = int(progress[CHUNK_START]), int(progress[DETAIL])
-        chunk, counted = bytes(self._text_bytes[start:stop]), int(progress[POSITION]) - start
+        start, stop = int(state["chunk_start"]), int(state["detail"])
+        chunk, counted = self._buffer.slice(start, stop), int(state["position"]) - start
         self._chunks[chunk, counted] += 1
         if len(self._chunks) > _MOST_CHUNKS or len(chunk) > _LONGEST_CHUNK:
             self._count_chunks()
-        progress[POSITION] = progress[CHUNK_START] = stop
+        state["position"] = state["chunk_start"] = stop
 
     def _count_chunks(self) -> None:
         for (chunk, counted), times in self._chunks.items():

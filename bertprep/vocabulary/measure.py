@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bertprep.kernels import counting
-from bertprep.kernels import split_words as splitting
+from bertprep.kernels import trie as splitting
 from bertprep.tokenization.lookups import make_trie
 from bertprep.tokenization.plain import WordpieceTokenizer
 from bertprep.vocab import Vocabulary, is_reserved

@@ -92,8 +92,11 @@ def assert_error(
     [
         (["nope.txt"], r"nope\.txt: no such file or folder\. Check the spelling of the input"),
         (["a.txt", "no*.txt"], r"no\*\.txt: no file matches this glob\. Check the spelling .*"),
-        (["empty"], r"empty: no text files in this folder\. .* name others with a glob, as in .*"),
-        (["vocab.txt"], r"vocab\.txt: this is the vocabulary \(--vocab\)\. Take it out of .*"),
+        (
+            ["empty"],
+            r"empty: no text files in this folder\. .* Name other files with a glob, as in .*",
+        ),
+        (["vocab.txt"], r"vocab\.txt: this is the vocabulary \(--vocab\)\. Remove it from .*"),
     ],
 )
 def test_names_without_text_are_usage_errors(inputs: list[str], message: str) -> None:
@@ -110,16 +113,16 @@ def test_names_without_text_are_usage_errors(inputs: list[str], message: str) ->
         ("\u200b\n".encode(), r"bad\.txt: no documents: .* or have no tokens\. Name other files"),
         (
             b"a\n\nb\nc\xff\n",
-            r"bad\.txt:4: not UTF-8 \(byte 0xff\)\. Mend the line, convert the file "
+            r"bad\.txt:4: not UTF-8 \(byte 0xff\)\. Fix the line, convert the file "
             r"\(iconv .*\), or pass --encoding-errors replace or skip",
         ),
-        (b"a\nb\0\n", r"bad\.txt:2: NUL byte\. Mend the line, .* or pass --encoding-errors .*"),
+        (b"a\nb\0\n", r"bad\.txt:2: NUL byte\. Fix the line, .* or pass --encoding-errors .*"),
         (b"a\nb b b\n" + b"c " * 26, r"bad\.txt:3: line is 52 characters, the limit is 50\. .*"),
         ("aé\n".encode("utf-16"), r"bad\.txt: this text is UTF-16, .* iconv -f UTF-16 .*"),
         (
             b"a\n\n" + b"b\n" * 60,
             r"bad\.txt:3: the document that starts here is over 100 bytes, the limit\. Are the "
-            r"empty lines between documents missing\? Put them in, or pass --max-document-bytes",
+            r"empty lines between documents missing\? Add them, or pass --max-document-bytes",
         ),
     ],
     ids=["empty", "blank", "no token", "encoding", "NUL", "long line", "UTF-16", "document"],
@@ -150,7 +153,7 @@ def test_the_line_is_right_in_later_splits_and_blocks(
 @pytest.mark.parametrize("packed", [gzip.compress, bz2.compress], ids=["gzip", "bzip2"])
 def test_a_truncated_file_is_named(packed: Callable[[bytes], bytes]) -> None:
     Path("bad").write_bytes(packed(Path("long.txt").read_bytes())[:9_000])
-    message = r"bad: the \w+ stream ends in the middle \(truncated download\?\)\. Fetch or .*"
+    message = r"bad: the \w+ stream ends in the middle \(truncated download\?\)\. Download or .*"
     assert_error(["bad"], 1, message)
 
 
@@ -207,15 +210,15 @@ def test_bad_lines_can_be_replaced_or_left_out() -> None:
     ("vocabulary", "message"),
     [
         (None, r"v: no such file\. Pass the vocab\.txt of the model\."),
-        (b"", r"v: is empty\. .*"),
-        ("\n".join(SPECIAL[:-1]).encode(), r"v: has 4 lines, none of which is \[MASK\]\. .*"),
-        ("\n".join(["a", *SPECIAL]).encode(), r"v:2: \[PAD\] stands here, and must be in line 1.*"),
-        ("\n".join([*SPECIAL, "a", "a"]).encode(), r"v:7: 'a' stands in line 6 already\. .*"),
-        ("\n".join([*SPECIAL, "", "a"]).encode(), r"v:6: the line is empty\. .*"),
-        (json.dumps({"model": {"vocab": {}}}).encode(), r"v: is JSON, not a vocab\.txt\. .*"),
-        (b"<unk>\t0\n\xe2\x96\x81the\t-3.2\n", r"v:1: is a SentencePiece vocabulary .*"),
-        (b"\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02", r"v: is a SentencePiece model, not .*"),
-        ("\n".join([*SPECIAL, "é"]).encode("latin-1"), r"v:6: is not UTF-8 \(byte 0xe9.*"),
+        (b"", r"v: this file is empty\. .*"),
+        ("\n".join(SPECIAL[:-1]).encode(), r"v: none of the 4 lines is \[MASK\]\. .*"),
+        ("\n".join(["a", *SPECIAL]).encode(), r"v:2: \[PAD\] is here, and must be in line 1.*"),
+        ("\n".join([*SPECIAL, "a", "a"]).encode(), r"v:7: 'a' is already in line 6\. .*"),
+        ("\n".join([*SPECIAL, "", "a"]).encode(), r"v:6: this line is empty\. .*"),
+        (json.dumps({"model": {"vocab": {}}}).encode(), r"v: this is JSON, not a vocab\.txt\. .*"),
+        (b"<unk>\t0\n\xe2\x96\x81the\t-3.2\n", r"v:1: this is a SentencePiece vocabulary .*"),
+        (b"\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02", r"v: this is a SentencePiece model, not .*"),
+        ("\n".join([*SPECIAL, "é"]).encode("latin-1"), r"v:6: not UTF-8 \(byte 0xe9.*"),
     ],
     ids=["none", "empty", "no mask", "pad", "twice", "gap", "json", "scores", "model", "latin"],
 )
@@ -416,10 +419,10 @@ def test_a_vocabulary_in_the_output_folder_stays() -> None:
 def test_inputs_in_the_output_folder_are_refused() -> None:
     Path("out").mkdir()
     Path("out", "a.txt").write_bytes(TEXT)
-    message = r"{}: this input lies in the output folder\. Choose another folder for --output"
+    message = r"{}: this input is in the output folder\. Choose another folder for --output"
     assert_error(["out"], 2, message.format("out"))
     assert_error(["out/a.txt"], 2, message.format(r"out/a\.txt"))
-    assert_error(["a.txt"], 2, r"a\.txt: this input lies in the output folder\. .*", output=".")
+    assert_error(["a.txt"], 2, r"a\.txt: this input is in the output folder\. .*", output=".")
     result = create("out", output="out/records")
     assert result.exit_code == 0, result.output
     assert create("out", output="out/records").stdout.startswith("out/records is already complete")

@@ -78,7 +78,7 @@ MODE_NAMES = ["look", "stats", "verify", "report", "compare"]
     ],
     ids=["no file", "no match", "empty folder", "empty file", "text"],
 )
-def test_what_is_no_data_set_is_named(
+def test_paths_without_records_are_named(
     path: str, status: int, message: str, mode: list[str]
 ) -> None:
     Path("empty").mkdir()
@@ -106,7 +106,7 @@ def test_a_vocabulary_of_another_size_is_named(mode: list[str]) -> None:
     assert_error(["records", "--vocab", "short.txt", *mode], 2, message)
 
 
-def test_a_vocabulary_that_is_too_small_without_a_manifest_is_told_by_the_ids() -> None:
+def test_a_vocabulary_that_is_too_small_is_detected_by_the_ids() -> None:
     pieces = Path("pieces.txt").read_text().split("\n")
     Path("short.txt").write_text("\n".join(pieces[:100]))
     result = inspect("alone.tfrecord", "--vocab", "short.txt", "--verify", "--quiet")
@@ -134,12 +134,12 @@ def test_a_vocabulary_that_is_too_small_without_a_manifest_is_told_by_the_ids() 
         ("--report a.html --json", "--report is a page, and takes no --json"),
     ],
 )
-def test_numbers_and_flags_that_cannot_be_meant_are_usage_errors(flags: str, message: str) -> None:
+def test_impossible_options_are_usage_errors(flags: str, message: str) -> None:
     assert_error(["records", *flags.split()], 2, re.escape(message))
 
 
 @pytest.mark.parametrize("mode", [[], ["--verify"], ["--stats"]], ids=["look", "verify", "stats"])
-def test_a_file_that_is_cut_ends_no_command_with_a_traceback(mode: list[str]) -> None:
+def test_a_truncated_file_gives_no_traceback(mode: list[str]) -> None:
     data = Path("alone.tfrecord").read_bytes()
     for size in (1, 11, 12, 100, len(data) // 2, len(data) - 1):
         Path("cut.tfrecord").write_bytes(data[:size])
@@ -158,7 +158,7 @@ def test_verify_ends_with_a_count_and_its_status() -> None:
     result = inspect("records", "--verify")
     assert result.exit_code == 0
     assert re.fullmatch(
-        r"records: \d+ records in 2 shards, [0-9.]+ KB: whole and as the manifest says\n",
+        r"records: \d+ records in 2 shards, [0-9.]+ KB: no faults, as the manifest says\n",
         result.stdout,
     )
     shard = Path("records", SHARD)
@@ -177,7 +177,7 @@ def test_verify_ends_with_a_count_and_its_status() -> None:
     assert lines[-1]["faults"] == len(faults)
 
 
-def test_compare_ends_as_diff_does() -> None:
+def test_compare_has_the_exit_statuses_of_diff() -> None:
     shutil.copytree("records", "same")
     assert inspect("records", "--compare", "same", "--quiet").exit_code == 0
     result = inspect("records", "--compare", "alone.tfrecord", "--vocab", "pieces.txt", "--quiet")
@@ -221,7 +221,7 @@ def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
-def test_a_terminal_gets_colour_unless_it_is_not_wanted(no_color: str) -> None:
+def test_a_terminal_gets_colour_unless_no_color_is_set(no_color: str) -> None:
     parent, child = pty.openpty()
     environment = {"NO_COLOR": no_color, "TERM": "xterm"}
     process = start("records", "--num", "1", stdout=child, environment=environment)
@@ -246,7 +246,7 @@ def test_gzip_and_plain_records_are_shown_alike() -> None:
 
 
 @pytest.mark.parametrize("flag", ["--stats", "--verify", "--report"])
-def test_the_same_command_says_the_same_for_any_number_of_workers(flag: str) -> None:
+def test_output_does_not_depend_on_workers(flag: str) -> None:
     outputs = []
     for workers in ("1", "2"):
         name = ["page.html"] if flag == "--report" else []

@@ -8,7 +8,9 @@ import pytest
 from stored import STORED, as_json_lines, as_text, write_parquet
 
 from bertprep.corpus import find_formats, find_inputs
+from bertprep.corpus.formats import FORMATS
 from bertprep.errors import UsageError
+from bertprep.options import FORMATS as OPTION_VALUES
 from bertprep.options import CorpusOptions
 
 DOCUMENTS = [["One.", "Two."], ["Three."]]
@@ -32,6 +34,13 @@ def question(path: str, data: bytes | str, **options: str) -> str:
         detect(path, **options)
     assert str(caught.value).startswith(path)
     return str(caught.value)
+
+
+def test_the_option_names_the_registered_formats() -> None:
+    # One entry is chosen by the file, where --format wikiextractor is given.
+    assert {*OPTION_VALUES, "wikiextractor-json"} == FORMATS.keys()
+    assert all(format.name == name for name, format in FORMATS.items())
+    assert all(set(format.stored_as) <= FORMATS.keys() for format in FORMATS.values())
 
 
 @pytest.mark.parametrize("kind", STORED)

@@ -90,12 +90,15 @@ def test_what_python_writes_is_read() -> None:
         ("[" * 5000, "not JSON (maximum recursion depth exceeded"),
         ('"text"', "JSON, but not an object with fields"),
         ('["text"]', "JSON, but not an object with fields"),
-        ('{"body": "a", "id": 1}', 'no field "text" (there: body, id). Name the field'),
-        ("{}", 'no field "text" (there: none)'),
+        ('{"body": "a", "id": 1}', 'no field "text" (fields: body, id). Name the field'),
+        ("{}", 'no field "text" (fields: none)'),
         ('{"text": 1.5}', 'the field "text" is a number, not text'),
         ('{"text": true}', 'the field "text" is true or false, not text'),
         ('{"text": {"a": "b"}}', 'the field "text" is an object, not text'),
-        ('{"text": ["a", 1]}', 'the field "text" is a list of other things than strings, not text'),
+        (
+            '{"text": ["a", 1]}',
+            'the field "text" is a list with items that are not strings, not text',
+        ),
     ],
 )
 def test_a_line_without_text_is_named_or_left_out(line: str, problem: str) -> None:
@@ -126,7 +129,7 @@ def test_a_large_object_is_an_error_before_the_rest_is_read() -> None:
     for block in (1, 50, 1 << 20):
         for target in (64, 1 << 20):
             found = problem_of("a.jsonl", block=block, target=target, max_document_bytes=1000)
-            assert found.startswith("a.jsonl:2: this line is over 1,000 bytes, the limit of a")
+            assert found.startswith("a.jsonl:2: the document that starts here is over 1,000 bytes")
     assert len(documents_of(read("a.jsonl", max_document_bytes=1100))) == 3
 
 
@@ -155,10 +158,10 @@ def test_a_column_with_a_dot_in_its_name_is_a_column() -> None:
 @pytest.mark.parametrize(
     ("column", "problem"),
     [
-        ("body", 'no column "body" (there: id, text, n, s). Name the column of the text'),
+        ("body", 'no column "body" (columns: id, text, n, s). Name the column of the text'),
         ("n", 'the column "n" is double, not text'),
         ("s", 'the column "s" is struct<x: string>, not text'),
-        ("s.x", 'no column "s.x" (there: id, text, n, s)'),
+        ("s.x", 'no column "s.x" (columns: id, text, n, s)'),
     ],
 )
 def test_a_column_that_is_no_text_is_named(column: str, problem: str) -> None:
@@ -208,8 +211,8 @@ def test_a_damaged_file_is_one_line() -> None:
     }
     for name, found in broken.items():
         problem = problem_of(write(name, found))
-        assert problem.startswith(f"{name}: no readable parquet file ("), problem
-        assert problem.endswith("). Fetch or write the file again")
+        assert problem.startswith(f"{name}: not a readable parquet file ("), problem
+        assert problem.endswith("). Download or write the file again")
         assert "\n" not in problem
 
 
@@ -217,8 +220,8 @@ def test_a_packed_parquet_file_is_refused() -> None:
     path = write_parquet(Path("a.parquet"), ["a"])
     write("a.parquet.gz", gzip.compress(path.read_bytes()))
     assert problem_of("a.parquet.gz") == (
-        "a.parquet.gz: a gzip file, and parquet is read from its end: decompress it first (parquet "
-        "is compressed inside)"
+        "a.parquet.gz: this parquet file is compressed with gzip, but reading begins at its end: "
+        "decompress it first (parquet compresses its content)"
     )
 
 

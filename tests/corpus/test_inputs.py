@@ -18,11 +18,18 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bertprep.corpus import Inputs, Split, estimate_text_bytes, find_inputs, plan_splits, ranges
-from bertprep.corpus.formats import plain_text as text_format
-from bertprep.corpus.formats.plain_text import TextBlock
-from bertprep.corpus.formats.plain_text import read as read_blocks
-from bertprep.corpus.ranges import line_number
+from bertprep.corpus import (
+    Inputs,
+    Split,
+    TextBlock,
+    estimate_text_bytes,
+    find_inputs,
+    plan_splits,
+    read_blocks,
+)
+from bertprep.corpus.formats import text_ranges
+from bertprep.corpus.formats.plain_text import _BLANK_CANDIDATE, PlainText
+from bertprep.corpus.formats.text_ranges import line_number
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import CorpusOptions
@@ -175,7 +182,9 @@ def test_a_folder_of_several_formats_is_asked_about(folder: Path) -> None:
     for format, names in expected.items():
         assert [file.path for file in find("c", format=format).files] == [f"c/{n}" for n in names]
     os.remove("c/d.parquet")
-    with pytest.raises(UsageError, match=r"end in \.parquet, also with"):
+    with pytest.raises(
+        UsageError, match=r"no parquet files .* ends in \.parquet, followed by \.gz"
+    ):
         find("c", format="parquet")
 
 
@@ -291,7 +300,7 @@ def test_a_name_that_matches_nothing_is_a_usage_error(folder: Path, pattern: str
 def test_a_folder_without_text_says_which_names_count(folder: Path) -> None:
     write("c/a.csv")
     write("c/vocab.txt")
-    with pytest.raises(UsageError, match=r"^c: no text files .*\.txt, \.text or have no suffix"):
+    with pytest.raises(UsageError, match=r"^c: no text files .*\.txt, \.text or has no suffix"):
         find("c", vocab="c/vocab.txt")
 
 
@@ -299,7 +308,7 @@ def test_inputs_in_the_output_folder_are_refused(folder: Path) -> None:
     write("out/a.txt")
     os.symlink("out", "link")
     for pattern in ("out", "out/", "out/a.txt", "./out/../out", "link", "link/a.txt"):
-        with pytest.raises(UsageError, match="lies in the output folder"):
+        with pytest.raises(UsageError, match="is in the output folder"):
             find(pattern)
     write("outer/a.txt")
     assert paths("outer") == ["outer/a.txt"]
@@ -478,9 +487,9 @@ def test_every_white_space_character_makes_a_blank_line() -> None:
             continue
         line = f"\n{character}\n".encode()
         if character.isspace():
-            assert text_format._find_border(bytearray(line), 1) == len(line), hex(code)
-        elif text_format._BLANK_CANDIDATE.search(line):
-            assert text_format._find_border(bytearray(line), 1) == 0, hex(code)
+            assert PlainText().find_boundary(bytearray(line), 1) == len(line), hex(code)
+        elif _BLANK_CANDIDATE.search(line):
+            assert PlainText().find_boundary(bytearray(line), 1) == 0, hex(code)
 
 
 def test_a_border_is_the_end_of_the_first_blank_line_after_the_next_line_start(
@@ -488,9 +497,9 @@ def test_a_border_is_the_end_of_the_first_blank_line_after_the_next_line_start(
 ) -> None:
     write("a.txt", b"a\n\nbb\n\n\nc\n")  # Line starts: 0, 2, 3, 6, 7, 8, 10.
     (file,) = find("a.txt").files
-    grow = text_format.grow_to_blank_line(file, CorpusOptions())
-    borders = [ranges.border(file, x, grow) for x in range(file.size + 1)]
-    assert borders == [0, 3, 3, 7, 7, 7, 7, 8, 10, 10, 10]
+    text = PlainText()
+    boundaries = [text._move(file, x, CorpusOptions()) for x in range(file.size + 1)]
+    assert boundaries == [0, 3, 3, 7, 7, 7, 7, 8, 10, 10, 10]
 
 
 def test_a_block_holds_whole_documents_of_about_its_size(folder: Path) -> None:
@@ -579,7 +588,7 @@ def test_a_large_document_is_an_error_that_names_its_first_line(
             read("a.txt", block=block, max_document_bytes=500)
         assert str(caught.value) == (
             "a.txt:5: the document that starts here is over 500 bytes, the limit. Are the empty "
-            "lines between documents missing? Put them in, or pass --max-document-bytes"
+            "lines between documents missing? Add them, or pass --max-document-bytes"
         )
     assert len(read("a.txt", block=1, max_document_bytes=1001)) == 3
 
@@ -587,7 +596,7 @@ def test_a_large_document_is_an_error_that_names_its_first_line(
 def test_every_split_of_a_large_document_names_its_first_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranges, "_SEARCH_BYTES", 16)
+    monkeypatch.setattr(text_ranges, "_SEARCH_BYTES", 16)
     write("a.txt", b"a\nb\n\n\n" + b"line\n" * 200 + b"\nend\n")
     for split in plan_splits(find("a.txt").files, 100)[:5]:
         with pytest.raises(BertprepError, match=r"^a\.txt:5: the document"):
@@ -598,9 +607,9 @@ def test_a_long_line_is_an_error_before_the_rest_is_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("a.txt", b"a\n\nb\n" + b"x" * 1_000_000)
-    monkeypatch.setattr(ranges, "READ_BYTES", 100)
+    monkeypatch.setattr(text_ranges, "READ_BYTES", 100)
     read_so_far = 0
-    plain_read = ranges.read_bytes
+    plain_read = text_ranges.read_bytes
 
     def count(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
         nonlocal read_so_far
@@ -608,7 +617,7 @@ def test_a_long_line_is_an_error_before_the_rest_is_read(
             read_so_far += len(piece)
             yield piece
 
-    monkeypatch.setattr(ranges, "read_bytes", count)
+    monkeypatch.setattr(text_ranges, "read_bytes", count)
     for target, enough in ((1 << 30, 10_000), (500_000, 600_000)):
         read_so_far = 0
         with pytest.raises(BertprepError) as caught:

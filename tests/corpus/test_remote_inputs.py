@@ -29,13 +29,12 @@ from web_server import Fault, WebServer
 
 from bertprep.cli import main
 from bertprep.corpus import Inputs, find_inputs, plan_splits, read_blocks
-from bertprep.corpus.streams import open_seekable, refuse_changed
 from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions, place, shown_url
-from bertprep.storage import reading, retries
+from bertprep.storage import open_remote, reading, require_unchanged, retries
 from bertprep.storage import run_in_subprocess as apart
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +128,7 @@ def test_what_lies_in_the_output_is_no_input() -> None:
     remember(**{"bucket/a.txt": TEXT, "bucket/run/b.txt": TEXT, "bucket/runs.txt": TEXT})
     found = names("memory://bucket", output="memory://bucket/run")
     assert found == ["memory://bucket/a.txt", "memory://bucket/runs.txt"]
-    with pytest.raises(UsageError, match="this input lies in the output folder"):
+    with pytest.raises(UsageError, match="this input is in the output folder"):
         find("memory://bucket/run/b.txt", output="memory://bucket/run/")
 
 
@@ -174,7 +173,7 @@ def test_a_web_page_is_read_with_a_warning() -> None:
     with WebServer({"a.txt": TEXT}, media_type="text/html") as server:
         inputs = find(server.url("a.txt"))
     assert inputs.warnings == (
-        f"{server.url('a.txt')}: called a web page by its server, and read as text",
+        f"{server.url('a.txt')}: the server calls it a web page; read as text",
     )
 
 
@@ -275,39 +274,46 @@ def test_a_server_without_ranges_is_asked_once_for_each_file() -> None:
         assert [method for method, _, _ in server.requests] == ["GET", "HEAD"]
 
 
-@pytest.mark.parametrize("place_", ["ranges", "local"])
-def test_a_seekable_file_reads_as_a_local_one(place_: str, tmp_path: Path) -> None:
+def remote_file(url: str) -> RemoteFile:
+    (file,) = find(url).files
+    assert file.remote
+    return file.remote
+
+
+def test_a_seekable_file_reads_as_a_local_one(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(TEXT)
     draw = random.Random(5)
-    with WebServer({"a.txt": TEXT}) as server, open(tmp_path / "a.txt", "rb") as plain:
-        url = server.url("a.txt") if place_ == "ranges" else str(tmp_path / "a.txt")
-        with open_seekable(find(url).files[0]) as stream:
-            assert stream.seek(-10, os.SEEK_END) == plain.seek(-10, os.SEEK_END)
-            assert stream.read() == plain.read() == TEXT[-10:]
-            for _ in range(50):
-                position, size = draw.randrange(len(TEXT) + 10), draw.randrange(9_000)
-                plain.seek(position)
-                stream.seek(position)
-                assert stream.read(size) == plain.read(size)
-                assert stream.tell() == plain.tell()
+    with (
+        WebServer({"a.txt": TEXT}) as server,
+        open(tmp_path / "a.txt", "rb") as plain,
+        open_remote(remote_file(server.url("a.txt"))) as stream,
+    ):
+        assert stream.seek(-10, os.SEEK_END) == plain.seek(-10, os.SEEK_END)
+        assert stream.read() == plain.read() == TEXT[-10:]
+        for _ in range(50):
+            position, size = draw.randrange(len(TEXT) + 10), draw.randrange(9_000)
+            plain.seek(position)
+            stream.seek(position)
+            assert stream.read(size) == plain.read(size)
+            assert stream.tell() == plain.tell()
 
 
 def test_a_seekable_file_that_has_changed_is_refused_at_the_end() -> None:
     with WebServer({"a.txt": TEXT}) as server:
-        file = find(server.url("a.txt")).files[0]
-        with open_seekable(file) as stream:
+        file = remote_file(server.url("a.txt"))
+        with open_remote(file) as stream:
             assert stream.read(100) == TEXT[:100]
-        refuse_changed(file)
+        require_unchanged(file)
         server.files["a.txt"] = TEXT[::-1]
         with pytest.raises(BertprepError, match="it has changed"):
-            refuse_changed(file)
+            require_unchanged(file)
 
 
 def test_a_seekable_file_needs_ranges() -> None:
     with WebServer({"a.txt": TEXT}, has_ranges=False) as server:
-        file = find(server.url("a.txt")).files[0]
+        file = remote_file(server.url("a.txt"))
     with pytest.raises(UsageError, match="knows no byte ranges"):
-        open_seekable(file)
+        open_remote(file)
 
 
 # What goes wrong

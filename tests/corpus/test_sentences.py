@@ -159,7 +159,7 @@ def test_lines_that_are_no_text_go_to_the_tokenizer_whole_or_are_mended(
             num_mended += 1
         else:
             assert pieces == [line]
-    assert block.mended_lines == num_mended
+    assert block.invalid_lines == num_mended
 
 
 def test_portions_of_a_block_change_nothing(

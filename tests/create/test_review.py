@@ -17,8 +17,7 @@ from click.testing import CliRunner, Result
 from foreseen import LINE, without_line
 
 from bertprep.cli import main
-from bertprep.corpus import find_inputs
-from bertprep.corpus.density import measure_text_bytes
+from bertprep.corpus import find_inputs, measure_text_bytes
 from bertprep.create import pipeline as create_module
 from bertprep.create.job import Job, make_job
 from bertprep.create.review import Review, count_tokens, find

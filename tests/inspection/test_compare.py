@@ -1,4 +1,4 @@
-"""Two data sets side by side: equal ones in any form, the first differences, and their numbers."""
+"""Comparison of two data sets: equal ones in any form, the first differences, and statistics."""
 
 import json
 import random
@@ -16,7 +16,7 @@ from bertprep.create.pipeline import create
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection import compare as compare_module
 from bertprep.inspection import scan as scan_module
-from bertprep.inspection.compare import Comparison, compare
+from bertprep.inspection.compare import Comparison, compare, show_comparison
 from bertprep.inspection.compare import alignment as alignment_module
 from bertprep.options import CreateOptions, InspectOptions, InstanceOptions, RecordOptions
 from bertprep.vocab import Vocabulary
@@ -50,12 +50,16 @@ def plain(text: str, **_: Any) -> str:
 
 def compared(a: Path, b: Path, **options: Any) -> Comparison:
     values = {"workers": 2, "quiet": True} | options
-    return compare(InspectOptions((str(a),), compare=str(b), **values), plain)
+    return compare(InspectOptions((str(a),), compare=str(b), **values))
+
+
+def lines_of(comparison: Comparison) -> list[str]:
+    return list(show_comparison(comparison, plain))
 
 
 def as_json(a: Path, b: Path, **options: Any) -> dict[str, Any]:
-    comparison = compared(a, b, json=True, **options)
-    (line,) = comparison.lines
+    comparison = compared(a, b, **options)
+    (line,) = show_comparison(comparison, plain, as_json=True)
     values: dict[str, Any] = json.loads(line, parse_constant=pytest.fail)
     assert values["is_equal"] == comparison.is_equal
     return values
@@ -73,7 +77,7 @@ def changed(data: bytes, name: str, index: int, value: Any) -> bytes:
 
 
 def verdict(comparison: Comparison) -> str:
-    lines = list(comparison.lines)
+    lines = lines_of(comparison)
     start = lines.index("") + 1
     end = lines.index("", start) if "" in lines[start:] else len(lines)
     return " ".join(lines[start:end])
@@ -85,7 +89,7 @@ def verdict(comparison: Comparison) -> str:
 def test_a_data_set_is_equal_to_itself(a: Path, made: list[bytes]) -> None:
     comparison = compared(a, a)
     assert comparison.is_equal
-    assert list(comparison.lines) == [
+    assert lines_of(comparison) == [
         f"A  {a}: {len(made)} records in 2 shards",
         f"B  {a}: {len(made)} records in 2 shards",
         "",
@@ -94,7 +98,7 @@ def test_a_data_set_is_equal_to_itself(a: Path, made: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("range_bytes", [2000, 1 << 25])
-def test_form_does_not_count(
+def test_form_and_sharding_do_not_count(
     a: Path,
     made: list[bytes],
     range_bytes: int,
@@ -115,7 +119,7 @@ def test_form_does_not_count(
     assert compared(b, a).is_equal
 
 
-def test_the_vocabulary_of_one_serves_both(a: Path, made: list[bytes], tmp_path: Path) -> None:
+def test_the_vocabulary_of_one_is_used_for_both(a: Path, made: list[bytes], tmp_path: Path) -> None:
     (tmp_path / "b.tfrecord").write_bytes(frames(made))
     assert compared(a, tmp_path / "b.tfrecord").is_equal
     assert compared(tmp_path / "b.tfrecord", a).is_equal
@@ -135,7 +139,7 @@ def test_records_in_another_order(
     comparison = compared(a, b)
     assert not comparison.is_equal
     assert verdict(comparison) == f"not equal: the same {len(made)} records in another order"
-    assert comparison.lines[-1] == verdict(comparison)
+    assert lines_of(comparison)[-1] == verdict(comparison)
     values = as_json(a, b)
     assert values["is_reordered"]
     assert values["differences"] == []
@@ -176,7 +180,7 @@ def test_first_differences(
     assert [change["name"] for change in second["changes"]] == ["masked_lm_weights"]
     assert third["changes"][0]["right"] == "of"
 
-    lines = list(compared(a, b, num=1).lines)
+    lines = lines_of(compared(a, b, num=1))
     place = lines.index(f"A  {a / name.format(0)}: record 3 at byte {byte:,}")
     assert lines[place + 1 : place + 4] == [
         f"B  {b / 'x.tfrecord'}: record 3 at byte {byte:,}",
@@ -187,7 +191,7 @@ def test_first_differences(
     assert all(len(line) <= 80 or ": record " in line for line in lines[2:])
 
 
-def test_records_that_one_side_has_more(
+def test_records_missing_from_one_side(
     a: Path, made: list[bytes], sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     # All that follow stand elsewhere, and are not taken for others.
@@ -206,7 +210,7 @@ def test_records_that_one_side_has_more(
     ]
     values = as_json(b, a)
     assert [(d["a"], d["b"]["record"]) for d in values["differences"]] == [(None, 20), (None, 21)]
-    lines = list(comparison.lines)
+    lines = lines_of(comparison)
     assert lines.count("   only in A") == 2
 
     longer = write(tmp_path / "longer", [*made, *made[:3]], sample_vocabulary)
@@ -224,10 +228,10 @@ def test_records_that_cannot_be_read_are_not_equal(
     shard.write_bytes(data)
     comparison = compared(a, b)
     assert not comparison.is_equal
-    assert comparison.lines[1].endswith(
-        f"{len(made) - 1} records in 1 shard, and 1 that cannot be read"
+    assert lines_of(comparison)[1].endswith(f"{len(made) - 1} records in 1 shard, and 1 unreadable")
+    assert f"B  {shard}: record 0 at byte 0 cannot be read: --verify says why" in lines_of(
+        comparison
     )
-    assert f"B  {shard}: record 0 at byte 0 cannot be read: --verify says why" in comparison.lines
     assert as_json(b, b)["equal"] == len(made) - 1
     assert not compared(b, b).is_equal
 
@@ -242,18 +246,18 @@ def test_data_sets_that_cannot_have_equal_records(
         comparison = compared(a, b)
         assert not comparison.is_equal
         assert as_json(a, b)["equal"] is None
-        assert any("tokens a record" in line for line in comparison.lines)
+        assert any("tokens per record" in line for line in lines_of(comparison))
         return comparison
 
-    start = "not equal: no records are compared, since "
+    start = "not equal, and no records are compared: "
     assert verdict(other("longer", sample_vocabulary, max_seq_length=64)) == (
-        f"{start}those of A have 32 tokens, and those of B 64"
+        f"{start}max_seq_length is 32 in A and 64 in B"
     )
     masks = other("masks", sample_vocabulary, max_seq_length=32, max_predictions_per_seq=9)
-    assert verdict(masks) == f"{start}those of A have room for 5 masks, of B 9"
+    assert verdict(masks) == f"{start}max_predictions_per_seq is 5 in A and 9 in B"
     vocabulary = Vocabulary.parse(sample_vocabulary.data + b"##xyzzy\n")
     assert verdict(other("vocabulary", vocabulary, max_seq_length=32)) == (
-        f"{start}their ids mean other pieces, of two vocabularies with 3,667 and 3,668 pieces"
+        f"{start}A and B have different vocabularies, of 3,667 and 3,668 pieces"
     )
 
 
@@ -264,27 +268,27 @@ def test_an_empty_side_is_an_error(a: Path, sample_vocabulary: Vocabulary, tmp_p
             compared(left, right)
 
 
-# Their numbers.
+# Their statistics.
 
 
-def test_numbers_that_differ_are_marked(
+def test_statistics_that_differ_are_anomalies(
     a: Path, made: list[bytes], sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     records = [changed(data, "next_sentence_labels", 0, 0) for data in made]
     b = write(tmp_path / "b", records, sample_vocabulary)
     values = as_json(a, b)
-    assert [row["key"] for row in values["numbers"] if row["is_marked"]] == ["random_next"]
-    (row,) = [row for row in values["numbers"] if row["key"] == "random_next"]
+    assert [row["key"] for row in values["statistics"] if row["is_anomaly"]] == ["random_next"]
+    (row,) = [row for row in values["statistics"] if row["key"] == "random_next"]
     assert row["section"] == "next sentence"
     assert (row["b"], row["p"] < 1e-6) == (0.0, True)
-    lines = list(compared(a, b).lines)
+    lines = lines_of(compared(a, b))
     (line,) = [line for line in lines if line.startswith("! ")]
-    assert line.startswith("! random next ")
-    assert lines[-1] == "1 number is marked"
+    assert line.startswith("! random next sentence ")
+    assert lines[-1] == "1 anomaly found"
 
 
 @pytest.mark.parametrize("file", ["english-a.txt", "chinese.txt"])
-def test_numbers_of_two_seeds_are_not_marked(
+def test_statistics_of_two_seeds_have_no_anomalies(
     file: str, sample_corpus: Path, tmp_path: Path
 ) -> None:
     paths = [tmp_path / str(seed) for seed in range(3)]
@@ -295,8 +299,8 @@ def test_numbers_of_two_seeds_are_not_marked(
     for a, b in combinations(paths, 2):
         values = as_json(a, b)
         assert values["equal"] == 0
-        assert [row for row in values["numbers"] if row["is_marked"]] == []
-        assert len([row for row in values["numbers"] if row["p"] is not None]) > 10
+        assert [row for row in values["statistics"] if row["is_anomaly"]] == []
+        assert len([row for row in values["statistics"] if row["p"] is not None]) > 10
 
 
 # More records than there is room for.
@@ -322,10 +326,10 @@ def test_estimates_from_a_sample(
     assert values["only"] == pytest.approx([num / 2] * 2, rel=0.5)
     assert len(values["differences"]) == 3
     assert "about" in verdict(compared(a, c))
-    assert "counted by 1 of" in verdict(compared(a, c))
+    assert "estimated from 1 in" in verdict(compared(a, c))
 
 
-def test_only_the_first_places_are_looked_through(
+def test_only_the_first_differing_places_are_searched(
     a: Path,
     made: list[bytes],
     sample_vocabulary: Vocabulary,

@@ -1,4 +1,4 @@
-"""Findings: good data is never marked, broken data is, in plain words; the text and the JSON."""
+"""Findings: good data has no anomalies, broken data has; the text and the JSON."""
 
 import json
 import math
@@ -14,11 +14,11 @@ from hand_built import encoded, frames, made_records, write_data_set
 from tfrecords import read_features
 
 from bertprep.create.pipeline import create
-from bertprep.inspection.measure import measure, measure_text
-from bertprep.inspection.measure.measures import Finding, Statistics
-from bertprep.inspection.measure.probability import count_p, difference_p, share_p, sum_p
+from bertprep.inspection.statistics import Statistics, measure, show_statistics
+from bertprep.inspection.statistics.findings import Finding, count_p, difference_p, share_p, sum_p
 from bertprep.options import CreateOptions, InspectOptions, InstanceOptions
 from bertprep.records import find_data_set, read_schema
+from bertprep.terminal import in_bytes
 from bertprep.vocab import Vocabulary
 
 Record = dict[str, np.ndarray]
@@ -34,8 +34,8 @@ def found(statistics: Statistics, key: str) -> Finding:
     return finding
 
 
-def marked(statistics: Statistics) -> set[str]:
-    return {f.key for rows in statistics.sections.values() for f in rows if f.is_marked}
+def anomalies(statistics: Statistics) -> set[str]:
+    return {f.key for rows in statistics.sections.values() for f in rows if f.is_anomaly}
 
 
 def plain(text: str, **_: Any) -> str:
@@ -47,7 +47,7 @@ def plain(text: str, **_: Any) -> str:
 
 @pytest.mark.parametrize("of", [1, 7, 40, 300])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 0.8, 1.0])
-def test_so_small_a_bound_is_as_rare(of: int, share: float) -> None:
+def test_bounds_hold(of: int, share: float) -> None:
     exact = [math.comb(of, k) * share**k * (1 - share) ** (of - k) for k in range(of + 1)]
     variance = of * share * (1 - share)
     for bounds in (
@@ -78,7 +78,7 @@ def test_copies_are_one_observation() -> None:
     assert difference_p(0.3, 0.4, 0.0) == 0.0
 
 
-# Good data is never marked.
+# Good data has no anomalies.
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz.,"
@@ -106,7 +106,7 @@ SMALLEST = "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "of"]
         ("chinese.txt", None, {"masked_lm_prob": 1.0, "max_seq_length": 64}, False),
     ],
 )
-def test_good_data_is_never_marked(
+def test_good_data_has_no_anomalies(
     file: str,
     vocabulary: str | None,
     options: dict[str, Any],
@@ -126,10 +126,10 @@ def test_good_data_is_never_marked(
     create(job)
     if not ours:
         (path / "manifest.json").unlink()
-    assert marked(measured(path)) == set()
+    assert anomalies(measured(path)) == set()
 
 
-def test_copies_of_good_data_are_marked_as_copies_alone(
+def test_duplicates_are_the_only_anomaly_of_copied_data(
     sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     # Each draw counts once: what is a little off by chance is not twenty times as sure.
@@ -138,8 +138,8 @@ def test_copies_of_good_data_are_marked_as_copies_alone(
     path = write_data_set(tmp_path / "rec", [made * 20], sample_vocabulary, options)
     statistics = measured(path)
     assert statistics.duplicates.copies == pytest.approx(20)
-    assert marked(statistics) == {"duplicates"}
-    assert "more passes teach nothing more" in found(statistics, "duplicates").note
+    assert anomalies(statistics) == {"duplicates"}
+    assert "another pass teaches nothing" in found(statistics, "duplicates").note
 
 
 def test_short_records_are_equal_by_chance(sample_vocabulary: Vocabulary, tmp_path: Path) -> None:
@@ -148,11 +148,11 @@ def test_short_records_are_equal_by_chance(sample_vocabulary: Vocabulary, tmp_pa
     path = write_data_set(tmp_path / "rec", [made], sample_vocabulary, options)
     statistics = measured(path)
     assert statistics.duplicates.duplicates > 0
-    assert not found(statistics, "duplicates").is_marked
+    assert not found(statistics, "duplicates").is_anomaly
     assert found(statistics, "duplicates").note == "short records can be equal by chance"
 
 
-# Broken data is marked, and nothing else of it is.
+# Broken data has exactly the expected anomalies.
 
 
 @pytest.fixture(scope="module")
@@ -300,25 +300,33 @@ def ids_of_a_larger_vocabulary(record: Record, vocabulary: Vocabulary, rng: rand
 @pytest.mark.parametrize(
     ("break_record", "keys", "note"),
     [
-        (every_label_is_1, {"random_next"}, "every label is 1: the model learns to say 'random'"),
-        (every_label_is_0, {"random_next"}, "every label is 0: the model learns to say 'next'"),
+        (
+            every_label_is_1,
+            {"random_next"},
+            "every label is 1: the model learns to answer 'random'",
+        ),
+        (every_label_is_0, {"random_next"}, "every label is 0: the model learns to answer 'next'"),
         (labels_are_exchanged, {"random_next"}, "fewer than half are random"),
-        (all_are_mask, {"mask_tokens", "kept", "replaced"}, "too much is [MASK]"),
-        (none_is_mask, {"mask_tokens", "kept", "replaced"}, "nothing stands as [MASK]"),
-        (none_is_kept, {"mask_tokens", "kept"}, "no word is kept"),
-        (words_are_replaced_by_specials, {"special_replacements"}, "special and unused tokens"),
+        (all_are_mask, {"mask_tokens", "kept", "replaced"}, "too many masks show [MASK]"),
+        (none_is_mask, {"mask_tokens", "kept", "replaced"}, "no mask shows [MASK]"),
+        (none_is_kept, {"mask_tokens", "kept"}, "no mask keeps its token"),
+        (
+            words_are_replaced_by_specials,
+            {"special_replacements"},
+            "special and unused tokens replace",
+        ),
         (no_masks, {"at_budget"}, "no record has a mask"),
         (half_of_the_masks, {"at_budget", "positions", "whole_words"}, "do not follow"),
         (masks_at_the_front, {"positions", "whole_words"}, "words are masked in part"),
         (masks_on_pieces, {"whole_words"}, "words are masked in part"),
-        (specials_in_the_text, {"misplaced"}, "special tokens stand in the text"),
-        (cls_is_masked, {"stray_masks", "positions", "whole_words"}, "the model is asked for"),
+        (specials_in_the_text, {"misplaced"}, "the text holds special tokens"),
+        (cls_is_masked, {"stray_masks", "positions", "whole_words"}, "the model predicts [CLS]"),
         (one_segment, {"empty_segments", "misplaced"}, "A or B has no text"),
         (ids_of_a_larger_vocabulary, {"outside_vocabulary"}, "--vocab is not the vocabulary"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_broken_data_is_marked(
+def test_broken_data_has_anomalies(
     break_record: Break,
     keys: set[str],
     note: str,
@@ -333,11 +341,11 @@ def test_broken_data_is_marked(
     stream = broken(good_records, lambda record: break_record(record, sample_vocabulary, rng))
     shard.write_bytes(stream)
     statistics = measured(path)
-    assert marked(statistics) == keys
+    assert anomalies(statistics) == keys
     assert any(note in found(statistics, key).note for key in keys)
     (path / "manifest.json").unlink()  # what was asked for is not known any more
     bare = keys - {"whole_words", "at_budget"}
-    assert marked(measured(path)) == (
+    assert anomalies(measured(path)) == (
         bare | {"without_masks"} if break_record is no_masks else bare
     )
 
@@ -346,25 +354,23 @@ def test_broken_data_is_marked(
 
 
 def text_of(path: Path, style: Callable[..., str] = plain) -> list[str]:
-    return list(measure_text(InspectOptions((str(path),), quiet=True, workers=1), style))
+    return list(show_statistics(InspectOptions((str(path),), quiet=True, workers=1), style))
 
 
 def test_the_text_of_good_data(good: Path) -> None:
     lines = text_of(good)
-    measures = measured(good).measures
-    assert lines[0] == (
-        f"{good}: {measures.records:,} records in 1 shard, {measures.bytes:,} bytes"
-    )
+    counts = measured(good).counts
+    assert lines[0] == (f"{good}: {counts.records:,} records in 1 shard, {in_bytes(counts.bytes)}")
     assert " ".join(lines[1 : lines.index("")]) == (
-        "128 tokens and 20 masks a record at most, 3,667 pieces, whole words masked, quirks keep"
+        "128 tokens and 20 masks per record at most, 3,667 pieces, whole-word masking, quirks keep"
     )
-    assert lines[-1] == "nothing is marked: all is as the algorithm leads to expect"
+    assert lines[-1] == "no anomalies found"
     assert all(len(line) <= 80 and line == line.rstrip() for line in lines[1:])
     (row,) = [line for line in lines if line.startswith("  [MASK] ")]
     assert row.split() == ["[MASK]", found(measured(good), "mask_tokens").shown, "80.00%"]
-    (common,) = [line for line in lines if line.startswith("  most common pieces")]
+    (common,) = [line for line in lines if line.startswith("  most frequent pieces")]
     assert ", " in common
-    assert any("[UNK]" in line for line in lines if line.startswith("  most common around"))
+    assert any("[UNK]" in line for line in lines if line.startswith("  most frequent around"))
     expected = [line.index("expected") for line in lines if line.endswith("  expected")]
     assert set(expected) == {row.index("80.00%")}
 
@@ -385,16 +391,16 @@ def test_the_text_of_broken_data(
 
     lines = text_of(tmp_path, style)
     assert "no manifest" in " ".join(lines[1:3])
-    (row,) = [i for i, line in enumerate(lines) if line.startswith("! random next ")]
-    assert lines[row].split() == ["!", "random", "next", "100%", "50%", "to", "98%"]
+    (row,) = [i for i, line in enumerate(lines) if line.startswith("! random next sentence ")]
+    assert lines[row].split() == ["!", "random", "next", "sentence", "100%", "50%", "to", "98%"]
     assert lines[row + 1].startswith("    every label is 1: the model learns")
-    assert lines[-1] == "1 row is marked: random next (next sentence)"
+    assert lines[-1] == "1 anomaly found: random next sentence (next sentence)"
     red = [text for text, look in painted if look.get("fg") == "red"]
     assert red[0] == lines[row]
 
 
 def test_json_has_stable_keys(good: Path) -> None:
-    (line,) = measure_text(InspectOptions((str(good),), quiet=True, workers=1, json=True), plain)
+    (line,) = show_statistics(InspectOptions((str(good),), quiet=True, workers=1, json=True), plain)
     values = json.loads(line, parse_constant=pytest.fail)
     assert list(values) == [
         *("name", "records", "unreadable", "shards", "bytes", "max_seq_length", "max_predictions"),
@@ -415,27 +421,27 @@ def test_json_has_stable_keys(good: Path) -> None:
     for rows in values["sections"].values():
         for row in rows:
             assert list(row) == [
-                *("key", "name", "value", "shown", "expected", "p", "is_marked", "note")
+                *("key", "name", "value", "shown", "expected", "p", "is_anomaly", "note")
             ]
     statistics = measured(good)
-    measures, records = statistics.measures, values["records"]
+    counts, records = statistics.counts, values["records"]
     histograms = values["histograms"]
     for name in ("lengths", "lengths_a", "lengths_b", "masks_per_record"):
-        assert sum(histograms[name]) == records == measures.records
-    assert sum(histograms["mask_positions"]) == measures.masks
-    assert sum(histograms["expected_positions"]) == pytest.approx(measures.masks, rel=1e-3)
+        assert sum(histograms[name]) == records == counts.records
+    assert sum(histograms["mask_positions"]) == counts.masks
+    assert sum(histograms["expected_positions"]) == pytest.approx(counts.masks, rel=1e-3)
     assert values["never_used"] == found(statistics, "never_used").value
     assert len(values["pieces"]) == 50
     vocabulary = find_data_set([str(good)]).require_vocabulary()
-    counts = [entry["count"] for entry in values["pieces"]]
-    assert counts == sorted(measures.pieces.tolist(), reverse=True)[:50]
+    occurrences = [entry["count"] for entry in values["pieces"]]
+    assert occurrences == sorted(counts.pieces.tolist(), reverse=True)[:50]
     assert all(vocabulary.ids[entry["piece"]] == entry["id"] for entry in values["pieces"])
     contexts = values["unknown_contexts"]
-    assert contexts[0]["count"] == max(measures.unknown_contexts.values())
-    assert set(contexts[0]) == {"before", "behind", "count"}
+    assert contexts[0]["count"] == max(counts.unknown_contexts.values())
+    assert set(contexts[0]) == {"before", "after", "count"}
 
 
-def test_pieces_that_are_never_used(tmp_path: Path) -> None:
+def test_pieces_never_used(tmp_path: Path) -> None:
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "here", "there", "##where"]
     vocabulary = Vocabulary.parse("\n".join(tokens).encode())
     record = {
@@ -454,20 +460,21 @@ def test_pieces_that_are_never_used(tmp_path: Path) -> None:
     assert found(statistics, "used_pieces").shown == "33.33%"
     assert found(statistics, "unknown").shown == "50.00%"
     assert (
-        found(statistics, "unknown").note == "does the vocabulary fit the language, and its case?"
+        found(statistics, "unknown").note
+        == "check that the vocabulary matches the language and its case"
     )
-    assert statistics.measures.unknown_contexts == {(3, 3): 1}
-    assert statistics.measures.replaced == 1
+    assert statistics.counts.unknown_contexts == {(3, 3): 1}
+    assert statistics.counts.replaced == 1
 
 
-def test_the_manifest_knows_the_labels(good: Path, tmp_path: Path) -> None:
+def test_labels_are_compared_with_the_manifest(good: Path, tmp_path: Path) -> None:
     path = tmp_path / "rec"
     shutil.copytree(good, path)
     finding = found(measured(path), "random_next")
-    assert finding.note == "above one half, since a chunk of one sentence has no next one"
+    assert finding.note == "above one half: a chunk of one sentence has no next sentence"
     manifest = json.loads((path / "manifest.json").read_bytes())
     manifest["counts"]["random_next"] = round(0.9 * manifest["counts"]["instances"])
     (path / "manifest.json").write_text(json.dumps(manifest))
     finding = found(measured(path), "random_next")
-    assert finding.is_marked
+    assert finding.is_anomaly
     assert finding.note.startswith("the manifest counts ")

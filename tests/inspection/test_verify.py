@@ -97,14 +97,14 @@ def change(path: Path, at: int, bit: int = 0) -> None:
 def test_a_whole_data_set(folder: Path, records: list[bytes]) -> None:
     size = offset_of(records, 40)
     assert verify(folder) == [
-        f"{folder}: 40 records in 4 shards, {size / 1000:.1f} KB: whole and as the manifest says"
+        f"{folder}: 40 records in 4 shards, {size / 1000:.1f} KB: no faults, as the manifest says"
     ]
     assert [json.loads(line) for line in verify(folder, json=True)] == [
         {"faults": 0, "records": 40, "shards": 4, "bytes": size}
     ]
 
 
-def test_nothing_is_said_beside_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_else_is_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verify(folder)
     assert capsys.readouterr() == ("", "")
 
@@ -113,7 +113,7 @@ def test_nothing_is_said_beside_it(folder: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 @pytest.mark.parametrize("quirks", ["keep", "fix"])
 @pytest.mark.parametrize("whole_words", [True, False])
-def test_whatever_create_makes_is_whole(
+def test_records_of_all_options_have_no_faults(
     names: str,
     compression: str,
     quirks: str,
@@ -131,25 +131,25 @@ def test_whatever_create_makes_is_whole(
         *(tmp_path / "rec", shards, sample_vocabulary, options, how), counts=counts_of(made)
     )
     (summary,) = verify(folder, workers=1)
-    assert summary.endswith(": whole and as the manifest says")
+    assert summary.endswith(": no faults, as the manifest says")
     assert f" {len(made)} records in 4 shards, " in summary
 
 
-def test_what_the_command_wrote_is_whole(sample_corpus: Path, tmp_path: Path) -> None:
+def test_records_of_the_command_have_no_faults(sample_corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "rec"
     arguments = [sample_corpus, "--vocab", sample_corpus / "vocab.txt", "--output", output]
     arguments += ["--num-partitions", 2, "--eval-fraction", 0.1, "--dupe-factor", 1, "--quiet"]
     result = CliRunner().invoke(main, ["create", *map(str, arguments)])
     assert result.exit_code == 0, result.output
     (summary,) = verify(output)
-    assert summary.endswith(": whole and as the manifest says")
+    assert summary.endswith(": no faults, as the manifest says")
 
 
 def test_a_part_of_a_data_set(folder: Path, records: list[bytes]) -> None:
     # Its counts are of all, and are not compared.
     size = offset_of(records, 15)
     assert verify(folder / NAMES[0]) == [
-        f"{folder / NAMES[0]}: 15 records in 1 shard, {size / 1000:.1f} KB: whole and as the "
+        f"{folder / NAMES[0]}: 15 records in 1 shard, {size / 1000:.1f} KB: no faults, as the "
         "manifest says"
     ]
     assert len(verify(folder / "eval")) == 1
@@ -160,7 +160,7 @@ def test_several_data_sets(folder: Path, tmp_path: Path) -> None:
     other = shutil.copytree(folder, tmp_path / "other")
     (summary,) = verify(folder, other)
     assert summary.startswith(f"{folder} {other}: 80 records in 8 shards, ")
-    assert summary.endswith(": whole and as the manifest says")
+    assert summary.endswith(": no faults, as the manifest says")
     change(other / NAMES[1], 40)
     lines = verify(folder, other)
     assert lines[:-1] == [f"{other / NAMES[1]}: record 0 at byte 0: {DAMAGED}"]
@@ -170,7 +170,7 @@ def test_several_data_sets(folder: Path, tmp_path: Path) -> None:
 # Faults.
 
 
-def test_faults_are_told_in_the_order_of_the_files(folder: Path, records: list[bytes]) -> None:
+def test_faults_are_in_the_order_of_the_files(folder: Path, records: list[bytes]) -> None:
     first, last, held_out = folder / NAMES[0], folder / NAMES[2], folder / HELD_OUT
     at = offset_of(records, 10)
     change(first, at + 50)
@@ -180,8 +180,8 @@ def test_faults_are_told_in_the_order_of_the_files(folder: Path, records: list[b
     (folder / "copy.tfrecord").touch()
     of_four = offset_of(records[36:], 3)
     expected = [
-        f"{NAMES[1]}: it is missing: the manifest lists it",
-        "copy.tfrecord: the manifest does not list it, and a reader may take it for records",
+        f"{NAMES[1]}: missing, but listed in the manifest",
+        "copy.tfrecord: not listed in the manifest; readers may take it for records",
         f"{NAMES[0]}: record 10 at byte {at}: {DAMAGED}",
         f"{NAMES[2]}: record 0 at byte 0: the CRC of its length is wrong; the length and the "
         "record are right",
@@ -203,7 +203,7 @@ def test_faults_as_json(folder: Path, records: list[bytes]) -> None:
             "file": str(folder / HELD_OUT),
             "record": None,
             "byte": None,
-            "problem": "it is missing: the manifest lists it",
+            "problem": "missing, but listed in the manifest",
         },
         {
             "file": str(folder / NAMES[0]),
@@ -280,7 +280,7 @@ def test_a_record_too_few_or_too_many(folder: Path, records: list[bytes]) -> Non
     for some, count in ((records[:14], 14), ([*records[:15], records[0]], 16)):
         (folder / NAMES[0]).write_bytes(frames(some))
         assert faults_of(verify(folder), folder) == [
-            f"{NAMES[0]}: {count} records, and the manifest says 15"
+            f"{NAMES[0]}: {count} records, the manifest says 15"
         ]
 
 
@@ -289,34 +289,34 @@ def test_records_of_another_size(folder: Path, records: list[bytes]) -> None:
     size, promised = offset_of(records, 14) + len(records[20]) + 16, offset_of(records, 15)
     assert size != promised
     assert faults_of(verify(folder), folder) == [
-        f"{NAMES[0]}: {size:,} bytes of records, and the manifest says {promised:,}"
+        f"{NAMES[0]}: {size:,} bytes of records, the manifest says {promised:,}"
     ]
 
 
-def test_a_legal_record_in_the_place_of_another(folder: Path, records: list[bytes]) -> None:
+def test_a_legal_record_in_place_of_another(folder: Path, records: list[bytes]) -> None:
     record = as_lists(records[2])
     record["next_sentence_labels"][0] ^= 1
     (folder / NAMES[0]).write_bytes(frames([*records[:2], encoded(record), *records[3:15]]))
     (fault,) = faults_of(verify(folder), folder)
     assert fault.startswith(f"{NAMES[0]}: the CRC32C of its records is ")
-    assert fault.endswith(": records were changed, and their CRCs with them")
+    assert fault.endswith(": records and their own CRCs have been changed")
     # With the checksum made right as well, the counts tell.
     make_right(folder)
     counts = counts_of(records)
     (fault,) = faults_of(verify(folder), folder)
     changed = counts["random_next"] + (1 if record["next_sentence_labels"][0] else -1)
     assert fault == (
-        f"manifest.json: random_next is {counts['random_next']}, and the records have {changed}"
+        f"manifest.json: random_next is {counts['random_next']}, the records have {changed}"
     )
 
 
 @pytest.mark.parametrize("name", ["instances", "instance_tokens", "masks", "random_next"])
-def test_counts_that_are_not_those_of_the_records(name: str, folder: Path) -> None:
+def test_counts_that_differ_from_the_manifest(name: str, folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_bytes())
     right = manifest["counts"][name]
     edit_manifest(folder, lambda manifest: manifest["counts"].update({name: 12_345}))
     assert faults_of(verify(folder), folder) == [
-        f"manifest.json: {name} is 12,345, and the records have {right:,}"
+        f"manifest.json: {name} is 12,345, the records have {right:,}"
     ]
     assert len(verify(folder / NAMES[0])) == 1
 
@@ -325,19 +325,19 @@ def test_another_vocabulary_of_the_same_size(folder: Path, sample_vocabulary: Vo
     (folder / "vocab.txt").write_bytes(sample_vocabulary.data.replace(b"\nthe\n", b"\nthy\n"))
     (fault,) = faults_of(verify(folder), folder)
     assert fault.startswith(
-        "vocab.txt: it is not the vocabulary that the records were made with (its SHA-256 is "
+        "vocab.txt: not the vocabulary that the records were made with (its SHA-256 is "
     )
-    assert fault.endswith(f"…, and the manifest says {sample_vocabulary.sha256[:8]}…)")
+    assert fault.endswith(f"…, the manifest says {sample_vocabulary.sha256[:8]}…)")
     right = folder.parent / "right.txt"
     right.write_bytes(sample_vocabulary.data)
     assert len(verify(folder, vocab=right)) == 1
 
 
-def test_a_run_that_was_not_finished(folder: Path) -> None:
+def test_an_incomplete_data_set(folder: Path) -> None:
     (folder / "manifest.json").unlink()
     assert faults_of(verify(folder), folder) == [
-        "plan.json: no manifest.json stands beside it: the run was not finished. Give its command "
-        "again: it goes on from here"
+        "plan.json: there is no manifest.json: the data set is incomplete. Run the same bertprep "
+        "create command again to resume it"
     ]
 
 
@@ -345,7 +345,7 @@ def test_a_file_compressed_against_the_manifest(folder: Path) -> None:
     path = folder / NAMES[0]
     path.write_bytes(gzip.compress(path.read_bytes()))
     assert faults_of(verify(folder), folder) == [
-        f"{NAMES[0]}: it is compressed with gzip, and the manifest says none"
+        f"{NAMES[0]}: compressed with gzip, the manifest says none"
     ]
 
 
@@ -360,12 +360,12 @@ def test_a_file_not_compressed_against_the_manifest(
     (path,) = folder.glob("*tfrecord*")
     path.write_bytes(frames(records))
     assert faults_of(verify(folder), folder) == [
-        f"{path.name}: it is not compressed, and the manifest says gzip"
+        f"{path.name}: not compressed, the manifest says gzip"
     ]
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_a_shard_that_was_emptied(
+def test_an_emptied_shard(
     compression: str,
     records: list[bytes],
     sample_vocabulary: Vocabulary,
@@ -376,7 +376,7 @@ def test_a_shard_that_was_emptied(
     folder = write_data_set(tmp_path / "rec", shards, sample_vocabulary, OPTIONS, how)
     (folder / NAMES_OF_TWO[0]).write_bytes(b"")
     assert faults_of(verify(folder), folder) == [
-        f"{NAMES_OF_TWO[0]}: 0 records, and the manifest says 15"
+        f"{NAMES_OF_TWO[0]}: 0 records, the manifest says 15"
     ]
 
 
@@ -406,12 +406,12 @@ def test_without_a_manifest(
         verify(bare)
     size = offset_of(records, 40)
     assert verify(bare, vocab=bare.parent / "vocab.txt") == [
-        f"{bare}: 40 records in 4 shards, {size / 1000:.1f} KB: every record is legal"
+        f"{bare}: 40 records in 4 shards, {size / 1000:.1f} KB: no faults"
     ]
     out, said = capsys.readouterr()
     assert out == ""
     assert said == (
-        "Note: without a manifest nothing is promised of whole words and the number of masks; "
+        "Note: without a manifest, whole words and the number of masks are not checked; "
         "bertprep inspect --stats measures both\n"
     )
     verify(bare, vocab=bare.parent / "vocab.txt", quiet=True)
@@ -424,9 +424,12 @@ def test_compression_without_a_manifest(bare: Path, capsys: pytest.CaptureFixtur
     first.write_bytes(gzip.compress(first.read_bytes()))
     second.rename(second.with_suffix(".tfrecord.gz"))
     assert faults_of(verify(bare, vocab=vocab), bare) == [
-        f"{second.with_suffix('.tfrecord.gz').name}: it is not compressed, and its name says gzip"
+        f"{second.with_suffix('.tfrecord.gz').name}: not compressed, although its name says gzip"
     ]
-    assert f"Note: {first} is gzip, though its name does not say so" in capsys.readouterr().err
+    assert (
+        f"Note: {first} is compressed with gzip, although its name does not say so"
+        in capsys.readouterr().err
+    )
 
 
 def test_features_of_another_tool_are_a_fault_only_where_a_manifest_promises_none(
@@ -444,14 +447,14 @@ def test_features_of_another_tool_are_a_fault_only_where_a_manifest_promises_non
     vocab = folder / "vocab.txt"
     options = InspectOptions((str(alone),), vocab, verify=True, quiet=True)
     verification = Verification(options)
-    assert [line.endswith(": every record is legal") for line in verification] == [True]
+    assert [line.endswith(": no faults") for line in verification] == [True]
     assert verification.num_records == len(records)
 
 
 def test_an_empty_file_without_a_manifest(bare: Path) -> None:
     (bare / NAMES[0]).write_bytes(b"")
     assert faults_of(verify(bare, vocab=bare.parent / "vocab.txt"), bare) == [
-        f"{NAMES[0]}: it is empty: it holds no record"
+        f"{NAMES[0]}: no records: the file is empty"
     ]
 
 

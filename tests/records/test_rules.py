@@ -25,9 +25,9 @@ from judges import Judges
 from legality import could_be_written
 from mutations import Faults, as_lists
 
-from bertprep.inspection import checks
 from bertprep.options import InstanceOptions, RecordOptions
 from bertprep.records import RecordSchema
+from bertprep.records.checks import CheckJob, check_range
 from bertprep.records.columns import RecordReader
 from bertprep.records.frames import look_at
 from bertprep.records.rules import Promise
@@ -631,13 +631,13 @@ def test_totals_of_legal_records(sample_vocabulary: Vocabulary, tmp_path: Path) 
     path.write_bytes(frames([*records, *wrong]))
     (tmp_path / "vocab.txt").write_bytes(sample_vocabulary.data)
     promise = Promise.of({"instances": dataclasses.asdict(options)}, RecordSchema(40, 5))
-    job = checks.CheckJob(promise, tmp_path / "vocab.txt")
+    job = CheckJob(promise, tmp_path / "vocab.txt")
     reader = RecordReader(look_at(str(path)), promise.schema)
-    checked = checks.check_range(job, reader)
+    checked = check_range(job, reader)
     assert [index for index, _, _ in checked.faults] == list(range(len(records), 2 * len(records)))
     read = list(map(as_lists, records))
-    assert checked.totals.tolist() == [
-        sum(sum(record["input_mask"]) for record in read),
-        sum(sum(record["masked_lm_weights"]) for record in read),
-        sum(record["next_sentence_labels"][0] for record in read),
-    ]
+    assert checked.counts == {
+        "tokens": sum(sum(record["input_mask"]) for record in read),
+        "masks": sum(sum(record["masked_lm_weights"]) for record in read),
+        "random_next": sum(record["next_sentence_labels"][0] for record in read),
+    }

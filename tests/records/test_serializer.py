@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tfrecords import features, masked_crc, read_features
 
 from bertprep.data import TokenizedDocuments
-from bertprep.kernels import machine
+from bertprep.kernels import crc32c
 from bertprep.kernels.instances import INSTANCE, MASK
 from bertprep.objectives import create_training_instances
 from bertprep.objectives.sentence_pairs import TrainingInstance, TrainingInstances
@@ -382,10 +382,10 @@ def by_table(data: bytes) -> int:
     """As a processor without the instruction has it: eight bytes a step, then one."""
     register, whole = np.uint32(0xFFFFFFFF), len(data) // 8 * 8
     for word in np.frombuffer(data[:whole], np.uint64):
-        register = np.uint32(machine._crc32c_by_table(register, word))
+        register = np.uint32(crc32c._crc32c_by_table(register, word))
     for byte in data[whole:]:
         row = (int(register) ^ byte) & 0xFF
-        register = np.uint32(int(machine.CRC32C_TABLES[0, row]) ^ int(register) >> 8)
+        register = np.uint32(int(crc32c.CRC32C_TABLES[0, row]) ^ int(register) >> 8)
     return int(register) ^ 0xFFFFFFFF
 
 

@@ -24,7 +24,7 @@ from bertprep.tokenization import (
     HashedDocuments,
     WordpieceTokenizer,
 )
-from bertprep.tokenization.plain import map_characters
+from bertprep.tokenization.properties import map_characters
 from bertprep.vocab import Vocabulary
 
 
@@ -130,10 +130,10 @@ def test_buffers_do_not_grow_from_call_to_call() -> None:
     tokenizer = make(["a", "σ", "ς"])
     text = "a Σ aΣ\n\n".encode() * 1000
     tokenizer.tokenize_text(text)
-    buffers = tokenizer._text, tokenizer._tokens, tokenizer._sentences, tokenizer._documents
+    buffers = tokenizer._buffer.text, tokenizer._tokens, tokenizer._sentences, tokenizer._documents
     for size in (len(text), 8, 0, len(text)):
         tokenizer.tokenize_text(text[:size])
-    after = tokenizer._text, tokenizer._tokens, tokenizer._sentences, tokenizer._documents
+    after = tokenizer._buffer.text, tokenizer._tokens, tokenizer._sentences, tokenizer._documents
     assert all(one is other for one, other in zip(buffers, after, strict=True))
 
 
@@ -231,9 +231,9 @@ def test_wrong_text_is_replaced_and_counted() -> None:
     documents = tokenizer.tokenize_text(b"a\xff\xc3a\n\xe2\x82\nb\n\0a\0a\0\n\nb").documents
     more = int(CONTINUES_WORD)
     assert nested(documents) == [[[5, 6 | more], [7], [5, 6 | more]], [[7]]]
-    assert tokenizer.mended_lines == 3
+    assert tokenizer.invalid_lines == 3
     tokenizer.tokenize_text(b"a\n\xff")
-    assert tokenizer.mended_lines == 4
+    assert tokenizer.invalid_lines == 4
 
 
 def test_wrong_lines_are_left_out_and_counted() -> None:
@@ -242,7 +242,7 @@ def test_wrong_lines_are_left_out_and_counted() -> None:
     hashed = tokenizer.tokenize_text(b"a\n\xffa\nb\na\0\n\nb\n\n\xff")
     assert nested(hashed.documents) == [[[5], [7 - 1]], [[6]]]
     assert hashed.hashes.tolist() == tokenizer.tokenize_text(b"a\nb\n\nb").hashes.tolist()
-    assert tokenizer.mended_lines == 3
+    assert tokenizer.invalid_lines == 3
     with pytest.raises(TextError) as caught:
         tokenizer.tokenize_text(b"\xff\na\n\xff\n\0\nabcdef\n\xff")
     assert caught.value.line == 4

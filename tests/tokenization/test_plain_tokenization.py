@@ -8,7 +8,7 @@ import pytest
 from bertprep.errors import UsageError
 from bertprep.options import TokenizerOptions
 from bertprep.tokenization import BasicTokenizer, FullTokenizer, WordpieceTokenizer
-from bertprep.tokenization.plain import is_punctuation
+from bertprep.tokenization.properties import is_punctuation
 from bertprep.vocab import Vocabulary
 
 UNCASED = [
@@ -116,7 +116,7 @@ def test_full_tokenizer_takes_a_path_and_options(tmp_path: Path, vocabulary: Voc
 
 def test_pieces_and_ids_outside_the_vocabulary_are_refused(vocabulary: Vocabulary) -> None:
     tokenizer = FullTokenizer(vocabulary)
-    with pytest.raises(UsageError, match="'no such piece' is no piece"):
+    with pytest.raises(UsageError, match="'no such piece' is not a piece"):
         tokenizer.convert_tokens_to_ids(["the", "no such piece"])
     for number in (-1, 11):
         with pytest.raises(UsageError, match=f"id {number} is outside"):

@@ -143,9 +143,9 @@ def test_what_is_never_split_stands_between_borders(text: str, expected: str) ->
 @pytest.mark.parametrize(
     ("token", "message"),
     [
-        ("nowhere", "is not in the vocabulary: write it there in place of an"),
+        ("nowhere", "not in the vocabulary: write it there in place of an"),
         ("[MASK]", "this is a special token"),
-        ("##s", "neither begins with ##"),
+        ("##s", "must not begin with ##"),
         ("\u0301a", "or a combining mark"),
         ("a\u200bb", "a character that is dropped"),
     ],

@@ -205,10 +205,10 @@ def test_inspect_finds_nothing_wrong_with_chinese_words(
     assert "tokens each" in result.stdout
     verified = run("inspect", str(output), "--verify")
     assert (verified.exit_code, verified.stderr) == (0, "")
-    assert "whole and as the manifest says" in verified.stdout
+    assert "no faults, as the manifest says" in verified.stdout
     stats = run("inspect", str(output), "--stats")
-    assert "nothing is marked" in stats.stdout
-    words = "blanks" if flags == ["--segmented"] else "rjieba"
+    assert "no anomalies found" in stats.stdout
+    words = "spaces" if flags == ["--segmented"] else "rjieba"
     assert f"words by {words}" in stats.stdout
     shown = run("inspect", str(output), "--num", "1")
     assert (shown.exit_code, "##" in shown.stdout.split("\n\n")[0]) == (0, False)
@@ -307,7 +307,7 @@ def test_text_that_is_not_as_segmented_says(
         (["--segmented", "--no-whole-word-mask"], "marked for whole-word masking alone"),
         (["--segmented", "--word-segmenter", "rjieba"], "leave out --segmented or"),
         (["--word-segmenter", "jieba"], "'jieba' is not one of"),
-        (["--never-split", "nowhere"], "nowhere: is not in the vocabulary"),
+        (["--never-split", "nowhere"], "nowhere: not in the vocabulary"),
         (["--never-split", "[SEP]"], "this is a special token"),
         (["--never-split", "a b"], "must have no blanks in them, got 'a b'"),
     ],

@@ -273,7 +273,7 @@ def test_mistakes_get_one_line_and_leave_nothing(
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"fine\n\nbad \xff\n", "corpus.txt:3: not UTF-8 (byte 0xff). Mend the line"),
+        (b"fine\n\nbad \xff\n", "corpus.txt:3: not UTF-8 (byte 0xff). Fix the line"),
         (b"", "corpus.txt: there is no text, only empty files"),
         (b" \n\n", "corpus.txt: no words, since all lines are blank"),
     ],

@@ -126,7 +126,7 @@ def test_text_is_mended_where_told_to(errors: str, expected: dict[str, int]) -> 
     here = WordCounter(TokenizerOptions(), CorpusOptions(encoding_errors=errors))
     here.count_text(b"one\ntwo \xffone\nsix\n")
     assert dict(here.take_words().items()) == expected
-    assert here.mended_lines == 1
+    assert here.invalid_lines == 1
 
 
 WORDS = st.dictionaries(

@@ -1,111 +1,191 @@
-"""JSON lines -> blocks: a line is an object, an object is a document, a field of it is the text.
+"""JSON lines: each line is an object and a document; one field of it is the text.
 
-The border of x is the first line start at or after x, so that every core gets a part of the file.
-orjson reads a line; what it refuses, and Python's own `json` does not (NaN, bytes that are not
-UTF-8, half a surrogate pair), is read by that: the tokenizer then says which line is no text.
-Cost: 3 ns a byte where a document has 3 KB. Memory: six times a block, and the largest line.
+The boundary of x is the first line start at or after x, so that every core gets a part of the file.
+orjson parses a line; what it refuses and Python's own `json` does not (NaN, invalid UTF-8, half a
+surrogate pair) is parsed by that, and the tokenizer reports the line that is not UTF-8.
+Cost: 3 ns per byte with documents of 3 KB. Memory: six times a block, and the longest line.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
-import orjson
-
-from bertprep.corpus.canonical import BOM, lines_of, unescape
-from bertprep.corpus.ranges import cut_evenly, line_number, read_ranges
-from bertprep.corpus.splits import RowBlock, Split
+from bertprep.corpus.formats.base import (
+    BOM,
+    SKIP_ADVICE,
+    FileStart,
+    RowBlock,
+    Split,
+    Text,
+    lines_of,
+)
+from bertprep.corpus.formats.text_ranges import TextFormat, line_number
 from bertprep.data import InputFile
-from bertprep.errors import BertprepError
+from bertprep.errors import BertprepError, UsageError
 from bertprep.options import CorpusOptions
 
 _KINDS = {bool: "true or false", int: "a number", float: "a number", dict: "an object"}
-_SKIP = "Mend it, or pass --on-error skip to leave such documents out"
+_SNIFFED_LINES = 5
+#: A first line of more bytes is too long to be parsed, and may still begin like an object.
+_LONG_LINE_BYTES = 1 << 15
+_OBJECT_BEGINS = re.compile(rb'\{\s*"[^"\n]*"\s*:')
+_ARRAY_BEGINS = re.compile(rb'\[\s*\{\s*"[^"\n]*"\s*:')
 
 
-def cut(file: InputFile, target_bytes: int, options: CorpusOptions) -> list[tuple[int, int]]:
-    """Cut a file into ranges that tasks of their own can read; nothing is read."""
-    return cut_evenly(file, target_bytes)
+class JsonLines(TextFormat):
+    """JSON lines. Text may begin with `{` or `[` too, so that doubtful files raise an error."""
 
+    name = "jsonl"
+    suffixes: tuple[str, ...] = (".jsonl", ".ndjson")
+    weak_suffixes: tuple[str, ...] = (".json",)
+    size_advice = "Is there one JSON object per line? Put each on a line of its own"
 
-def read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[RowBlock]:
-    """Read the objects of a split, the lines of about `block_bytes` at a time.
+    def sniff(self, start: FileStart, options: CorpusOptions) -> bool:
+        path, text = start.file.path, start.text
+        is_json_name = start.suffix in (*self.suffixes, *self.weak_suffixes)
+        if text.startswith(b"[") and (is_json_name or _ARRAY_BEGINS.match(text)):
+            raise _array_error(path)
+        if text.startswith(b"{"):
+            return _are_objects(path, start.lines, options, is_json_name=is_json_name)
+        if is_json_name and text:
+            raise UsageError(
+                f"{path}: the name says JSON, but the file does not begin with an object. Pass "
+                "--format text if it is text, or --format jsonl"
+            )
+        return False
 
-    Raises:
-        BertprepError: the file cannot be read, a line is over --max-document-bytes, or, unless
-            `options.on_error` is "skip", a line is not JSON or has no text in the field.
-    """
-    file = split.file
-    for offset, data in read_ranges(split, block_bytes, partial(_grow_to_line_end, file, options)):
-        lines = bytes(data).split(b"\n")
-        if not lines[-1]:
-            del lines[-1]
-        documents, skipped = bytearray(), 0
-        for row, line in enumerate(lines):
-            if len(line) > options.max_document_bytes:
-                _refuse_line(file, line_number(file, offset) + row, options)
-            try:
-                text = _text_of(line, options.text_field)
-            except _NoTextError as fault:
-                if options.on_error == "stop":
-                    where = f"{file.path}:{line_number(file, offset) + row}"
-                    raise BertprepError(f"{where}: {fault}. {fault.advice}") from None
-                skipped += 1
-                text = None
-            if file.format == "wikiextractor-json" and isinstance(text, str):
-                text = unescape(text)
-            documents += lines_of(text)
-        yield RowBlock(file, documents, skipped, place=partial(_place, file, offset))
+    def prepare(self, start: FileStart, options: CorpusOptions) -> InputFile:
+        # Decompressing the first block of many files takes long.
+        if start.file.compression == "none" and start.text.startswith(b"["):
+            raise _array_error(start.file.path)
+        return super().prepare(start, options)
+
+    def find_boundary(self, data: bytearray, begin: int) -> int:
+        return data.find(b"\n", begin - 1) + 1
+
+    def ends_document(self, line: bytes | bytearray) -> bool:
+        return True
+
+    def read(self, split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[RowBlock]:
+        import orjson  # workers on other machines need it only for this format
+
+        file = split.file
+        for offset, data in self.read_ranges(split, options, block_bytes):
+            lines = bytes(data).split(b"\n")
+            if not lines[-1]:
+                del lines[-1]
+            documents, skipped = bytearray(), 0
+            for row, line in enumerate(lines):
+                try:
+                    text = self.clean(_text_of(line, options.text_field, orjson.loads))
+                except _NoTextError as error:
+                    if options.on_error == "stop":
+                        where = _locate(file, offset, row)
+                        raise BertprepError(f"{where}: {error}. {error.advice}") from None
+                    skipped += 1
+                    text = None
+                documents += lines_of(text)
+            yield RowBlock(file, documents, skipped, locate=partial(_locate, file, offset))
+
+    def clean(self, text: Text) -> Text:
+        """Return the text of a field without what the format adds to it."""
+        return text
 
 
 class _NoTextError(Exception):
-    """What is wrong with a line, and what to do about it."""
+    """A line has no text: the message says why, `advice` what to do."""
 
-    def __init__(self, problem: str, advice: str = _SKIP) -> None:
+    def __init__(self, problem: str, advice: str = SKIP_ADVICE) -> None:
         super().__init__(problem)
         self.advice = advice
 
 
-def _text_of(line: bytes, path: str) -> Any:
-    """Find the text in a line: a string, a list of them, or None.
+def _array_error(path: str) -> UsageError:
+    return UsageError(
+        f"{path}: this is a JSON array, and bertprep reads one object per line. Convert it: "
+        "jq -c '.[]' FILE > FILE.jsonl"
+    )
+
+
+def _are_objects(
+    path: str, lines: list[bytes], options: CorpusOptions, *, is_json_name: bool
+) -> bool:
+    """Return whether the first lines of a file that begins with `{` are objects with text.
+
+    Raises:
+        UsageError: they may be either objects or text.
+    """
+    values = [_parse_or_none(line) for line in lines[:_SNIFFED_LINES] if line.strip()]
+    are_objects = [isinstance(value, dict) for value in values]
+    if not are_objects[0]:
+        is_long = len(lines) == 1 and len(lines[0]) > _LONG_LINE_BYTES
+        if is_long and _OBJECT_BEGINS.match(lines[0]):
+            return True
+        if is_json_name:
+            raise UsageError(
+                f"{path}:1: the name says JSON, but this line is not a JSON object. If an object "
+                "takes several lines: jq -c . FILE > FILE.jsonl; otherwise pass --format"
+            )
+        return False
+    if is_json_name:
+        return True
+    if all(are_objects) and options.text_field.split(".")[0] in values[0]:
+        return True
+    raise UsageError(
+        f"{path}:1: this is a JSON object (fields {', '.join(list(values[0])[:8]) or 'none'}), but "
+        "it is unclear whether every line is one and has text: pass --format jsonl with "
+        "--text-field, or --format text"
+    )
+
+
+def _parse_or_none(line: bytes) -> Any:
+    try:
+        return json.loads(line.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text_of(line: bytes, path: str, loads: Callable[[bytes], Any]) -> Any:
+    """Return the text in a line: a string, a list of them, or None.
 
     Raises:
         _NoTextError: there is none.
     """
     try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        document = loads(line)
+    except ValueError:
         line = line.removeprefix(BOM)
         if not line.strip():
             return None
-        document = _parse(line)
+        document = _parse(line, loads)
     try:
         value = document[path]
         if type(value) is str:
             return value
     except (KeyError, TypeError):
-        value = find_field(document, path)
+        value = _find_field(document, path)
     is_text = value is None or isinstance(value, str)
     if not is_text and isinstance(value, list):
         is_text = all(item is None or isinstance(item, str) for item in value)
     if not is_text:
-        kind = _KINDS.get(type(value), "a list of other things than strings")
+        kind = _KINDS.get(type(value), "a list with items that are not strings")
         raise _NoTextError(
             f'the field "{path}" is {kind}, not text',
-            "Name another with --text-field, or pass --on-error skip",
+            "Name another field with --text-field, or pass --on-error skip",
         )
     return value
 
 
-def find_field(document: Any, path: str) -> Any:
-    """Follow a dotted path; a field that has the whole path as its name comes first.
+def _find_field(document: Any, path: str) -> Any:
+    """Follow a dotted path; a field with the whole path as its name comes first.
 
     Raises:
-        _NoTextError: the document is no object, or the path leads nowhere.
+        _NoTextError: the document is not an object, or the path leads nowhere.
     """
     if not isinstance(document, dict):
-        raise _NoTextError("JSON, but not an object with fields", _SKIP)
+        raise _NoTextError("JSON, but not an object with fields")
     if path in document:
         return document[path]
     value: Any = document
@@ -113,19 +193,19 @@ def find_field(document: Any, path: str) -> Any:
         if value is None:
             return None
         if not isinstance(value, dict) or name not in value:
-            there = ", ".join(list(document)[:8]) or "none"
+            fields = ", ".join(list(document)[:8]) or "none"
             raise _NoTextError(
-                f'no field "{path}" (there: {there})',
+                f'no field "{path}" (fields: {fields})',
                 "Name the field of the text with --text-field, or pass --on-error skip",
             )
         value = value[name]
     return value
 
 
-def _parse(line: bytes) -> Any:
+def _parse(line: bytes, loads: Callable[[bytes], Any]) -> Any:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
+        return loads(line)
+    except ValueError:
         pass
     try:
         return json.loads(line.decode("utf-8", "surrogateescape"))
@@ -136,33 +216,5 @@ def _parse(line: bytes) -> Any:
     raise _NoTextError(f"not JSON ({reason})")
 
 
-def _place(file: InputFile, offset: int, row: int, line: int) -> str:
+def _locate(file: InputFile, offset: int, row: int, line: int = 0) -> str:
     return f"{file.path}:{line_number(file, offset) + row}"
-
-
-def _grow_to_line_end(
-    file: InputFile,
-    options: CorpusOptions,
-    data: bytearray,
-    pieces: Iterator[bytes],
-    begin: int,
-    offset: int,
-) -> int:
-    line_start, searched = 0, 0
-    while (newline := data.find(b"\n", max(begin - 1, searched))) < 0:
-        line_start = data.rfind(b"\n", searched) + 1 or line_start
-        if len(data) - line_start > options.max_document_bytes:
-            _refuse_line(file, line_number(file, offset + line_start), options)
-        searched = len(data)
-        piece = next(pieces, None)
-        if piece is None:
-            return len(data)
-        data += piece
-    return newline + 1
-
-
-def _refuse_line(file: InputFile, line: int, options: CorpusOptions) -> NoReturn:
-    raise BertprepError(
-        f"{file.path}:{line}: this line is over {options.max_document_bytes:,} bytes, the limit of "
-        "a document. Is one JSON object in each line? If it is, pass --max-document-bytes"
-    )

@@ -1,21 +1,19 @@
-"""Free text -> blocks: lines that follow each other are one paragraph, and one line of the block.
+"""Running text: consecutive lines are one paragraph, which becomes one line of the block.
 
-An empty line ends a document, or, with --document-break file, a paragraph of the one document that
-the file is. The lines of a paragraph are joined by a blank; nothing stands between two characters
-of Chinese or Japanese, which are written without blanks.
-Cost: 10 ns a byte. Memory: nine times a block, or the largest file with --document-break file.
+An empty line ends a document, or, with --document-break file, a paragraph of the single document
+that the file is. The lines of a paragraph are joined by a blank, except between two characters of
+Chinese or Japanese, which are written without blanks.
+Cost: 10 ns per byte. Memory: nine times a block, or the largest file with --document-break file.
 """
 
 import re
 from collections.abc import Iterator
 from functools import partial
 
-from bertprep.corpus.canonical import encode
-from bertprep.corpus.first_bytes import refuse_wide_text
-from bertprep.corpus.formats.plain_text import grow_to_blank_line
-from bertprep.corpus.ranges import cut_evenly, numbered_lines, read_ranges
-from bertprep.corpus.splits import RowBlock, Split
-from bertprep.corpus.streams import read_text
+from bertprep.corpus.formats.base import RowBlock, Split, encode
+from bertprep.corpus.formats.plain_text import BlankLineFormat
+from bertprep.corpus.formats.text_ranges import numbered_lines
+from bertprep.corpus.streams import read_text, refuse_wide_text
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.options import CorpusOptions
@@ -25,40 +23,38 @@ _UNSPACED = (
     "[\u2e80-\u2fdf\u3001-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\uff01-\uff60\uff66-\uff9f\U00020000-\U0003ffff]"
 )
-# The newline stands first, since it can be searched for fast; the lookbehinds go over it.
+# The newline comes first, because it can be searched for fast; the lookbehinds include it.
 _UNSPACED_BREAK = re.compile(f"\n(?<={_UNSPACED}\n)(?={_UNSPACED})")
 _BREAK = re.compile("\n(?<!\n\n)(?!\n)")
 _EMPTY_LINES = re.compile("\n\n+")
 
 
-def cut(file: InputFile, target_bytes: int, options: CorpusOptions) -> list[tuple[int, int]]:
-    """Cut a file into ranges that tasks of their own can read; nothing is read."""
-    if options.document_break == "file":
-        return [(0, file.size)] if file.size else []
-    return cut_evenly(file, target_bytes)
+class Paragraphs(BlankLineFormat):
+    """Running text. It looks like plain text, so that it is never detected."""
 
+    name = "paragraphs"
+    stored_as = ("text",)
 
-def read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[RowBlock]:
-    """Read the documents of a split, as many at a time as make up `block_bytes`; or the file.
+    def cut(
+        self, file: InputFile, target_bytes: int, options: CorpusOptions
+    ) -> list[tuple[int, int]]:
+        if options.document_break == "file":
+            return [(0, file.size)] if file.size else []
+        return super().cut(file, target_bytes, options)
 
-    Raises:
-        BertprepError: the file cannot be read, or a line or a document is over its limit.
-    """
-    file = split.file
-    if options.document_break == "file":
-        ranges = iter([(0, _read_whole(file, options))])
-    else:
-        ranges = read_ranges(split, block_bytes, grow_to_blank_line(file, options))
-    for offset, data in ranges:
-        yield RowBlock(
-            file,
-            join_paragraphs(data, document_break=options.document_break),
-            place=partial(_place, file, offset),
-        )
+    def read(self, split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[RowBlock]:
+        file = split.file
+        if options.document_break == "file":
+            ranges = iter([(0, _read_whole(file, options))])
+        else:
+            ranges = self.read_ranges(split, options, block_bytes)
+        for offset, data in ranges:
+            lines = join_paragraphs(data, document_break=options.document_break)
+            yield RowBlock(file, lines, locate=partial(_locate, file, offset))
 
 
 def join_paragraphs(data: bytes | bytearray, *, document_break: str) -> bytearray:
-    """Make each paragraph a line, with an empty line behind each document."""
+    """Return each paragraph as a line, with an empty line after each document."""
     text = data.decode("utf-8", "surrogateescape").replace("\r", "")
     text = "\n".join([line.strip() for line in text.split("\n")]).strip("\n")
     if not text:
@@ -82,15 +78,15 @@ def _read_whole(file: InputFile, options: CorpusOptions) -> bytearray:
     return data
 
 
-def _place(file: InputFile, offset: int, document: int, paragraph: int) -> str:
-    """Find the line in which a paragraph begins: one of the two numbers is always 0."""
-    wanted = document + paragraph
+def _locate(file: InputFile, offset: int, document: int, paragraph: int) -> str:
+    """Return the line in which a paragraph begins: one of the two numbers is always 0."""
+    remaining = document + paragraph
     was_blank = True
     for number, line in numbered_lines(file, offset):
         is_blank = not line.decode("utf-8", "surrogateescape").strip()
         if was_blank and not is_blank:
-            if not wanted:
+            if not remaining:
                 return f"{file.path}:{number}"
-            wanted -= 1
+            remaining -= 1
         was_blank = is_blank
     return file.path

@@ -1,66 +1,80 @@
-"""Parquet files -> blocks: a row is a document, one column is its text.
+"""Parquet files: each row is a document; one column is its text.
 
-Row groups are what can be read apart: a split has those that begin in its range of bytes. Only the
+Row groups can be read separately: a split has those that begin in its byte range. Only the text
 column is read, in batches of about a megabyte. pyarrow is an extra, imported when a file needs it.
-Cost: 3 ns a byte where a document has 3 KB. Memory: four times a block, and the largest document.
+Cost: 3 ns per byte with documents of 3 KB. Memory: four times a block, and the largest document.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bertprep.corpus.canonical import lines_of
-from bertprep.corpus.ranges import cut_evenly
-from bertprep.corpus.splits import RowBlock, Split
-from bertprep.corpus.streams import open_seekable
+from bertprep.corpus.formats.base import FileStart, Format, RowBlock, Split, lines_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions
+from bertprep.storage import open_remote, require_unchanged
 
 if TYPE_CHECKING:
     import pyarrow
     import pyarrow.parquet
 
+_MAGIC = b"PAR1"
 _BATCH_BYTES = 1 << 20
-#: A column of few different values says little of the bytes that its rows have.
-_MOST_ROWS = 4096
+#: The size of a column with few distinct values says little about the bytes of its rows.
+_MAX_BATCH_ROWS = 4096
 _BUFFER_BYTES = 1 << 18
 
 
-def cut(file: InputFile, target_bytes: int, options: CorpusOptions) -> list[tuple[int, int]]:
-    """Cut a file into ranges of bytes; a row group is read by the range that it begins in."""
-    return cut_evenly(file, target_bytes)
+class Parquet(Format):
+    """Parquet files, recognized by their name or by both ends of the file."""
 
+    name = "parquet"
+    suffixes = (".parquet",)
 
-def text_bytes(file: InputFile, options: CorpusOptions) -> int:
-    """Tell from the file's footer how much text there is, about; the column is checked.
+    def sniff(self, start: FileStart, options: CorpusOptions) -> bool:
+        if start.suffix in self.suffixes:
+            return True
+        has_magic = start.file.compression == "none" and start.text.startswith(_MAGIC)
+        return has_magic and start.stored_end == _MAGIC
 
-    Raises:
-        UsageError: pyarrow is missing, or the column is, or it has no text.
-        BertprepError: the file cannot be read.
-    """
-    with _named(file), _open(file) as source:
-        _require_text(file, source, options.text_column)
-        groups = (source.metadata.row_group(k) for k in range(source.num_row_groups))
-        return sum(_column_bytes(group, options.text_column) for group in groups)
+    def prepare(self, start: FileStart, options: CorpusOptions) -> InputFile:
+        """Check the column; take the amount of text from the file's footer.
 
+        Raises:
+            UsageError: the file is compressed, pyarrow or the column is missing, or the column is
+                not text.
+            BertprepError: the file cannot be read.
+        """
+        file = start.file
+        if file.compression != "none":
+            raise UsageError(
+                f"{file.path}: this parquet file is compressed with {file.compression}, but "
+                "reading begins at its end: decompress it first (parquet compresses its content)"
+            )
+        with _open(file) as source:
+            _require_text(file, source, options.text_column)
+            groups = (source.metadata.row_group(k) for k in range(source.num_row_groups))
+            text_bytes = sum(_column_bytes(group, options.text_column) for group in groups)
+        return replace(file, format=self.name, text_bytes=text_bytes)
 
-def read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[RowBlock]:
-    """Read the rows of a split's row groups, about `block_bytes` of text at a time.
+    def read(self, split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[RowBlock]:
+        """Read the rows of a split's row groups, about `block_bytes` of text at a time.
 
-    Raises:
-        BertprepError: the file cannot be read, or a document is over --max-document-bytes.
-    """
-    file = split.file
-    with _named(file), _open(file) as source:
-        _require_text(file, source, options.text_column)
-        first_row = 0
-        for number in range(source.num_row_groups):
-            group = source.metadata.row_group(number)
-            if split.start <= min(_begin(group), file.size - 1) < split.end:
-                yield from _read_group(file, source, number, first_row, options, block_bytes)
-            first_row += group.num_rows
+        Raises:
+            BertprepError: the file cannot be read, or a document is over --max-document-bytes.
+        """
+        file = split.file
+        with _open(file) as source:
+            _require_text(file, source, options.text_column)
+            first_row = 0
+            for number in range(source.num_row_groups):
+                group = source.metadata.row_group(number)
+                if split.start <= min(_begin(group), file.size - 1) < split.end:
+                    yield from _read_group(file, source, number, first_row, options, block_bytes)
+                first_row += group.num_rows
 
 
 def _read_group(
@@ -74,7 +88,7 @@ def _read_group(
     group = source.metadata.row_group(number)
     row_bytes = _column_bytes(group, options.text_column) // max(1, group.num_rows)
     batches = source.iter_batches(
-        batch_size=max(1, min(_MOST_ROWS, _BATCH_BYTES // max(1, row_bytes))),
+        batch_size=max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES // max(1, row_bytes))),
         row_groups=[number],
         columns=[options.text_column],
         use_threads=False,
@@ -85,22 +99,22 @@ def _read_group(
             document = lines_of(text)
             if len(document) > options.max_document_bytes:
                 raise BertprepError(
-                    f"{_place(file, first_row, rows)}: this document is over "
+                    f"{_locate(file, first_row, rows)}: this document is over "
                     f"{options.max_document_bytes:,} bytes, the limit. Split it, or pass "
                     "--max-document-bytes"
                 )
             data += document
             rows += 1
         if len(data) >= block_bytes:
-            yield RowBlock(file, data, place=partial(_place, file, first_row))
+            yield RowBlock(file, data, locate=partial(_locate, file, first_row))
             first_row += rows
             data, rows = bytearray(), 0
     if data:
-        yield RowBlock(file, data, place=partial(_place, file, first_row))
+        yield RowBlock(file, data, locate=partial(_locate, file, first_row))
 
 
 def _texts(column: "pyarrow.Array") -> list[Any]:
-    """Bytes, lists of them, or None: whether bytes are UTF-8 is for the tokenizer to say."""
+    """Return bytes, lists of them, or None; the tokenizer checks that bytes are UTF-8."""
     import pyarrow as pa
 
     kind = column.type
@@ -115,15 +129,16 @@ def _texts(column: "pyarrow.Array") -> list[Any]:
 def _require_text(file: InputFile, source: "pyarrow.parquet.ParquetFile", name: str) -> None:
     schema = source.schema_arrow
     if schema.names.count(name) != 1:
-        there = ", ".join(schema.names[:12]) + (", ..." if len(schema.names) > 12 else "")
+        columns = ", ".join(schema.names[:12]) + (", ..." if len(schema.names) > 12 else "")
         raise UsageError(
-            f'{file.path}: no column "{name}" (there: {there or "none"}). Name the column of the '
-            "text with --text-column"
+            f'{file.path}: no column "{name}" (columns: {columns or "none"}). Name the column of '
+            "the text with --text-column"
         )
     kind = schema.field(name).type
     if not _is_text(kind.value_type if _is_list(kind) else kind):
         raise UsageError(
-            f'{file.path}: the column "{name}" is {kind}, not text. Name another with --text-column'
+            f'{file.path}: the column "{name}" is {kind}, not text. Name another column with '
+            "--text-column"
         )
 
 
@@ -159,27 +174,28 @@ def _begin(group: "pyarrow.parquet.RowGroupMetaData") -> int:
     return int(column.data_page_offset)
 
 
-def _open(file: InputFile) -> "pyarrow.parquet.ParquetFile":
+@contextmanager
+def _open(file: InputFile) -> Iterator["pyarrow.parquet.ParquetFile"]:
+    """Open a file; errors name it, and a remote file that has changed meanwhile is one."""
     try:
         import pyarrow.parquet
     except ImportError as error:
         raise UsageError(
             f"{file.path}: reading parquet needs pyarrow: pip install 'bertprep[parquet]'"
         ) from error
-    source = open_seekable(file) if file.remote else file.location
-    # Else the column of a row group, which may be the whole file, would be held before it is read.
-    return pyarrow.parquet.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
-
-
-@contextmanager
-def _named(file: InputFile) -> Iterator[None]:
-    """Turn what pyarrow raises about a file into our own errors."""
     try:
-        yield
+        source = open_remote(file.remote) if file.remote else file.location
+        # Buffered, or the column of a row group, perhaps the whole file, is held in memory at once.
+        with pyarrow.parquet.ParquetFile(
+            source, buffer_size=_BUFFER_BYTES, pre_buffer=False
+        ) as opened:
+            yield opened
+        if file.remote:
+            require_unchanged(file.remote)
     except BertprepError:
         raise
     except Exception as error:
-        # Of damaged metadata it says so by these too.
+        # Damaged metadata raises the other types.
         by_arrow = type(error).__module__.partition(".")[0] == "pyarrow"
         if not by_arrow and not isinstance(error, OSError | UnicodeDecodeError):
             raise
@@ -187,9 +203,9 @@ def _named(file: InputFile) -> Iterator[None]:
             raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
         reason = str(error).splitlines()[0].rstrip(".")
         raise BertprepError(
-            f"{file.path}: no readable parquet file ({reason}). Fetch or write the file again"
+            f"{file.path}: not a readable parquet file ({reason}). Download or write the file again"
         ) from error
 
 
-def _place(file: InputFile, first_row: int, row: int, line: int = 0) -> str:
+def _locate(file: InputFile, first_row: int, row: int, line: int = 0) -> str:
     return f"{file.path}, row {first_row + row}"

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bertprep.corpus import plan_splits
-from bertprep.corpus.density import measure_text_bytes
+from bertprep.corpus import measure_text_bytes, plan_splits
 from bertprep.create.job import BLOCK_BYTES, Job
 from bertprep.create.partitions import deal
 from bertprep.create.review.sample import Sample

@@ -1,49 +1,103 @@
-"""Two data sets -> whether they are equal; else the first differences, and those of their numbers.
+"""Two data sets -> whether they are equal; if not, the first differences and those of statistics.
 
-    comparison = compare(options, click.style)
+    comparison = compare(options)
     comparison.is_equal
-    for line in comparison.lines:
+    for line in show_comparison(comparison, click.style):
         print(line)
 
-Records are equal where their features are: the order of the features, their names, compression and
-shards do not count. Both data sets are read at once, at the pace of `measure`, in 300 MB.
+    A  /tmp/a: 4,821 records in 4 shards
+    B  /tmp/b: 4,821 records in 1 shard
+
+    not equal: 4,820 records are equal in the same place; 1 only in A and 1 only in B
+
+    A  /tmp/a/x.tfrecord: record 17 at byte 13,944
+    B  /tmp/b/y.tfrecord: record 17 at byte 13,944
+       masked_lm_ids[3]: ferry -> dawn
+
+Records are equal if their features are: the order and the names of the features, compression and
+shards do not count. Both data sets are read at once, as fast as `statistics` reads one, in 300 MB.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
+from typing import Any
 
-from bertprep.inspection.compare.alignment import MOST_HASHES, Place, Side, align
-from bertprep.inspection.compare.compared import Compared
-from bertprep.inspection.compare.differences import Difference, PlacedRecord, read_record_at
-from bertprep.inspection.compare.printed import as_json, as_text
-from bertprep.inspection.measure import conclude, measure
-from bertprep.inspection.measure.duplicates import HashSample
-from bertprep.inspection.measure.tally import Tally
+from bertprep.inspection.compare.alignment import MOST_HASHES, Alignment, Place, Side, align
+from bertprep.inspection.compare.differences import (
+    Difference,
+    FindingPair,
+    PlacedRecord,
+    compare_findings,
+    read_placed,
+)
+from bertprep.inspection.statistics import (
+    WIDTH,
+    Row,
+    Statistics,
+    Style,
+    conclude,
+    measure,
+    section_lines,
+)
+from bertprep.inspection.statistics.counting import RecordCounter
+from bertprep.inspection.statistics.duplicates import HashSample
 from bertprep.options import InspectOptions, available_cores
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
+from bertprep.terminal import count_of, printable, wrapped
+
+#: Values of a feature to show.
+_MOST_VALUES = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
-    """What there is to say of two data sets.
+    """Two data sets, compared.
 
     Attributes:
-        is_equal: they have the same records in the same order.
-        lines: of text, or one of JSON.
+        data_sets, statistics: of A and of B.
+        alignment: their records, compared; None if no record of one can equal one of the other.
+        differences: the first differences.
+        reason: why no record can be equal.
     """
 
-    is_equal: bool
-    lines: Sequence[str]
+    data_sets: tuple[DataSet, DataSet]
+    statistics: tuple[Statistics, Statistics]
+    alignment: Alignment | None = None
+    differences: Sequence[Difference] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """Records of A and of B, with the unreadable ones."""
+        a, b = (statistics.counts for statistics in self.statistics)
+        return a.records + a.unreadable, b.records + b.unreadable
+
+    @property
+    def is_equal(self) -> bool:
+        """Both have the same records in the same order."""
+        return self.alignment is not None and self.frames == (self.alignment.equal,) * 2
+
+    @property
+    def is_reordered(self) -> bool:
+        """Both have the same records, all readable, in another order."""
+        a, b = (statistics.counts for statistics in self.statistics)
+        is_read = self.alignment is not None and not (a.unreadable or b.unreadable)
+        is_same = a.records == b.records and a.hash_sum == b.hash_sum
+        return is_read and is_same and not self.is_equal
+
+    @property
+    def pairs(self) -> list[FindingPair]:
+        return compare_findings(*self.statistics)
 
 
-def compare(options: InspectOptions, style: Callable[..., str]) -> Comparison:
-    """Compares the records of `paths` with those of `compare`.
+def compare(options: InspectOptions) -> Comparison:
+    """Compare the records of `paths` with those of `compare`.
 
     Args:
-        options: of which `num`, `vocab`, `json`, `workers` and `quiet` are looked at too.
-        style: puts colours around a text by `fg`, `bold` and `dim`, as `click.style` does.
+        options: `num`, `vocab`, `workers` and `quiet` are used as well.
 
     Raises:
         UsageError: there are no such records, or no vocabulary for them.
@@ -55,24 +109,34 @@ def compare(options: InspectOptions, style: Callable[..., str]) -> Comparison:
     schemas = read_schema(left), read_schema(right)
     data_sets = _with_vocabulary(left, right), _with_vocabulary(right, left)
     reason = _why_not(data_sets, schemas)
-    if reason:
-        workers, quiet = options.workers, options.quiet
-        a, b = (
-            measure(data_set, schema, workers=workers, quiet=quiet)
-            for data_set, schema in zip(data_sets, schemas, strict=True)
-        )
-        compared = Compared(data_sets, (a, b), reason=reason)
+    if not reason:
+        return _compare_records(data_sets, schemas, options)
+    workers, quiet = options.workers, options.quiet
+    a, b = (
+        measure(data_set, schema, workers=workers, quiet=quiet)
+        for data_set, schema in zip(data_sets, schemas, strict=True)
+    )
+    return Comparison(data_sets, (a, b), reason=reason)
+
+
+def show_comparison(
+    comparison: Comparison, style: Style, *, as_json: bool = False
+) -> Iterator[str]:
+    """Yield the comparison as lines of text, or as one line of JSON.
+
+    Args:
+        comparison: the comparison.
+        style: styles a text by `fg`, `bold` and `dim`, as `click.style` does.
+        as_json: JSON instead of text.
+    """
+    if as_json:
+        yield json.dumps(_as_json(comparison), ensure_ascii=False)
     else:
-        compared = _compare_records(data_sets, schemas, options)
-    if options.json:
-        lines = [json.dumps(as_json(compared), ensure_ascii=False)]
-    else:
-        lines = list(as_text(compared, style))
-    return Comparison(compared.is_equal, lines)
+        yield from _as_text(comparison, style)
 
 
 def _with_vocabulary(data_set: DataSet, other: DataSet) -> DataSet:
-    """The data set with the other's vocabulary, if it has none."""
+    """Return the data set, with the vocabulary of the other one if it has none."""
     if data_set.vocabulary is None and other.vocabulary is not None:
         path = other.vocabulary_path
         return replace(data_set, vocabulary=other.vocabulary, vocabulary_path=path)
@@ -81,16 +145,20 @@ def _with_vocabulary(data_set: DataSet, other: DataSet) -> DataSet:
 
 
 def _why_not(data_sets: tuple[DataSet, DataSet], schemas: tuple[RecordSchema, RecordSchema]) -> str:
-    """Why no record of one can be equal to one of the other, in words; empty where it can."""
+    """Return why no record of one can equal one of the other; an empty text if it can."""
     a, b = schemas
-    if a.max_seq_length != b.max_seq_length:
-        return f"those of A have {a.max_seq_length:,} tokens, and those of B {b.max_seq_length:,}"
-    if a.max_predictions != b.max_predictions:
-        return f"those of A have room for {a.max_predictions:,} masks, of B {b.max_predictions:,}"
-    pieces = [data_set.require_vocabulary().tokens for data_set in data_sets]
-    if pieces[0] != pieces[1]:
-        sizes = f"{len(pieces[0]):,} and {len(pieces[1]):,} pieces"
-        return f"their ids mean other pieces, of two vocabularies with {sizes}"
+    if a.objective != b.objective:
+        return f"A is made for objective {a.objective}, B for {b.objective}"
+    for what, of_a, of_b in (
+        ("max_seq_length", a.max_seq_length, b.max_seq_length),
+        ("max_predictions_per_seq", a.max_predictions, b.max_predictions),
+    ):
+        if of_a != of_b:
+            return f"{what} is {of_a:,} in A and {of_b:,} in B"
+    tokens = [data_set.require_vocabulary().tokens for data_set in data_sets]
+    if tokens[0] != tokens[1]:
+        sizes = f"{len(tokens[0]):,} and {len(tokens[1]):,} pieces"
+        return f"A and B have different vocabularies, of {sizes}"
     return ""
 
 
@@ -98,20 +166,133 @@ def _compare_records(
     data_sets: tuple[DataSet, DataSet],
     schemas: tuple[RecordSchema, RecordSchema],
     options: InspectOptions,
-) -> Compared:
+) -> Comparison:
     samples = HashSample(MOST_HASHES), HashSample(MOST_HASHES)
-    left, right = tallies = [Tally(*of) for of in zip(data_sets, schemas, samples, strict=True)]
+    counters = [RecordCounter(*of) for of in zip(data_sets, schemas, samples, strict=True)]
     workers, quiet = max(1, (options.workers or available_cores()) // 2), options.quiet
     with (
-        closing(left.scan(stage="compare A", workers=workers, quiet=quiet)) as parts_a,
-        closing(right.scan(stage="compare B", workers=workers, quiet=quiet)) as parts_b,
+        closing(counters[0].scan(stage="compare A", workers=workers, quiet=quiet)) as parts_a,
+        closing(counters[1].scan(stage="compare B", workers=workers, quiet=quiet)) as parts_b,
     ):
         alignment = align(Side(parts_a, samples[0]), Side(parts_b, samples[1]), options.num)
-    a, b = (conclude(*of) for of in zip(data_sets, schemas, tallies, samples, strict=True))
+    counts = [counter.counts() for counter in counters]
+    a, b = (conclude(*of) for of in zip(data_sets, schemas, counts, samples, strict=True))
 
     def read(place: Place | None, side: int) -> PlacedRecord | None:
         vocabulary = data_sets[side].require_vocabulary()
-        return read_record_at(place, schemas[side], vocabulary) if place else None
+        return read_placed(place, schemas[side], vocabulary) if place else None
 
     differences = [Difference(read(x, 0), read(y, 1)) for x, y in alignment.differences]
-    return Compared(data_sets, (a, b), alignment, differences)
+    return Comparison(data_sets, (a, b), alignment, differences)
+
+
+def _as_text(comparison: Comparison, style: Style) -> Iterator[str]:
+    for name, data_set, statistics in zip(
+        "AB", comparison.data_sets, comparison.statistics, strict=True
+    ):
+        counts, shards = statistics.counts, count_of(len(data_set.shards), "shard")
+        text = f"{data_set.name}: {count_of(counts.records, 'record')} in {shards}"
+        text += f", and {counts.unreadable:,} unreadable" if counts.unreadable else ""
+        yield f"{style(name, bold=True)}  {text}"
+    yield ""
+    looks = {"fg": "green"} if comparison.is_equal else {"fg": "red", "bold": True}
+    for line in wrapped(_verdict(comparison), WIDTH):
+        yield style(line, **looks)
+    for difference in comparison.differences:
+        yield ""
+        yield from _difference_lines(difference, style)
+    if comparison.is_equal or comparison.is_reordered:
+        return
+    for title, pairs in groupby(comparison.pairs, lambda pair: pair.title):
+        rows = (Row(p.left.name, p.left.shown, p.right.shown, p.is_anomaly) for p in pairs)
+        yield from section_lines(title, "A", "B", rows, style)
+    yield ""
+    num_anomalies = sum(pair.is_anomaly for pair in comparison.pairs)
+    found = f"{count_of(num_anomalies, 'anomaly', 'anomalies')} found"
+    yield (
+        style(found, bold=True)
+        if num_anomalies
+        else f"{found}: the statistics differ no more than by chance"
+    )
+
+
+def _verdict(comparison: Comparison) -> str:
+    (a, b), alignment = comparison.frames, comparison.alignment
+    if alignment is None:
+        return f"not equal, and no records are compared: {comparison.reason}"
+    if comparison.is_equal:
+        return f"equal: the same {count_of(a, 'record')} in the same order"
+    if comparison.is_reordered:
+        return f"not equal: the same {count_of(a, 'record')} in another order"
+    about = "" if alignment.share == 1.0 else "about "
+    only = " and ".join(
+        f"{about}{count:,} only in {name}" for count, name in zip(alignment.only, "AB", strict=True)
+    )
+    is_or_are = "is" if alignment.equal == 1 else "are"
+    equal = count_of(alignment.equal, "record")
+    phrases = [f"not equal: {equal} {is_or_are} equal in the same place", only]
+    if a != b:
+        phrases.append(f"{'A' if a > b else 'B'} has {abs(a - b):,} more")
+    if alignment.share < 1.0:
+        phrases.append(f"estimated from 1 in {round(1 / alignment.share):,} records")
+    return "; ".join(phrases)
+
+
+def _difference_lines(difference: Difference, style: Style) -> Iterator[str]:
+    for name, record in (("A", difference.left), ("B", difference.right)):
+        if record is not None:
+            byte = "" if record.byte is None else f" at byte {record.byte:,}"
+            problem = "" if record.features else " cannot be read: --verify says why"
+            place = f"{printable(record.file)}: record {record.record:,}{byte}{problem}"
+            yield f"{style(name, bold=True)}  {place}"
+    if difference.left is None or difference.right is None:
+        yield f"   only in {'A' if difference.right is None else 'B'}"
+    # Feature by feature: `masked_lm_ids[3]: ferry -> dawn, [4]: sea -> in, and 4 more`.
+    for name, group in groupby(difference.changes, lambda change: change.name):
+        changes = list(group)
+        shown = [
+            f"[{change.index}]: {_value(change.left)} -> {_value(change.right)}"
+            for change in changes[:_MOST_VALUES]
+        ]
+        more = len(changes) - len(shown)
+        text = f"{name}{', '.join(shown)}{f', and {more:,} more' if more else ''}"
+        yield from wrapped(text, WIDTH, " " * 3, " " * 5)
+
+
+def _value(value: Any) -> str:
+    return printable(value) if isinstance(value, str) else f"{value:g}"
+
+
+def _as_json(comparison: Comparison) -> dict[str, Any]:
+    alignment = comparison.alignment
+    return {
+        "a": comparison.data_sets[0].name,
+        "b": comparison.data_sets[1].name,
+        "is_equal": comparison.is_equal,
+        "is_reordered": comparison.is_reordered,
+        "records": list(comparison.frames),
+        "unreadable": [statistics.counts.unreadable for statistics in comparison.statistics],
+        "not_compared": comparison.reason or None,
+        "equal": alignment.equal if alignment else None,
+        "only": list(alignment.only) if alignment else None,
+        "share": alignment.share if alignment else None,
+        "differences": [
+            {
+                "a": difference.left.place if difference.left else None,
+                "b": difference.right.place if difference.right else None,
+                "changes": [asdict(change) for change in difference.changes],
+            }
+            for difference in comparison.differences
+        ],
+        "statistics": [
+            {
+                "section": pair.title,
+                "key": pair.left.key,
+                "a": pair.left.value,
+                "b": pair.right.value,
+                "p": pair.p,
+                "is_anomaly": pair.is_anomaly,
+            }
+            for pair in comparison.pairs
+        ],
+    }

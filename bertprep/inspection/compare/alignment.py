@@ -1,10 +1,10 @@
-"""Two data sets, hash by hash in the order of their records -> what is equal, and what is not.
+"""Two data sets, hash by hash in the order of their records -> which records are equal.
 
     alignment = align(left, right, num=3)
     alignment.equal, alignment.only, alignment.differences
 
-Both are read at the same time, so that no more is kept than a sample of the hashes, up to 8 million
-a side, and the first places at which the two differ.
+Both are read at the same time, so that only a sample of up to 8 million hashes per side and the
+first places at which the two differ are kept.
 """
 
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertprep.inspection.measure.duplicates import HashSample, share_common
-from bertprep.inspection.measure.tally import Counts
 from bertprep.inspection.scan import Part
+from bertprep.inspection.statistics.counting import RangeCounts
+from bertprep.inspection.statistics.duplicates import HashSample, share_common
 from bertprep.records import Shard
 
 MOST_HASHES = 8_000_000
-#: Places that are looked through for records that the other side does not have.
+#: Differing places that are searched for records that the other side does not have.
 _MOST_PLACES = 1 << 16
 _NONE = np.zeros(0, np.uint64)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A record, by its index in its shard."""
+    """Where a record is: its shard, and its index there."""
 
     shard: Shard
     index: int
@@ -33,23 +33,23 @@ class Place:
 
 
 class Side:
-    """The hashes of a data set as they come.
+    """The hashes of a data set, in the order of its records.
 
     Args:
-        parts: of a tally's scan.
-        sample: what that tally fills.
+        parts: parts from `RecordCounter.scan`.
+        sample: the sample that this counter fills.
 
     Attributes:
-        count: frames so far, records that cannot be read among them.
+        count: records so far, with the unreadable ones.
     """
 
-    def __init__(self, parts: Iterator[Part[Counts]], sample: HashSample) -> None:
+    def __init__(self, parts: Iterator[Part[RangeCounts]], sample: HashSample) -> None:
         self.sample, self.count = sample, 0
         self._parts = parts
         self._shards: list[tuple[int, Shard]] = []
 
     def hashes(self) -> Iterator[np.ndarray]:
-        """uint64[...] after uint64[...]. 0 for a record that cannot be read."""
+        """Yield arrays of uint64: a hash per record, 0 for an unreadable one."""
         for part in self._parts:
             if not self._shards or self._shards[-1][1] is not part.shard:
                 self._shards.append((self.count, part.shard))
@@ -58,22 +58,21 @@ class Side:
                 yield part.result.hashes
 
     def place(self, number: int, is_readable: bool) -> Place:
-        """Where the record with this number, over all shards, is."""
+        """Return where the record with this number, counted over all shards, is."""
         first, shard = [(first, shard) for first, shard in self._shards if first <= number][-1]
         return Place(shard, number - first, is_readable)
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """What two data sets have in common.
+    """The records that two data sets have in common.
 
     Attributes:
-        equal: records that are equal to the one in the same place.
-        only: records that the other side does not have in any place, left and right. Equal ones
-            count as often as they are there.
-        share: of the records that `only` was found by; it is an estimate where this is below 1.
-        differences: the first of these records by their places, left and right; both where the
-            two stand in the same place.
+        equal: records that equal the one in the same place of the other data set.
+        only: records that the other side does not have in any place, left and right, counted with
+            their copies.
+        share: fraction of the records that `only` is computed from; below 1 it is an estimate.
+        differences: the first of these records, left and right; both if they are in the same place.
     """
 
     equal: int
@@ -83,7 +82,7 @@ class Alignment:
 
 
 def align(left: Side, right: Side, num: int) -> Alignment:
-    """Reads both to their ends; finds the first `num` differences."""
+    """Read both to their ends; find the first `num` differences."""
     equal, number, places = 0, 0, list[np.ndarray]()
     room = _MOST_PLACES
     for a, b in _side_by_side(left.hashes(), right.hashes()):
@@ -118,7 +117,7 @@ def align(left: Side, right: Side, num: int) -> Alignment:
 def _side_by_side(
     left: Iterator[np.ndarray], right: Iterator[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Stretches of both, of one length; where one has ended, the other with none."""
+    """Yield pieces of both, of equal length; after the end of one, the other with nothing."""
     a = b = _NONE
     while True:
         a = a if len(a) else next(left, _NONE)

@@ -1,86 +1,89 @@
-"""A data set -> a page that shows what is in it: charts, statistics, a few records, the manifest.
+"""A data set -> an HTML page about it: charts, statistics, a few records, the manifest.
 
     write_report(InspectOptions(paths=("rec",), report=Path("report.html")))
 
-All records are measured, by all cores; the page has some 120 KB whatever their number.
+All records are measured, on all cores; the page has about 100 KB, whatever their number. It has no
+scripts and loads nothing, and forbids itself both. The template escapes the text of records and
+paths. The same contents give the same bytes.
 """
 
-import logging
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from bertprep import __version__
 from bertprep.errors import BertprepError, UsageError
-from bertprep.inspection.measure import measure
-from bertprep.inspection.measure.measures import Statistics
+from bertprep.inspection.masked_record import Mask, Word, read_record
+from bertprep.inspection.report import drawing
+from bertprep.inspection.report.charts import Chart, draw_charts
+from bertprep.inspection.selection import Chosen, choose_records
+from bertprep.inspection.statistics import Statistics, measure
+from bertprep.inspection.statistics.findings import percent
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, find_data_set, read_schema
 from bertprep.records.manifest import instance_options
 from bertprep.storage.files import write_whole
-from bertprep.terminal import in_bytes
+from bertprep.terminal import count_of, in_bytes, printable
+from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 _BEGINNINGS = (b"<!doctype html", b"<html")
+_TEMPLATE = "report.html.jinja"
+#: Rows and names to show; the others are counted.
+_MOST_ROWS, _MOST_CONTEXTS, _MOST_PIECES = 30, 12, 40
 
 
 def write_report(options: InspectOptions) -> str:
-    """Measures the records that the options name, and writes the page.
+    """Measure the records that the options name, and write the page.
 
     Returns:
-        The line for the terminal: what was written where.
+        The line for the terminal: the path, and what the page is about.
 
     Raises:
         UsageError: no page can be written there, or there are no records or no vocabulary.
-        BertprepError: none of the records can be read, or the page cannot be written.
+        BertprepError: no record can be read, or the page cannot be written.
     """
     assert options.report is not None
     path = options.report
-    _require_place(path)
+    _require_writable(path)
     data_set = find_data_set(options.paths, options.vocab)
     data_set.require_vocabulary()
     schema = read_schema(data_set)
     statistics = measure(data_set, schema, workers=options.workers, quiet=options.quiet)
-    page = _page(data_set, statistics, options).encode(errors="backslashreplace")
+    instances = instance_options(data_set.plan) if data_set.plan else None
+    charts = draw_charts(statistics, data_set.require_vocabulary(), instances)
+    page = render_page(data_set, statistics, charts, read_excerpts(data_set, options))
+    encoded = page.encode(errors="backslashreplace")
     try:
-        write_whole(path, path.with_name(f".{path.name}.{os.getpid()}.tmp"), page)
+        write_whole(path, path.with_name(f".{path.name}.{os.getpid()}.tmp"), encoded)
     except OSError as error:
         raise BertprepError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return f"{path}: {_told(statistics)}; {in_bytes(len(page))}"
+    return f"{path}: {_summary(statistics)}; {in_bytes(len(encoded))}"
 
 
-def _told(statistics: Statistics) -> str:
-    measures = statistics.measures
-    marks = sum(finding.is_marked for rows in statistics.sections.values() for finding in rows)
-    facts = [f"{measures.records:,} records"]
-    if measures.unreadable:
-        facts.append(f"{measures.unreadable:,} more that cannot be read")
-    facts.append(f"{marks:,} row{'s' * (marks != 1)} marked" if marks else "nothing marked")
-    return ", ".join(facts)
+def _summary(statistics: Statistics) -> str:
+    counts, anomalies = statistics.counts, statistics.anomalies
+    facts = [count_of(counts.records, "record")]
+    if counts.unreadable:
+        facts.append(f"{counts.unreadable:,} unreadable")
+    return ", ".join([*facts, f"{count_of(len(anomalies), 'anomaly', 'anomalies')} found"])
 
 
-def _page(data_set: DataSet, statistics: Statistics, options: InspectOptions) -> str:
-    # Only here: no other way to look at records waits for a plotting library, and no worker that
-    # measures was forked with one. It would tell on stderr where it keeps its list of fonts.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from bertprep.inspection.report.charts import draw_charts
-    from bertprep.inspection.report.excerpts import read_excerpts
-    from bertprep.inspection.report.page import render_page
-
-    made_with = instance_options(data_set.plan) if data_set.plan else None
-    charts = draw_charts(statistics, data_set.require_vocabulary(), made_with)
-    return render_page(data_set, statistics, charts, read_excerpts(data_set, options))
-
-
-def _require_place(path: Path) -> None:
-    """Raises UsageError before the long work where a page cannot or should not be written."""
+def _require_writable(path: Path) -> None:
+    """Raise a UsageError, before the long work, if the page cannot or should not be written."""
     folder = path.parent
     if not folder.is_dir():
-        raise UsageError(f"{path}: there is no folder {folder}. Make it, or name another place")
+        raise UsageError(f"{path}: there is no folder {folder}. Create it, or name another path")
     if path.is_dir():
-        raise UsageError(f"{path}: is a folder. Name the page in it: {path / 'report.html'}")
+        raise UsageError(f"{path}: is a folder. Name a file in it: {path / 'report.html'}")
     if path.exists() and not _is_page(path):
-        # A glob behind --report names a shard there.
-        raise UsageError(f"{path}: is there and is no HTML page, so it stays. Name another file")
+        # A glob after --report names a shard there.
+        raise UsageError(f"{path}: exists and is not an HTML page. Name another file")
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"{path}: the folder cannot be written to. Name another place")
+        raise UsageError(f"{path}: the folder is not writable. Name another path")
 
 
 def _is_page(path: Path) -> bool:
@@ -89,3 +92,172 @@ def _is_page(path: Path) -> bool:
     with open(path, "rb") as file:
         start = file.read(256).lstrip().lower()
     return not start or start.startswith(_BEGINNINGS)
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A record of the page.
+
+    Attributes:
+        place: file, record and byte.
+        facts: phrases about its tokens, its masks and its label.
+        problems: phrases that say what is wrong; all there is if it cannot be read.
+        segments: the words of "A" and "B" before masking.
+        masks: the masks by position.
+    """
+
+    place: str
+    facts: list[str]
+    problems: list[str]
+    segments: dict[str, list[Word]]
+    masks: tuple[Mask, ...]
+
+
+def read_excerpts(data_set: DataSet, options: InspectOptions) -> list[Excerpt]:
+    """Return `options.num` random records; the first ones if the shards cannot be counted."""
+    vocabulary, num, problem = data_set.require_vocabulary(), options.num, ""
+    drawn = InspectOptions(paths=options.paths, sample=num, seed=options.seed)
+    try:
+        chosen = list(choose_records(data_set, drawn))
+    except BertprepError as error:
+        chosen = list(_readable(data_set, InspectOptions(paths=options.paths, num=num)))
+        problem = str(error)
+    excerpts = [_excerpt(record, vocabulary) for record in chosen]
+    return excerpts + [_failure("Other records", problem)] * bool(problem)
+
+
+def _readable(data_set: DataSet, options: InspectOptions) -> Iterator[Chosen]:
+    try:
+        yield from choose_records(data_set, options)
+    except BertprepError:
+        return
+
+
+def _excerpt(chosen: Chosen, vocabulary: Vocabulary) -> Excerpt:
+    try:
+        record = read_record(chosen.sequence(), vocabulary)
+    except (BertprepError, ValueError) as error:
+        return _failure(chosen.place, str(error))
+    return Excerpt(
+        place=chosen.place,
+        facts=record.facts,
+        problems=[*chosen.damage, *record.problems],
+        segments={"A": list(record.words(record.a)), "B": list(record.words(record.b))},
+        masks=record.masks,
+    )
+
+
+def _failure(place: str, problem: str) -> Excerpt:
+    return Excerpt(place, [], [problem.removeprefix(f"{place}: ")], {}, ())
+
+
+def render_page(
+    data_set: DataSet,
+    statistics: Statistics,
+    charts: Mapping[str, Chart],
+    excerpts: Sequence[Excerpt],
+) -> str:
+    """Return the page.
+
+    Args:
+        data_set: a data set with a vocabulary.
+        statistics: its statistics.
+        charts: charts of the statistics, in the order of the page.
+        excerpts: a few of its records.
+    """
+    import jinja2  # no other part of bertprep waits for it
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalized,
+    )
+    environment.filters |= {
+        "bytes": in_bytes,
+        "count_of": count_of,
+        "number": lambda value: f"{value:,}",
+        "percent": percent,
+    }
+    counts, tokens = statistics.counts, data_set.require_vocabulary().tokens
+    return environment.get_template(_TEMPLATE).render(
+        version=__version__,
+        data_set=data_set,
+        statistics=statistics,
+        counts=counts,
+        tokens=tokens,
+        num_text_tokens=max(1, int(counts.pieces.sum())),
+        facts=_facts(data_set, statistics),
+        notes=_notes(data_set, statistics),
+        anomalies=[finding for _, finding in statistics.anomalies],
+        figures=_figures(statistics),
+        drawing=drawing,
+        charts=charts,
+        contexts=counts.common_contexts(_MOST_CONTEXTS),
+        common=counts.common_pieces(_MOST_PIECES),
+        never_used=_never_used(statistics, tokens),
+        most_pieces=_MOST_PIECES,
+        excerpts=excerpts,
+        most_rows=_MOST_ROWS,
+    )
+
+
+def _finalized(value: Any) -> Any:
+    """Escape unprintable characters, so that those of a vocabulary stay out of the page."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return printable(value) if is_text and not value.isprintable() else value
+
+
+def _facts(data_set: DataSet, statistics: Statistics) -> list[str]:
+    schema = statistics.schema
+    return [
+        f"{count_of(len(data_set.shards), 'shard')}, {in_bytes(data_set.size)}",
+        f"{schema.max_seq_length:,} tokens and {schema.max_predictions:,} masks per record at most",
+        f"{len(data_set.require_vocabulary().tokens):,} pieces",
+        f"{schema.feature_names} feature names",
+    ]
+
+
+def _notes(data_set: DataSet, statistics: Statistics) -> list[str]:
+    """Return what a reader has to know before the numbers."""
+    notes, unreadable = [], statistics.counts.unreadable
+    if unreadable:
+        are = "is" if unreadable == 1 else "are"
+        what = f"{count_of(unreadable, 'record')} {are} damaged and not counted"
+        notes.append(f"{what}: --verify says what is wrong.")
+    for folder in data_set.unfinished:
+        notes.append(f"{folder}: a plan without a manifest: bertprep create has not finished.")
+    for home in data_set.homes:
+        for paths, what in (
+            (home.missing, "missing"),
+            (home.strangers, "not in the manifest"),
+        ):
+            if paths:
+                files = count_of(len(paths), "record file")
+                notes.append(f"{home.folder}: {files} {what}, for example {paths[0]}.")
+    if not (data_set.homes or data_set.unfinished):
+        notes.append("There is no manifest: the options of the records are not known.")
+    return notes
+
+
+def _figures(statistics: Statistics) -> dict[str, str]:
+    """Return the numbers that people look for first."""
+    counts, duplicates = statistics.counts, statistics.duplicates
+    records = max(1, counts.records)
+    about = "about " if duplicates.share < 1 else ""
+    return {
+        "records": f"{counts.records:,}",
+        "tokens per record": f"{counts.tokens / records:,.1f}",
+        "masks per record": f"{counts.masks / records:,.1f}",
+        "random next": percent(counts.pair_label_1 / records),
+        "[UNK]": percent(counts.unknown / max(1, int(counts.pieces.sum()))),
+        "duplicates": f"{about}{duplicates.duplicates:,}",
+    }
+
+
+def _never_used(statistics: Statistics, tokens: Sequence[str]) -> list[str]:
+    """Return the ordinary pieces that no record has."""
+    pieces = (tokens[i] for i in np.flatnonzero(statistics.counts.pieces == 0).tolist())
+    return [p for p in pieces if p not in SPECIAL_TOKENS and not p.startswith("[unused")]

@@ -1,278 +1,256 @@
-"""Statistics -> the charts that people look for, each with a title and what it says in words.
+"""Statistics -> the charts of the page, each with a title and a caption.
 
     charts = draw_charts(statistics, vocabulary, InstanceOptions())
-    charts["lengths"].svg
+    charts["lengths"].caption
 
-Long axes are drawn in bins and curves at some of their points, so that a chart has some kilobytes
-whatever the data. All of them take half a second, and importing matplotlib another half.
+Long axes are drawn in bins and curves at some of their points, so that a chart takes a few
+kilobytes whatever the data. An objective is one entry of `CHARTS`.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullLocator
 
-from bertprep.inspection.measure.measures import Measures, Statistics
-from bertprep.inspection.report.figures import FIRST, SECOND, as_svg
-from bertprep.inspection.report.plots import (
-    binned,
-    draw_bars,
-    draw_shares,
-    percent,
-    show_counts,
-    show_shares,
-)
+from bertprep.data import PairLabel
+from bertprep.inspection.report.drawing import Drawing, as_count, as_power, as_share
+from bertprep.inspection.statistics import Statistics
+from bertprep.inspection.statistics.counts import Counts
+from bertprep.inspection.statistics.findings import percent
+from bertprep.objectives import OBJECTIVES
 from bertprep.options import InstanceOptions
 from bertprep.terminal import printable
 from bertprep.vocab import Vocabulary
 
-#: Bars, steps of a line, points of a curve, letters of a label: what a card has room for.
-_MOST_BARS, _MOST_STEPS, _MOST_POINTS, _MOST_LETTERS = 32, 128, 200, 14
+#: Bars, steps of a line, points of a curve, characters of a name: as many as a card has room for.
+_MOST_BARS, _MOST_STEPS, _MOST_POINTS, _MOST_CHARACTERS = 32, 128, 200, 14
+#: A bar so many times as high as the next one is cut off, so that the others can be seen.
+_TOWERING = 4
+_SHARE = "share of records"
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart of the page.
-
-    Attributes:
-        title: what is drawn.
-        caption: what it says, in numbers.
-        svg: an `svg` element, to stand in HTML.
-    """
+class Chart(NamedTuple):
+    """A chart of the page: what is drawn, and what it says in numbers."""
 
     title: str
     caption: str
-    svg: str
+    drawing: Drawing
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is drawn, and what is known of it."""
+    """What is drawn.
 
-    measures: Measures
+    Attributes:
+        counts: counts of the records.
+        tokens: tokens of the vocabulary.
+        options: options that the records were made with; None if not known.
+        pair_label: the label of a pair, if records are pairs.
+    """
+
+    counts: Counts
     tokens: Sequence[str]
-    made_with: InstanceOptions | None
+    options: InstanceOptions | None
+    pair_label: PairLabel | None
 
-    def share(self, count: float) -> float:
-        """Of the records; a mean, where the count is of tokens or masks."""
-        return count / max(1, self.measures.records)
+    def per_record(self, count: float) -> float:
+        """Return a count as a share of the records, or as a mean per record."""
+        return count / max(1, self.counts.records)
 
     def shares(self, counts: np.ndarray) -> list[float]:
-        return [self.share(count) for count in counts.tolist()]
-
-
-@dataclass(frozen=True)
-class _Drawing:
-    title: str
-    caption: str
-    draw: Callable[[Axes], None]
+        return [self.per_record(count) for count in counts.tolist()]
 
 
 def draw_charts(
-    statistics: Statistics, vocabulary: Vocabulary, made_with: InstanceOptions | None = None
+    statistics: Statistics, vocabulary: Vocabulary, options: InstanceOptions | None = None
 ) -> dict[str, Chart]:
-    """The charts by name, in the order of the page.
+    """Return the charts by key, in the order of the page.
 
     Args:
-        statistics: what is drawn.
+        statistics: the statistics to draw.
         vocabulary: names the pieces.
-        made_with: the options of the records; None where they are not known.
+        options: options that the records were made with; None if not known.
     """
-    subject = _Subject(statistics.measures, vocabulary.tokens, made_with)
-    drawings = {
-        "lengths": _lengths(subject),
-        "segments": _segments(subject),
-        "next-sentence": _next_sentence(subject),
-        "masks": _masks(subject),
-        "positions": _positions(subject),
-        "replacements": _replacements(subject),
-        "pieces": _pieces(subject),
-    }
-    return {
-        key: Chart(d.title, d.caption, as_svg(key, d.title, d.caption, d.draw))
-        for key, d in drawings.items()
-    }
+    objective = OBJECTIVES[statistics.schema.objective]
+    subject = _Subject(statistics.counts, vocabulary.tokens, options, objective.pair_label)
+    return {key: draw(subject) for key, draw in CHARTS[objective.name].items()}
 
 
-def _lengths(subject: _Subject) -> _Drawing:
-    lengths = subject.measures.lengths
+def binned(counts: np.ndarray, most: int) -> tuple[list[int], np.ndarray]:
+    """Return the edges of at most `most` bins, and the sum of each; the last may be narrower."""
+    size = len(counts)
+    starts = np.arange(0, size, -(-size // most))
+    return [*starts.tolist(), size], np.add.reduceat(counts, starts)
+
+
+def _bar_drawing(starts: Sequence[int], width: int, shares: Sequence[float], label: str) -> Drawing:
+    """Draw shares of the records; a bar that towers over the others is cut off."""
+    second, highest = sorted(shares)[-2:]
+    is_cut = second > 0 and highest >= _TOWERING * second
+    top = 2 * second if is_cut else 1.05 * highest or 1.0
+    # Half a unit to the left: a bar of one number is centered at its tick.
+    lefts = [start - 0.5 for start in starts]
+    drawing = Drawing((lefts[0], lefts[-1] + width), (0, top))
+    drawing.y_axis(_SHARE, as_share)
+    drawing.bars(lefts, width, shares)
+    drawing.x_axis(label, as_count)
+    if is_cut:
+        drawing.break_bar(lefts[list(shares).index(highest)], width, percent(highest))
+    return drawing
+
+
+def _lengths(subject: _Subject) -> Chart:
+    lengths = subject.counts.lengths
     longest = len(lengths) - 1
-    # The records without padding are of one length, and mostly many: they have their own bar. A
-    # bin that is narrower than the others stands at the left, where no records are.
+    # Records without padding have one length and are mostly many: they have a bar of their own.
+    # The narrower bin, if any, is the leftmost one, which no record is short enough for.
     width = -(-longest // _MOST_BARS)
     missing = -longest % width
     edges, counts = binned(np.append(np.zeros(missing, np.int64), lengths[:-1]), _MOST_BARS)
     starts = [edge - missing for edge in edges[:-1]] + [longest]
     shares = subject.shares(np.append(counts, lengths[-1]))
-
-    def draw(axes: Axes) -> None:
-        draw_bars(axes, starts, shares, width)
-        axes.set(title="share of the records", xlabel="tokens, [CLS] and [SEP] counted")
-
     caption = (
-        f"{percent(shares[-1])} of the records have all {longest:,} tokens, the bar at the right; "
-        f"the others end in padding. The mean is {subject.share(subject.measures.tokens):,.1f}."
+        f"{percent(shares[-1])} of the records have all {longest:,} tokens (the bar on the right); "
+        f"the others end in padding. The mean is {subject.per_record(subject.counts.tokens):,.1f}."
     )
-    each = f" Each of the other bars is {width:,} lengths." if width > 1 else ""
-    return _Drawing("Tokens a record", caption + each, draw)
+    each = f" Each other bar covers {width:,} lengths." if width > 1 else ""
+    drawing = _bar_drawing(starts, width, shares, "tokens, with [CLS] and [SEP]")
+    return Chart("Tokens per record", caption + each, drawing)
 
 
-def _segments(subject: _Subject) -> _Drawing:
-    measures = subject.measures
-    lines = (("A", measures.lengths_a, FIRST, "-"), ("B", measures.lengths_b, SECOND, "--"))
-
-    def draw(axes: Axes) -> None:
-        for name, lengths, color, style in lines:
-            edges, counts = binned(lengths, _MOST_STEPS // 2)
-            axes.stairs(
-                subject.shares(counts), edges, label=name, color=color, ls=style, linewidth=1.6
-            )
-        axes.set(title="share of the records", xlabel="tokens of the segment", ylim=(0, None))
-        show_shares(axes.yaxis)
-        axes.grid(visible=False, axis="x")
-        axes.legend()
-
+def _segments(subject: _Subject) -> Chart:
+    counts = subject.counts
+    edges, of_a = binned(counts.lengths_a, _MOST_STEPS // 2)
+    of_b = binned(counts.lengths_b, _MOST_STEPS // 2)[1]
+    shares_a, shares_b = subject.shares(of_a), subject.shares(of_b)
+    drawing = Drawing((0, edges[-1]), (0, 1.05 * max(*shares_a, *shares_b) or 1.0))
+    drawing.y_axis(_SHARE, as_share)
+    drawing.steps("line first", edges, shares_a)
+    drawing.steps("line second dashed", edges, shares_b)
+    drawing.x_axis("tokens of the segment", as_count)
+    drawing.legend(("line first", "A"), ("line second dashed", "B"))
     caption = (
-        f"Segment A has {subject.share(measures.tokens_a):,.1f} tokens on average and B has "
-        f"{subject.share(measures.tokens_b):,.1f}, without [CLS] and [SEP]."
+        f"Segment A has {subject.per_record(counts.tokens_a):,.1f} tokens on average and B has "
+        f"{subject.per_record(counts.tokens_b):,.1f}, without [CLS] and [SEP]."
     )
-    return _Drawing("Tokens of the segments", caption, draw)
+    return Chart("Tokens per segment", caption, drawing)
 
 
-def _next_sentence(subject: _Subject) -> _Drawing:
-    random_next = subject.measures.random_next
-    counts = np.array([random_next, subject.measures.records - random_next])
-    shares = subject.shares(counts)
+def _share_drawing(
+    names: Sequence[str], shares: Sequence[float], expected: Sequence[float]
+) -> Drawing:
+    """Draw a bar per name, with a line across at the expected share."""
+    drawing = Drawing((0, 1), (0, 1), left=86)
+    drawing.x_axis("", as_share, step=0.2, has_grid=True)
+    drawing.rows(list(zip(names, shares, map(percent, shares), expected, strict=True)))
+    return drawing
 
-    def draw(axes: Axes) -> None:
-        draw_shares(axes, ["B is random", "B follows A"], shares, [0.5, 0.5])
 
+def _next_sentence(subject: _Subject) -> Chart:
+    assert subject.pair_label is not None
+    num_random = subject.counts.pair_label_1
+    shares = [subject.per_record(n) for n in (num_random, subject.counts.records - num_random)]
     caption = (
-        f"In {percent(shares[0])} of the records B is random. More than one half is as it should "
-        "be: half of the chunks draw it, and a chunk of one sentence has no other choice."
+        f"B is random in {percent(shares[0])} of the records. More than one half is expected: a "
+        "chunk of several sentences takes a random B with probability 0.5, a chunk of one always."
     )
-    return _Drawing("Next sentence", caption, draw)
+    names = subject.pair_label.meanings[::-1]
+    return Chart("Next sentence", caption, _share_drawing(names, shares, [0.5, 0.5]))
 
 
-def _masks(subject: _Subject) -> _Drawing:
-    measures = subject.measures
-    most = len(measures.masks_per_record) - 1
-    edges, counts = binned(measures.masks_per_record, 2 * _MOST_BARS)
-    shares = subject.shares(counts)
-    mean = f"A record has {subject.share(measures.masks):.1f} masks on average"
-    budget: np.ndarray | None = None
-    if subject.made_with is None:
-        caption = f"{mean}, and room for {most:,}. No manifest says how many it should have."
-    else:
-        budget = _budget(measures.lengths, most, subject.made_with)
-        caption = (
-            f"{mean}. {percent(subject.share(measures.at_budget))} have as many as their length "
-            f"calls for, {subject.made_with.masked_lm_prob:.4g} of the tokens and {most:,} at "
-            "most."
-        )
-        if measures.off_budget:
-            off = percent(subject.share(measures.off_budget))
-            caption += f" {off} have more, or have room for another word."
-
-    def draw(axes: Axes) -> None:
-        draw_bars(axes, edges[:-1], shares, edges[1] - edges[0])
-        if budget is not None:
-            _, expected = binned(budget, 2 * _MOST_BARS)
-            borders = [edge - 0.5 for edge in edges]
-            axes.stairs(
-                subject.shares(expected), borders, color=SECOND, linewidth=1.6, label="budget"
-            )
-            axes.legend()
-        axes.set(title="share of the records", xlabel="masks")
-
-    return _Drawing("Masks a record", caption, draw)
+def _masks(subject: _Subject) -> Chart:
+    counts, options = subject.counts, subject.options
+    most = len(counts.masks_per_record) - 1
+    edges, masks = binned(counts.masks_per_record, 2 * _MOST_BARS)
+    width = edges[1] - edges[0]
+    drawing = _bar_drawing(edges[:-1], width, subject.shares(masks), "masks")
+    mean = f"A record has {subject.per_record(counts.masks):.1f} masks on average"
+    if options is None:
+        caption = f"{mean}, and at most {most:,}. Without a manifest the budget is not known."
+        return Chart("Masks per record", caption, drawing)
+    budgets = np.zeros(most + 1, np.int64)
+    for length in np.flatnonzero(counts.lengths).tolist():
+        budgets[options.num_to_predict(length)] += counts.lengths[length]
+    borders = [edge - 0.5 for edge in edges]
+    drawing.steps("line second", borders, subject.shares(binned(budgets, 2 * _MOST_BARS)[1]))
+    drawing.legend(("line second", "budget"))
+    caption = (
+        f"{mean}. {percent(subject.per_record(counts.at_budget))} of the records use their whole "
+        f"budget: {options.masked_lm_prob:.4g} of the tokens, at most {most:,}."
+    )
+    if counts.off_budget:
+        off = percent(subject.per_record(counts.off_budget))
+        caption += f" {off} have more masks, or too few: another word would fit."
+    return Chart("Masks per record", caption, drawing)
 
 
-def _budget(lengths: np.ndarray, most: int, made_with: InstanceOptions) -> np.ndarray:
-    """int64[P + 1]. Records by the masks that their length calls for, at most P."""
-    budget = np.zeros(most + 1, np.int64)
-    for length in np.flatnonzero(lengths).tolist():
-        budget[made_with.num_to_predict(length)] += lengths[length]
-    return budget
-
-
-def _positions(subject: _Subject) -> _Drawing:
-    measures = subject.measures
-    edges, counts = binned(measures.mask_positions, _MOST_STEPS)
-    _, expected = binned(measures.expected_positions, _MOST_STEPS)
+def _positions(subject: _Subject) -> Chart:
+    counts = subject.counts
+    edges, masks = binned(counts.mask_positions, _MOST_STEPS)
     widths = np.diff(edges)
-
-    def draw(axes: Axes) -> None:
-        axes.stairs(counts / widths, edges, fill=True, color=FIRST, alpha=0.45, label="masks")
-        axes.stairs(expected / widths, edges, color=SECOND, linewidth=1.6, label="expected")
-        axes.set(title="masks at a position", xlabel="position", ylim=(0, None))
-        axes.set_xlim(0, edges[-1])
-        axes.yaxis.set_major_locator(MaxNLocator(5, min_n_ticks=2))
-        show_counts(axes.yaxis)
-        axes.legend(loc="lower left")
-
+    found = (masks / widths).tolist()
+    expected = (binned(counts.expected_positions, _MOST_STEPS)[1] / widths).tolist()
+    drawing = Drawing((0, edges[-1]), (0, 1.05 * max(*found, *expected) or 1.0))
+    drawing.y_axis("masks per position", as_count)
+    drawing.steps("area", edges, found)
+    drawing.steps("line second", edges, expected)
+    drawing.x_axis("position", as_count)
+    drawing.legend(("area", "masks"), ("line second", "expected"))
     caption = (
-        f"{measures.masks:,} masks. Expected is what each position would have if the masks of a "
-        "record fell on all its words alike; it falls where short records have ended."
+        f"{counts.masks:,} masks. Expected is the number at each position if all words of a record "
+        "were equally likely to be masked; it falls where shorter records end."
     )
-    return _Drawing("Where the masks are", caption, draw)
+    return Chart("Mask positions", caption, drawing)
 
 
-def _replacements(subject: _Subject) -> _Drawing:
-    measures = subject.measures
-    kinds = {
-        "[MASK]": measures.mask_tokens,
-        "kept": measures.kept,
-        "replaced": measures.replaced,
-    }
-    shares = [count / max(1, measures.masks) for count in kinds.values()]
-
-    def draw(axes: Axes) -> None:
-        draw_shares(axes, list(kinds), shares, [0.8, 0.1, 0.1])
-
+def _replacements(subject: _Subject) -> Chart:
+    counts = subject.counts
+    kinds = {"[MASK]": counts.mask_tokens, "kept": counts.kept, "replaced": counts.replaced}
+    shares = [count / max(1, counts.masks) for count in kinds.values()]
     shown = ", ".join(f"{count:,} {name}" for name, count in kinds.items())
-    caption = (
-        f"What stands at the masks: {shown}. The lines across are at 80%, 10% and 10%, which the "
-        "algorithm draws."
-    )
-    return _Drawing("80/10/10", caption, draw)
+    caption = f"What the masks show: {shown}. The lines are at the expected 80%, 10% and 10%."
+    return Chart("80/10/10", caption, _share_drawing(list(kinds), shares, [0.8, 0.1, 0.1]))
 
 
-def _pieces(subject: _Subject) -> _Drawing:
-    pieces = subject.measures.pieces
+def _pieces(subject: _Subject) -> Chart:
+    pieces = subject.counts.pieces
     order = np.argsort(-pieces, kind="stable")
     used, size = int(np.count_nonzero(pieces)), len(pieces)
     ranks = np.geomspace(1, max(1, used), _MOST_POINTS).round().astype(np.int64)
-    ranks = np.unique(ranks)[: used or None]
-    labelled = [10**power for power in range(9) if 10**power <= min(used, size / 4)]
-
-    def draw(axes: Axes) -> None:
-        axes.set(title="occurrences", xlabel="rank of the piece", xscale="log", yscale="log")
-        axes.set(xlim=(0.8, 1.2 * max(10, size)), ylim=(0.7, 8 * max(10, pieces.max(initial=0))))
-        for axis in (axes.xaxis, axes.yaxis):
-            show_counts(axis)
-            axis.set_minor_locator(NullLocator())
-        axes.plot(ranks, pieces[order[ranks - 1]], color=FIRST, linewidth=1.6)
-        for rank in labelled:
-            piece = int(order[rank - 1])
-            place = (rank, int(pieces[piece]))
-            axes.plot(*place, "o", color=FIRST, markersize=4)
-            axes.annotate(
-                f"“{_cut(printable(subject.tokens[piece]))}”",
-                place,
-                xytext=(5, 4),
-                textcoords="offset points",
-            )
-
+    ranks = np.unique(ranks)[:used]
+    top = math.log10(8 * max(10, int(pieces.max(initial=0))))
+    drawing = Drawing((-0.1, math.log10(1.2 * max(10, size))), (-0.15, top))
+    drawing.y_axis("occurrences", as_power, step=1)
+    drawing.x_axis("rank of the piece", as_power, has_grid=True)
+    occurrences = pieces[order[ranks - 1]]
+    drawing.curve(np.stack([np.log10(ranks), np.log10(occurrences)], axis=1).tolist())
+    for power in range(math.floor(math.log10(max(1, min(used, size / 4)))) + 1 if used else 0):
+        piece = int(order[10**power - 1])
+        name = f"“{_short(printable(subject.tokens[piece]))}”"
+        drawing.point(power, math.log10(pieces[piece]), name)
     first = int(pieces[order[:100]].sum()) / max(1, int(pieces.sum()))
     caption = (
-        f"{used:,} of the {size:,} pieces are used, before masking; {size - used:,} never are. "
-        f"{percent(first)} of the tokens are one of the 100 most frequent."
+        f"{used:,} of the {size:,} pieces occur in the text before masking; {size - used:,} never "
+        f"do. The 100 most frequent make up {percent(first)} of the tokens."
     )
-    return _Drawing("Pieces by rank", caption, draw)
+    return Chart("Pieces by rank", caption, drawing)
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
+def _short(name: str) -> str:
+    return name if len(name) <= _MOST_CHARACTERS else f"{name[: _MOST_CHARACTERS - 1]}…"
+
+
+#: The charts of each objective, in the order of the page.
+CHARTS: Mapping[str, Mapping[str, Callable[[_Subject], Chart]]] = {
+    "nsp": {
+        "lengths": _lengths,
+        "segments": _segments,
+        "next-sentence": _next_sentence,
+        "masks": _masks,
+        "positions": _positions,
+        "replacements": _replacements,
+        "pieces": _pieces,
+    }
+}

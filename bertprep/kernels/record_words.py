@@ -1,21 +1,23 @@
-"""The pieces of a record -> its words, which of them are masked, and what to expect.
+"""The WordPiece tokens of a record -> its words, which of them are masked, and the expected masks.
 
-Only words that are not one piece are gone through, one by one; most words are one piece.
+Most words are a single token. Only the others are listed: `words` holds first position, end
+(exclusive) and size of each. "Single tokens" below are the tokens of all words that are not listed.
+`bounds` is the end of A and start and end of B; A starts at 1.
 """
 
 import numpy as np
 
 from bertprep.kernels.jit import inlined
-from bertprep.kernels.measure_fields import SPLIT_WORDS, TOUCHED_WORDS
 
 
 @inlined()
-def list_words(continuing, num_continuing, a_stop, b_start, b_stop, is_joined, words):
-    """Lists first piece, end and size of each word of several pieces; returns their number.
+def list_words(continuing, num_continuing, bounds, is_joined, words):
+    """List the words of several tokens; return their number.
 
-    B may begin inside a word, which the reference joins to the last one of A, and others do not:
-    these two are listed whatever their size, which is said to be 0.
+    B may begin inside a word. The reference joins that rest to the last word of A, other tools do
+    not: where `is_joined`, both are listed with a size of 0, whatever their length.
     """
+    a_stop, b_start, b_stop = bounds
     count = np.int64(0)
     for i in range(num_continuing):
         at = continuing[np.uint64(i)]
@@ -46,12 +48,15 @@ def list_words(continuing, num_continuing, a_stop, b_start, b_stop, is_joined, w
 
 
 @inlined()
-def count_words(words, num_words, is_masked, a_stop, b_start, b_stop, has_words, counts, sizes):
-    """Counts the masks of the listed words by their size, and those of the single pieces.
+def count_words(words, num_words, is_masked, bounds, whole_words, totals, sizes):
+    """Count the masks of the listed words by word size, and those of the single tokens.
+
+    `sizes` gets per size: tokens, masked tokens, and words that could take another mask.
 
     Returns:
-        The number of single pieces; of masked ones; and of masked words that are listed.
+        The single tokens, the masked ones among them, and the listed words with a mask.
     """
+    a_stop, b_start, b_stop = bounds
     num_single, num_single_masked = a_stop - 1 + b_stop - b_start, np.int64(0)
     num_words_masked = np.int64(0)
     for i in range(1, a_stop):
@@ -69,23 +74,25 @@ def count_words(words, num_words, is_masked, a_stop, b_start, b_stop, has_words,
         size = np.uint64(words[2, np.uint64(word)])
         sizes[0, size] += end - first
         sizes[1, size] += masked
-        sizes[2, size] += masked < end - first if not has_words else masked == 0
+        sizes[2, size] += masked < end - first if not whole_words else masked == 0
         if masked > 0 and (size > 0 or (end - first > 1 and first != b_start)):
-            counts[TOUCHED_WORDS] += 1
-            counts[SPLIT_WORDS] += masked < end - first
+            totals.touched_words += 1
+            totals.split_words += masked < end - first
     return num_single, num_single_masked, num_words_masked
 
 
 @inlined()
-def expect_masks(words, num_words, is_masked, a_stop, b_start, b_stop, share, sizes, positions):
-    """Adds the masks that each position is to expect, and their variance; empties `sizes`.
+def expect_masks(words, num_words, is_masked, bounds, share, sizes, positions):
+    """Add the expected masks of each position and their variance; clear `sizes`.
 
-    In a record masks fall on all words of a size alike; not on all words, since at the end of the
-    budget a long one is passed over where a short one fits.
+    Within a record, all words of one size are equally likely to be masked. Words of different sizes
+    are not: near the end of the budget a long word is passed over where a short one still fits.
 
     Returns:
-        The size of the shortest listed word without a mask; if there is none, more than any has.
+        The size of the shortest listed word that could take another mask; if there is none, a
+        number larger than any size.
     """
+    a_stop, b_start, b_stop = bounds
     variance = share * (1.0 - share)
     for i in range(1, a_stop):
         positions[0, np.uint64(i)] += share

@@ -1,6 +1,6 @@
-"""The measures of records, told slowly: the twin of the kernel that counts them.
+"""Counts of records in plain Python: the slow twin of the kernel.
 
-A record is a dict of its features under their first names; words are lists of positions. A hundred
+A record is a dict of its features by their v1 names; words are lists of positions. A hundred
 records take 0.1 s.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bertprep.inspection.measure.measures import Measures
+from bertprep.inspection.statistics.counts import Counts
 from bertprep.records import RecordSchema
 from bertprep.vocab import Vocabulary
 
@@ -49,7 +49,7 @@ def row_of(record: Record) -> list[int]:
 
 
 class Twin:
-    """Measures records one by one.
+    """Counts records one by one.
 
     Args:
         schema: their lengths.
@@ -64,7 +64,7 @@ class Twin:
         self.vocabulary, self.instances = vocabulary, instances
         self.hashes: list[int] = []
         self.contexts: Counter[tuple[int, int]] = Counter()
-        self.measures = Measures(
+        self.counts = Counts(
             lengths=np.zeros(length + 1, np.int64),
             lengths_a=np.zeros(length + 1, np.int64),
             lengths_b=np.zeros(length + 1, np.int64),
@@ -78,7 +78,7 @@ class Twin:
 
     def add(self, record: Record) -> None:
         """Counts a record."""
-        measures = self.measures
+        counts = self.counts
         ids, marks = record["input_ids"].tolist(), record["input_mask"].tolist()
         num_tokens = max((i + 1 for i, mark in enumerate(marks) if mark), default=0)
         num_tokens = num_tokens or max((i + 1 for i, token in enumerate(ids) if token), default=0)
@@ -86,18 +86,18 @@ class Twin:
         b_start = segments.index(1) if 1 in segments else num_tokens
         a = range(1, max(1, b_start - 1))
         b = range(b_start, max(b_start, num_tokens - 1))
-        measures.records += 1
-        measures.tokens += num_tokens
-        measures.full += num_tokens == len(ids)
-        measures.lengths[num_tokens] += 1
-        measures.lengths_a[len(a)] += 1
-        measures.lengths_b[len(b)] += 1
-        measures.tokens_a += len(a)
-        measures.tokens_b += len(b)
-        measures.empty_segments += not a or not b
+        counts.records += 1
+        counts.tokens += num_tokens
+        counts.full += num_tokens == len(ids)
+        counts.lengths[num_tokens] += 1
+        counts.lengths_a[len(a)] += 1
+        counts.lengths_b[len(b)] += 1
+        counts.tokens_a += len(a)
+        counts.tokens_b += len(b)
+        counts.empty_segments += not a or not b
         if int(record["next_sentence_labels"][0]) == 1:
-            measures.random_next += 1
-            measures.tokens_b_random += len(b)
+            counts.pair_label_1 += 1
+            counts.tokens_b_label_1 += len(b)
         places = {0, b_start - 1, num_tokens - 1}
         restored = ids[:num_tokens]
         masked, num_masks = self._count_masks(record, ids, restored, places)
@@ -111,7 +111,7 @@ class Twin:
     def _count_masks(
         self, record: Record, ids: list[int], restored: list[int], places: set[int]
     ) -> tuple[set[int], int]:
-        measures, tokens = self.measures, self.vocabulary.tokens
+        counts, tokens = self.counts, self.vocabulary.tokens
         reserved = set(range(len(tokens))) - set(self.vocabulary.replacement_ids(True).tolist())
         labels = zip(
             record["masked_lm_positions"].tolist(),
@@ -125,28 +125,28 @@ class Twin:
                 continue
             num_masks += 1
             if position < len(ids):
-                measures.mask_positions[position] += 1
+                counts.mask_positions[position] += 1
             if position >= len(restored):
-                measures.stray_masks += 1
+                counts.stray_masks += 1
                 continue
             now = ids[position]
-            measures.stray_masks += position in places
+            counts.stray_masks += position in places
             if now == self.vocabulary.mask_id:
-                measures.mask_tokens += 1
+                counts.mask_tokens += 1
             elif now == label:
-                measures.kept += 1
+                counts.kept += 1
             else:
-                measures.replaced += 1
-                measures.special_replacements += now in reserved
-            measures.special_labels += label in reserved
+                counts.replaced += 1
+                counts.special_replacements += now in reserved
+            counts.special_labels += label in reserved
             restored[position] = label
             masked.add(position)
-        measures.masks += num_masks
-        measures.masks_per_record[num_masks] += 1
+        counts.masks += num_masks
+        counts.masks_per_record[num_masks] += 1
         return masked, num_masks
 
     def _count_pieces(self, restored: list[int], b_start: int) -> None:
-        measures, vocabulary = self.measures, self.vocabulary
+        counts, vocabulary = self.counts, self.vocabulary
         end, num_pieces = len(restored) - 1, len(vocabulary.tokens)
         ends = {b_start - 1, end} if b_start <= end else {end}
         wanted = dict.fromkeys(ends, vocabulary.sep_id) | {0: vocabulary.cls_id}
@@ -154,20 +154,20 @@ class Twin:
         num_in_place = 0
         for i, token in enumerate(restored):
             if token >= num_pieces:
-                measures.outside_vocabulary += 1
+                counts.outside_vocabulary += 1
             elif wanted.get(i) == token:
                 num_in_place += 1
             else:
-                measures.pieces[token] += 1
-                measures.misplaced[token] += token in special
+                counts.pieces[token] += 1
+                counts.misplaced[token] += token in special
             if token == vocabulary.unk_id:
-                measures.unknown += 1
+                counts.unknown += 1
                 around = (restored[i - 1], restored[i + 1]) if 0 < i < end else (num_pieces,)
                 if max(around) < num_pieces:
                     self.contexts[around[0], around[-1]] += 1
                 else:
-                    measures.unknown_contexts_left_out += 1
-        measures.missing_specials += 2 + (0 < b_start <= end) - num_in_place
+                    counts.unknown_contexts_left_out += 1
+        counts.missing_specials += 2 + (0 < b_start <= end) - num_in_place
 
     def _words(self, restored: list[int], a: range, b: range) -> list[tuple[list[int], bool]]:
         """The words, and whether a word may go on from A to B there."""
@@ -189,22 +189,22 @@ class Twin:
         return [(word, not joined.isdisjoint(word)) for word in words]
 
     def _expect_masks(self, words: list[tuple[list[int], bool]], masked: set[int]) -> None:
-        measures = self.measures
+        counts = self.counts
         b_starts = [word[0] for word, is_joined in words if is_joined][-1:]
         by_size: dict[int, list[int]] = {}
         for word, is_joined in words:
             num_masked = len(masked.intersection(word))
             if len(word) > 1 and num_masked and word[0] not in b_starts:
-                measures.touched_words += 1
-                measures.split_words += num_masked < len(word)
+                counts.touched_words += 1
+                counts.split_words += num_masked < len(word)
             if is_joined:
-                measures.expected_positions[word] += [position in masked for position in word]
+                counts.expected_positions[word] += [position in masked for position in word]
             else:
                 by_size.setdefault(len(word), []).extend(word)
         for positions in by_size.values():
             share = len(masked.intersection(positions)) / len(positions)
-            measures.expected_positions[positions] += share
-            measures.variance_positions[positions] += share * (1 - share)
+            counts.expected_positions[positions] += share
+            counts.variance_positions[positions] += share * (1 - share)
 
     def _count_budget(
         self,
@@ -214,14 +214,14 @@ class Twin:
         num_tokens: int,
         num_maskable: int,
     ) -> None:
-        measures, instances = self.measures, self.instances
+        counts, instances = self.counts, self.instances
         budget = min(1, num_maskable)
         if instances:
             wanted = max(1, round(num_tokens * instances["masked_lm_prob"]))
             budget = min(wanted, instances["max_predictions_per_seq"], num_maskable)
-            measures.budget += budget
-            measures.at_budget += num_masks == budget
-            measures.off_budget += num_masks > budget
+            counts.budget += budget
+            counts.at_budget += num_masks == budget
+            counts.off_budget += num_masks > budget
         if instances and instances["masking"] != "whole-word":
             fits = num_masks < budget and any(not masked.issuperset(word) for word, _ in words)
         else:
@@ -229,4 +229,4 @@ class Twin:
                 len(word) for word, is_joined in words if not is_joined and masked.isdisjoint(word)
             ]
             fits = bool(free) and num_masks + min(free) <= budget
-        measures.off_budget += fits
+        counts.off_budget += fits

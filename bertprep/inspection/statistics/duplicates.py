@@ -1,17 +1,17 @@
-"""Hashes of records -> how many records are equal: of all of them, or of a fair sample.
+"""Hashes of records -> the number of duplicates, counted among all records or a random sample.
 
     hashes = HashSample()
-    hashes.add(one_part)
+    hashes.add(hashes_of_a_part)
     count_duplicates(hashes)
 
-Eight bytes a record up to `MOST_HASHES`; then only hashes below a threshold are kept, which is
-halved whenever the room is full again. The copies of a record have one hash, so that a sample has
-all copies of what it has.
+Eight bytes per record up to `MOST_HASHES`. Beyond that only hashes below a threshold are kept, and
+the threshold is halved each time the array is full. Equal records have equal hashes, so a sample
+holds either all copies of a record or none.
 """
 
 import numpy as np
 
-from bertprep.inspection.measure.measures import Duplicates
+from bertprep.inspection.statistics.counts import Duplicates
 from bertprep.kernels.hashes import count_common, count_copies
 
 MOST_HASHES = 20_000_000
@@ -19,32 +19,32 @@ _CHUNK = 1 << 20
 
 
 class HashSample:
-    """The hashes of records: all, or those below 2**64 * share.
+    """Hashes of records: all of them, or those below 2**64 * share.
 
     Args:
-        most: hashes to keep.
+        most: hashes to keep at most.
 
     Attributes:
-        halvings: of the threshold.
+        halvings: how often the threshold was halved.
     """
 
     def __init__(self, most: int = MOST_HASHES) -> None:
-        self._room = np.empty(most, np.uint64)  # the system gives no memory before it is written
+        self._room = np.empty(most, np.uint64)  # takes no memory until it is written
         self._count = 0
         self.halvings = 0
 
     @property
     def share(self) -> float:
-        """Of all hashes, those that are kept."""
+        """Fraction of all hashes that is kept."""
         return 0.5**self.halvings
 
     @property
     def kept(self) -> np.ndarray:
-        """uint64[...]. The hashes."""
+        """uint64[...]. The hashes that are kept."""
         return self._room[: self._count]
 
     def add(self, hashes: np.ndarray) -> None:
-        """Takes the hashes of more records; 0 is none."""
+        """Add the hashes of more records; 0 is the hash of an unreadable one."""
         for start in range(0, len(hashes), _CHUNK):
             chunk = hashes[start : start + _CHUNK]
             chunk = self._below(chunk[chunk != 0])
@@ -55,7 +55,7 @@ class HashSample:
             self._count += len(chunk)
 
     def thin(self, halvings: int) -> None:
-        """Keeps the hashes up to a lower threshold."""
+        """Lower the threshold to 2**64 / 2**halvings."""
         self.halvings, have, self._count = halvings, self._count, 0
         for start in range(0, have, _CHUNK):
             below = self._below(self._room[start : min(start + _CHUNK, have)])
@@ -63,7 +63,7 @@ class HashSample:
             self._count += len(below)
 
     def lacks(self, hashes: np.ndarray) -> np.ndarray:
-        """bool[...]. Which hashes were surely not added; what is kept must be sorted."""
+        """Return bool[...]: which hashes are certainly not in the data; `kept` must be sorted."""
         places = np.searchsorted(self.kept, hashes)
         last = max(0, len(self.kept) - 1)
         is_in = self._room[np.minimum(places, last)] == hashes if self._count else hashes == 0
@@ -81,7 +81,7 @@ class HashSample:
 
 
 def count_duplicates(hashes: HashSample) -> Duplicates:
-    """Counts the equal ones; sorts what is kept."""
+    """Count equal hashes; sorts `hashes.kept`."""
     hashes.kept.sort()
     num = len(hashes.kept)
     duplicates, largest, squares, certain, certain_duplicates = count_copies(hashes.kept)
@@ -97,10 +97,11 @@ def count_duplicates(hashes: HashSample) -> Duplicates:
 
 
 def share_common(left: HashSample, right: HashSample) -> tuple[float, int, int, int]:
-    """Sorts two samples, and compares them below the lower of their thresholds.
+    """Compare two samples below the lower of their thresholds; sorts both.
 
     Returns:
-        The share of the hashes that were compared; how many the left has, the right, and both.
+        The fraction of the hashes that is compared, and how many of those are in the left sample,
+        in the right one, and in both.
     """
     halvings = max(left.halvings, right.halvings)
     for sample in (left, right):

@@ -31,10 +31,8 @@ from hypothesis import strategies as st
 from tfrecords import features
 
 from bertprep.errors import BertprepError, UsageError
-from bertprep.inspection.look import look
-from bertprep.inspection.look.printed import Run, Word, wrapped
-from bertprep.inspection.look.records import blank_between, read_record
-from bertprep.inspection.look.sequences import MaskedSequence
+from bertprep.inspection.masked_record import MaskedSequence, read_record, space_between
+from bertprep.inspection.show import Span, show_records, wrap_units
 from bertprep.options import InspectOptions, InstanceOptions
 from bertprep.terminal import columns, printable
 from bertprep.vocab import Vocabulary
@@ -101,7 +99,7 @@ def plain(text: str, **look: Any) -> str:
 
 
 def shown(*paths: str, style: Callable[..., str] = plain, **options: Any) -> list[str]:
-    return list(look(InspectOptions(paths=paths, **options), style))
+    return list(show_records(InspectOptions(paths=paths, **options), style))
 
 
 def read(*paths: str, **options: Any) -> list[dict[str, Any]]:
@@ -124,7 +122,7 @@ def write(name: str, *records: Record | bytes) -> str:
 def failure(*paths: str, **options: Any) -> tuple[str, int]:
     """The message and the exit status of a command that fails before it shows anything."""
     with pytest.raises(BertprepError) as caught:
-        next(look(InspectOptions(paths=paths, **options), plain))
+        next(show_records(InspectOptions(paths=paths, **options), plain))
     assert "\n" not in str(caught.value)
     return str(caught.value), caught.value.exit_status
 
@@ -148,7 +146,7 @@ one: record 0 at byte 0
     ]
 
 
-def test_chinese_has_no_blanks() -> None:
+def test_chinese_has_no_spaces() -> None:
     write("one", TOKYO)
     assert shown("one") == [
         """\
@@ -162,7 +160,7 @@ one: record 0 at byte 0
     ]
 
 
-def test_masks_stand_side_by_side_where_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_are_side_by_side_if_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     write("one", FERRY)
     monkeypatch.setenv("COLUMNS", "75")
     assert shown("one")[0].splitlines()[-3:] == [
@@ -180,7 +178,7 @@ def test_records_have_an_empty_line_between_them() -> None:
     assert second.startswith(f"\ntwo: record 1 at byte {len(frames([encoded(LAST)]))}\n12 of")
 
 
-def test_pieces_that_a_screen_cannot_show() -> None:
+def test_unprintable_pieces_are_escaped() -> None:
     record = made("the ##", "a", {1: "[unused0]", 2: "##ing"})
     record["input_ids"][1] = IDS[""]
     tokens = list(TOKENS)
@@ -194,16 +192,16 @@ def test_pieces_that_a_screen_cannot_show() -> None:
     assert r"the {fer\u2028ry} cross{ed}" in second
 
 
-def test_a_segment_that_begins_inside_a_word_says_so() -> None:
+def test_a_segment_that_begins_inside_a_word() -> None:
     write("one", made("##ed the", "##man , a"))
     assert shown("one")[0].splitlines()[1:] == [
-        "8 of 16 tokens, 0 masks, label 0: B follows A",
+        "8 of 16 tokens, no masks, label 0: B follows A",
         "  A  ##ed the",
         "  B  ##man , a",
     ]
 
 
-def test_looks_are_handed_to_the_style() -> None:
+def test_styles_are_passed_to_the_callback() -> None:
     def marked(text: str, **look: Any) -> str:
         return f"<{' '.join(map(str, look.values()))}:{text}>"
 
@@ -257,7 +255,7 @@ RAW = field(
 )
 
 
-def test_raw_features_are_shown_as_they_are_stored() -> None:
+def test_raw_features_are_shown_as_stored() -> None:
     Path("vocab.txt").unlink()
     write("one", RAW)
     assert shown("one", raw=True) == [
@@ -353,10 +351,10 @@ def test_the_order_and_the_packing_of_features_do_not_matter(
             "masked_lm_weights",
             "12 of 16 tokens, 3 masks, label 0: B follows A, no masked_lm_weights",
         ),
-        ("masked_lm_ids", "12 of 16 tokens, 0 masks, label 0: B follows A, no masked_lm_ids"),
+        ("masked_lm_ids", "12 of 16 tokens, no masks, label 0: B follows A, no masked_lm_ids"),
         (
             "masked_lm_positions",
-            "12 of 16 tokens, 0 masks, label 0: B follows A, no masked_lm_positions",
+            "12 of 16 tokens, no masks, label 0: B follows A, no masked_lm_positions",
         ),
     ],
 )
@@ -377,20 +375,20 @@ def test_a_record_is_shown_without_a_feature(name: str, head: str) -> None:
     ("change", "problem"),
     [
         ({"next_sentence_labels": [7]}, None),
-        ({"next_sentence_labels": [1.5]}, "1 values of float as next_sentence_labels"),
-        ({"masked_lm_positions": [2, 4, 300, 0]}, "masks at 300, where no token is"),
-        ({"masked_lm_positions": [2, 4, -1, 0]}, "masks at -1, where no token is"),
+        ({"next_sentence_labels": [1.5]}, "next_sentence_labels holds 1 values of float"),
+        ({"masked_lm_positions": [2, 4, 300, 0]}, "masks outside the tokens, at 300"),
+        ({"masked_lm_positions": [2, 4, -1, 0]}, "masks outside the tokens, at -1"),
         (
             {"masked_lm_positions": [2, 4, 4, 0], "masked_lm_ids": [IDS["ferry"], 5, 8, 0]},
             "several masks at one position",
         ),
-        ({"masked_lm_positions": [2, 4]}, "2 positions, 4 ids, 4 weights of masks"),
-        ({"segment_ids": []}, "0 values of nothing as segment_ids"),
+        ({"masked_lm_positions": [2, 4]}, "masks with 2 positions, 4 ids, 4 weights"),
+        ({"segment_ids": []}, "segment_ids holds 0 values of nothing"),
         ({"input_mask": [0] * 16}, None),
         ({"input_mask": [1] * 99}, None),
     ],
 )
-def test_an_odd_record_is_shown_as_far_as_it_can_be(change: Record, problem: str | None) -> None:
+def test_an_odd_record_is_shown_as_far_as_possible(change: Record, problem: str | None) -> None:
     record = FERRY | change
     data = [
         entry(
@@ -406,7 +404,7 @@ def test_an_odd_record_is_shown_as_far_as_it_can_be(change: Record, problem: str
     assert not problem or problem in " ".join(shown("one")[0].split())
 
 
-def test_a_label_that_means_nothing_is_shown() -> None:
+def test_an_unknown_label_is_shown() -> None:
     write("one", FERRY | {"next_sentence_labels": [7]})
     assert "label 7: neither 0 nor 1" in shown("one")[0]
     assert read("one")[0]["is_random_next"] is None
@@ -417,11 +415,11 @@ def test_a_record_of_one_segment() -> None:
     write("one", record)
     assert shown("one")[0].splitlines()[2:4] == [
         "  A  the {ferry} cross{ed} [SEP] a {boat}man , sound",
-        "  B  (nothing)",
+        "  B  (empty)",
     ]
 
 
-def test_a_damaged_record_is_shown_and_said_to_be_damaged() -> None:
+def test_a_damaged_record_is_shown_as_damaged() -> None:
     write("one", FERRY)
     data = bytearray(Path("one").read_bytes())
     data[-1] ^= 1
@@ -453,11 +451,11 @@ SEQUENCES = st.lists(
 
 
 @given(SEQUENCES)
-def test_restoring_gives_the_labels_back(pairs: list[tuple[int, int | None]]) -> None:
+def test_restoring_puts_the_labels_back(pairs: list[tuple[int, int | None]]) -> None:
     was = [IDS["[CLS]"], *(label for label, _ in pairs), IDS["[SEP]"]]
     now = [IDS["[CLS]"], *(was if put is None else put for was, put in pairs), IDS["[SEP]"]]
     labels = {i: was[i] for i, (_, put) in enumerate(pairs, 1) if put is not None}
-    sequence = MaskedSequence(now, None, labels, 0, 32, [])
+    sequence = MaskedSequence(now, None, labels, 0, "", 32, [])
     assert sequence.restored_ids == was
     record = read_record(sequence, VOCABULARY)
     assert record.restored == tuple(TOKENS[i] for i in was)
@@ -466,13 +464,14 @@ def test_restoring_gives_the_labels_back(pairs: list[tuple[int, int | None]]) ->
         assert (mask.now, mask.was) == (TOKENS[now[mask.position]], TOKENS[was[mask.position]])
         assert (mask.kind == "mask") == (mask.now == "[MASK]")
         assert (mask.kind == "replaced") == (mask.now not in ("[MASK]", mask.was))
-    words = list(record.words(record.a))
-    assert [i for word in words for i in word] == list(record.a)
-    letters = "".join(record.letters(i, word) for word in words for i in word)
+    pieces = [piece for word in record.words(record.a) for piece in word.pieces]
+    assert [piece.position for piece in pieces] == list(record.a)
+    assert [piece.mask for piece in pieces if piece.mask] == list(record.masks)
+    letters = "".join(piece.text for piece in pieces if piece.text != '""')
     assert record.text(record.a).replace(" ", "") == letters
 
 
-def test_records_of_our_own_restore_to_their_instances(sample_vocabulary: Vocabulary) -> None:
+def test_our_records_restore_to_their_instances(sample_vocabulary: Vocabulary) -> None:
     options = InstanceOptions(max_seq_length=64, dupe_factor=1, random_seed=3)
     records = made_records(sample_vocabulary, options)
     write_data_set(Path("made"), [records], sample_vocabulary, options)
@@ -515,8 +514,8 @@ def test_records_of_our_own_restore_to_their_instances(sample_vocabulary: Vocabu
         ("", "a", ""),
     ],
 )
-def test_blanks_stand_where_they_tell_something(left: str, right: str, blank: str) -> None:
-    assert blank_between(left, right) == blank
+def test_spaces_between_words(left: str, right: str, blank: str) -> None:
+    assert space_between(left, right) == blank
 
 
 def test_widths_are_those_of_a_terminal() -> None:
@@ -529,9 +528,9 @@ def test_widths_are_those_of_a_terminal() -> None:
 
 @given(st.lists(st.text("ab東京́ ", min_size=1, max_size=30), max_size=30), st.integers(5, 40))
 def test_no_line_is_wider_than_the_terminal(texts: list[str], width: int) -> None:
-    lines = list(wrapped([Word(" ", [Run(text, "mask")]) for text in texts], width))
-    assert all(sum(columns(run.text) for run in line) <= width for line in lines)
-    whole = "".join(run.text for line in lines for run in line)
+    lines = list(wrap_units([(" ", [Span(text, "mask")]) for text in texts], width))
+    assert all(sum(columns(span.text) for span in line) <= width for line in lines)
+    whole = "".join(span.text for line in lines for span in line)
     assert whole.replace(" ", "") == "".join(texts).replace(" ", "")
 
 
@@ -575,7 +574,7 @@ def test_records_in_order(data_set: str) -> None:
             Path(name).rename(Path("set") / name)
 
 
-def test_shards_that_hold_nothing_of_what_is_wanted_are_not_read(data_set: str) -> None:
+def test_shards_without_wanted_records_are_not_read(data_set: str) -> None:
     Path(data_set, SHARD.format(0, 3)).write_text("no records any more\n")
     assert places(data_set, skip=4, num=1) == [(SHARD.format(2, 3), 0)]
     assert places(data_set, index="2:5") == [(SHARD.format(2, 3), 5)]
@@ -598,7 +597,7 @@ def test_a_record_by_its_index(data_set: str, shard: str) -> None:
     assert places(data_set, index=f"{shard}:5", num=1) == [(SHARD.format(2, 3), 5)]
 
 
-def test_the_whole_name_of_a_shard_goes_before_an_ending() -> None:
+def test_the_whole_name_of_a_shard_has_priority() -> None:
     for name in ("a.tfrecord", "aa.tfrecord", "a/a.tfrecord"):
         Path(name).parent.mkdir(exist_ok=True)
         write(name, FERRY)
@@ -612,13 +611,13 @@ def test_the_whole_name_of_a_shard_goes_before_an_ending() -> None:
     ("index", "problem"),
     [
         ("3:0", "there are 3 shards. Give a shard's path or its number, 0 to 2"),
-        ("nope:0", "no shards have a path that ends with 'nope'. Give .*"),
-        ("of-00003:0", "3 shards have a path that ends with 'of-00003'. Give .*"),
-        ("0:4", "set/.*-00000-of-00003 has 4 records, and the last is 3"),
-        ("1:0", "set/.*-00001-of-00003 has 0 records"),
+        ("nope:0", "no shards with a path that ends in 'nope'. Give .*"),
+        ("of-00003:0", "3 shards with a path that ends in 'of-00003'. Give .*"),
+        ("0:4", "set/.*-00000-of-00003 has 4 records, the last is 3"),
+        ("1:0", "set/.*-00001-of-00003 has no records"),
     ],
 )
-def test_an_index_of_nothing(data_set: str, index: str, problem: str) -> None:
+def test_an_index_without_a_record(data_set: str, index: str, problem: str) -> None:
     message, status = failure(data_set, index=index)
     assert re.fullmatch(f"--index {index}: {problem}", message), message
     assert status == 2
@@ -645,16 +644,16 @@ def test_a_sample_is_the_same_with_and_without_a_manifest(data_set: str) -> None
 
 
 @pytest.mark.parametrize("flag", ["index", "sample"])
-def test_skip_goes_with_records_in_order(data_set: str, flag: str) -> None:
+def test_skip_is_refused_with_index_and_sample(data_set: str, flag: str) -> None:
     chosen: dict[str, Any] = {"index": "0:0"} if flag == "index" else {"sample": 1}
     message, status = failure(data_set, skip=1, **chosen)
-    assert message == f"--skip passes over the first records, and does not go with --{flag}"
+    assert message == f"--skip cannot be combined with --{flag}"
     assert status == 2
 
 
 def test_skipping_everything(data_set: str) -> None:
     message, status = failure(data_set, skip=10)
-    assert message == "set: has 10 records, and --skip 10 passes over them"
+    assert message == "--skip 10: set has 10 records"
     assert status == 2
 
 
@@ -688,7 +687,7 @@ def test_find_looks_at_the_text_before_masking(
 
 
 @given(st.lists(SEQUENCES, min_size=1, max_size=4), st.sampled_from(range(len(TOKENS))))
-def test_find_finds_what_is_there(
+def test_find_finds_all_records_with_a_piece(
     sequences: list[list[tuple[int, int | None]]], wanted: int
 ) -> None:
     records = []
@@ -713,11 +712,11 @@ def test_find_finds_what_is_there(
     if expected:
         found = [record for _, record in places("some", find=TOKENS[wanted], num=99)]
     else:
-        assert "none has" in failure("some", find=TOKENS[wanted])[0]
+        assert "none of" in failure("some", find=TOKENS[wanted])[0]
     assert found == expected
 
 
-def test_what_was_found_stands_in_stars() -> None:
+def test_matches_are_in_stars() -> None:
     write("three", FERRY, TOKYO, LAST)
     assert shown("three", find="crossed")[0].splitlines()[2] == "  A  the {ferry} *cross{ed}*"
     assert shown("three", find="##ed")[0].splitlines()[2] == "  A  the {ferry} *cross{ed}*"
@@ -725,27 +724,30 @@ def test_what_was_found_stands_in_stars() -> None:
     assert shown("three", find="東京")[0].splitlines()[2] == "  A  *{東}京*は は東。京"
 
 
-def test_num_and_skip_count_what_was_found() -> None:
+def test_num_and_skip_count_matches() -> None:
     write("many", *([FERRY, TOKYO] * 5))
     assert [record for _, record in places("many", find="ferry")] == [0, 2, 4]
     assert [record for _, record in places("many", find="ferry", num=2, skip=2)] == [4, 6]
     assert [record for _, record in places("many", find="ferry", num=9, skip=4)] == [8]
     assert failure("many", find="ferry", skip=5) == (
-        "many: of 10 records only 5 have 'ferry' before masking",
+        "many: only 5 of 10 records contain 'ferry' before masking",
         1,
     )
-    assert failure("many", find="caf") == ("many: of 10 records none has 'caf' before masking", 1)
+    assert failure("many", find="caf") == (
+        "many: none of 10 records contains 'caf' before masking",
+        1,
+    )
 
 
 def test_find_without_pieces() -> None:
     write("one", FERRY)
     for text in ("zebra", "the zebra", " "):
         message, status = failure("one", find=text)
-        assert message.startswith(f"--find {text}: the vocabulary has no pieces for it")
+        assert message.startswith(f"--find {text}: the vocabulary cannot represent it")
         assert status == 2
 
 
-def test_a_word_is_split_as_the_plan_says(data_set: str) -> None:
+def test_find_tokenizes_as_the_plan_says(data_set: str) -> None:
     assert places(data_set, find="Crossed", num=1)
     manifest = json.loads(Path("set/manifest.json").read_bytes())
     manifest["plan"]["tokenizer"] |= {"lowercase": False, "strip_accents": False}
@@ -753,7 +755,7 @@ def test_a_word_is_split_as_the_plan_says(data_set: str) -> None:
     assert failure(data_set, find="Crossed")[1] == 2
 
 
-def test_raw_records_are_found_too() -> None:
+def test_find_works_with_raw() -> None:
     write("three", FERRY, TOKYO, LAST)
     assert read("three", find="##ing", raw=True)[0]["features"] == LAST
 
@@ -761,16 +763,16 @@ def test_raw_records_are_found_too() -> None:
 # Errors.
 
 
-def test_a_data_set_of_nothing() -> None:
+def test_a_data_set_without_records() -> None:
     Path("empty.tfrecord").touch()
     Path("packed.tfrecord").write_bytes(gzip.compress(b""))
     for options in ({}, {"sample": 3}, {"find": "ferry"}, {"raw": True}):
         message, status = failure("*.tfrecord", **options)
-        assert message == "*.tfrecord: there are no records, the files are empty"
+        assert message == "*.tfrecord: there are no records, only empty files. Name other files"
         assert status == 1
 
 
-def test_text_is_said_to_be_text_before_a_vocabulary_is_asked_for() -> None:
+def test_a_text_file_is_named_before_a_missing_vocabulary() -> None:
     Path("text.md").write_text("# Notes\nNot a record.\n")
     Path("vocab.txt").unlink()
     message, status = failure("text.md")
@@ -787,7 +789,7 @@ def test_text_is_said_to_be_text_before_a_vocabulary_is_asked_for() -> None:
 
 def test_an_id_outside_the_vocabulary() -> None:
     write("one", made("the ferry"), FERRY | {"input_ids": [2, 5, 999, 3, 3] + [0] * 11})
-    chunks = look(InspectOptions(paths=("one",)), plain)
+    chunks = show_records(InspectOptions(paths=("one",)), plain)
     next(chunks)
     size = len(frames([encoded(made("the ferry"))]))
     with pytest.raises(
@@ -802,13 +804,13 @@ def test_another_vocabulary_of_the_same_size_is_noticed() -> None:
     tokens = [*TOKENS[5:], *TOKENS[:5]]
     Path("other.txt").write_text("\n".join(tokens) + "\n")
     (line,) = read("one", vocab=Path("other.txt"))
-    assert line["problems"] == ["no [CLS] where it begins: is --vocab the right one?"]
+    assert line["problems"] == ["no [CLS] at the start: is --vocab the right one?"]
 
 
-def test_what_is_no_example() -> None:
+def test_a_record_that_is_not_an_example() -> None:
     write("one", b"\x0a\x05hello")
     message, status = failure("one")
-    assert message.startswith("one: record 0 at byte 0: this is no tf.train.Example: ")
+    assert message.startswith("one: record 0 at byte 0: not a tf.train.Example: ")
     assert status == 1
     assert failure("one", raw=True) == (message, status)
 
@@ -822,36 +824,36 @@ def test_an_example_without_ids() -> None:
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_a_file_that_was_cut_shows_what_is_whole(compression: str) -> None:
+def test_a_truncated_file_shows_its_whole_records(compression: str) -> None:
     stream = frames([encoded(FERRY), encoded(TOKYO)])
     data, last = stream[:-9], f"1 at byte {len(frames([encoded(FERRY)]))}"
     if compression == "gzip":  # what was cut is the checksum behind the records
         data, last = gzip.compress(stream)[:-1], f"2 at byte {len(stream)}"
     Path("cut").write_bytes(data)
-    chunks = look(InspectOptions(paths=("cut",)), plain)
+    chunks = show_records(InspectOptions(paths=("cut",)), plain)
     assert next(chunks).startswith("cut: record 0 at byte 0\n")
     with pytest.raises(BertprepError, match=rf"^cut: record {last}: .* was cut\. .* again$"):
         list(chunks)
 
 
-def test_a_manifest_that_promises_too_much(data_set: str) -> None:
+def test_a_shard_with_fewer_records_than_in_the_manifest(data_set: str) -> None:
     write(f"set/{SHARD.format(2, 3)}", FERRY)
-    with pytest.raises(BertprepError, match="has fewer records than its manifest says"):
+    with pytest.raises(BertprepError, match="fewer records than in the manifest"):
         shown(data_set, sample=10)
-    with pytest.raises(UsageError, match="has 1 records"):
+    with pytest.raises(UsageError, match="has 1 record, the last is 0"):
         shown(data_set, index="2:5")
 
 
 # What it costs.
 
 
-def test_looking_loads_neither_a_compiler_nor_a_framework(data_set: str) -> None:
+def test_showing_loads_neither_a_compiler_nor_a_framework(data_set: str) -> None:
     program = """
 import sys
-from bertprep.inspection.look import look
+from bertprep.inspection.show import show_records
 from bertprep.options import InspectOptions
 for options in ({}, {"sample": 2}, {"find": "ferry"}, {"raw": True, "json": True}):
-    assert list(look(InspectOptions(paths=("set",), **options), lambda text, **_: text))
+    assert list(show_records(InspectOptions(paths=("set",), **options), lambda text, **_: text))
 print(*{name.split(".")[0] for name in sys.modules})
 """
     root = Path(__file__).parents[2]

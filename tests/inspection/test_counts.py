@@ -1,4 +1,4 @@
-"""Measures against their slow twin; duplicates, exact and from a sample."""
+"""Counts against their slow twin; duplicates, exact and from a sample."""
 
 import dataclasses
 import math
@@ -13,15 +13,16 @@ import pytest
 from hand_built import encoded, frames, made_records, write_data_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_measures import Twin, hash_row
+from plain_counts import Twin, hash_row
 from tfrecords import features
 
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection import scan as scan_module
-from bertprep.inspection.measure import measure, measure_text
-from bertprep.inspection.measure import tally as tally_module
-from bertprep.inspection.measure.duplicates import HashSample, count_duplicates, share_common
-from bertprep.inspection.measure.measures import Finding, Measures, Statistics
+from bertprep.inspection.statistics import Statistics, measure, show_statistics
+from bertprep.inspection.statistics import counting as counting_module
+from bertprep.inspection.statistics.counts import Counts
+from bertprep.inspection.statistics.duplicates import HashSample, count_duplicates, share_common
+from bertprep.inspection.statistics.findings import Finding
 from bertprep.kernels.hashes import hash_row as fast_hash_row
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions, InstanceOptions, RecordOptions
@@ -57,27 +58,27 @@ def twin_of(records: Sequence[bytes], data_set: DataSet, schema: RecordSchema) -
 def assert_as_twin(path: Path, records: Sequence[bytes], **options: Any) -> None:
     data_set = find_data_set([str(path)])
     schema = read_schema(data_set)
-    measures = measure(data_set, schema, **({"workers": 1, "quiet": True} | options)).measures
+    counts = measure(data_set, schema, **({"workers": 1, "quiet": True} | options)).counts
     twin = twin_of(records, data_set, schema)
-    expected = twin.measures
+    expected = twin.counts
     ours = {"bytes", "hash_sum", "unknown_contexts", "unknown_contexts_left_out", "unreadable"}
-    for field in dataclasses.fields(Measures):
-        value, wanted = getattr(measures, field.name), getattr(expected, field.name)
+    for field in dataclasses.fields(Counts):
+        value, wanted = getattr(counts, field.name), getattr(expected, field.name)
         if field.name.endswith("_positions") and field.name != "mask_positions":
             np.testing.assert_allclose(value, wanted, atol=1e-9, err_msg=field.name)
         elif field.name not in ours:
             np.testing.assert_array_equal(value, wanted, err_msg=field.name)
-    assert measures.hash_sum == sum(twin.hashes) % 2**64
-    assert measures.bytes == sum(16 + len(data) for data in records)
-    assert measures.unreadable == 0
-    assert measures.unknown_contexts == dict(twin.contexts.most_common(1000))
-    assert measures.unknown_contexts_left_out == expected.unknown_contexts_left_out
+    assert counts.hash_sum == sum(twin.hashes) % 2**64
+    assert counts.bytes == sum(16 + len(data) for data in records)
+    assert counts.unreadable == 0
+    assert counts.unknown_contexts == dict(twin.contexts.most_common(1000))
+    assert counts.unknown_contexts_left_out == expected.unknown_contexts_left_out
 
 
 def shown(statistics: Statistics) -> list[tuple[str, str, str, bool, str]]:
     """The findings without p values, whose last digits hang on the order of additions."""
     findings = [finding for rows in statistics.sections.values() for finding in rows]
-    return [(f.key, f.shown, f.expected, f.is_marked, f.note) for f in findings]
+    return [(f.key, f.shown, f.expected, f.is_anomaly, f.note) for f in findings]
 
 
 # The kernel and its twin.
@@ -95,7 +96,7 @@ def shown(statistics: Statistics) -> list[tuple[str, str, str, bool, str]]:
     ],
     ids=["default", "pieces v2", "fix gzip", "one mask", "512", "shortest"],
 )
-def test_measures_equal_the_twin(
+def test_counts_equal_the_twin(
     instances: dict[str, Any],
     records: dict[str, Any],
     sample_vocabulary: Vocabulary,
@@ -114,7 +115,7 @@ def test_measures_equal_the_twin(
     assert_as_twin(path, made)
 
 
-def test_measures_of_ranges_add_up(
+def test_counts_of_ranges_add_up(
     sample_vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = InstanceOptions(max_seq_length=32, dupe_factor=2)
@@ -147,7 +148,7 @@ def odd(record: Record, rng: random.Random, num_pieces: int) -> Record:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_records_of_any_kind_equal_the_twin(
+def test_counts_of_odd_records_equal_the_twin(
     seed: int, sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     rng = random.Random(seed)
@@ -212,15 +213,15 @@ def test_common_contexts_are_kept_and_others_counted(
     (tmp_path / "x.tfrecord").write_bytes(frames(map(encoded, records)))
     (tmp_path / "vocab.txt").write_bytes(sample_vocabulary.data)
     monkeypatch.setattr(scan_module, "RANGE_BYTES", 50_000)
-    monkeypatch.setattr(tally_module, "_MOST_CONTEXTS", 5000)
-    monkeypatch.setattr(tally_module, "_KEPT_CONTEXTS", 300)
-    measures = measured(tmp_path).measures
-    contexts = measures.unknown_contexts
+    monkeypatch.setattr(counting_module, "_MOST_CONTEXTS", 5000)
+    monkeypatch.setattr(counting_module, "_KEPT_CONTEXTS", 300)
+    counts = measured(tmp_path).counts
+    contexts = counts.unknown_contexts
     assert len(contexts) == 300
     assert max(contexts, key=lambda context: contexts[context]) == (1000, 1001)
     assert contexts[1000, 1001] == 400
-    assert measures.unknown == 400 * (length // 2 - 1)
-    assert sum(contexts.values()) + measures.unknown_contexts_left_out == measures.unknown
+    assert counts.unknown == 400 * (length // 2 - 1)
+    assert sum(contexts.values()) + counts.unknown_contexts_left_out == counts.unknown
 
 
 def test_records_that_cannot_be_read_are_counted(
@@ -233,12 +234,12 @@ def test_records_that_cannot_be_read_are_counted(
     data = bytearray(shard.read_bytes())
     data[12 + len(made[0]) // 2] ^= 1  # its data do not match its CRC
     shard.write_bytes(data + frames([encoded({"x": [1]})]) + b"\x07" * 9)
-    measures = measured(path).measures
-    assert (measures.records, measures.unreadable) == (len(made) - 1, 3)
-    expected = twin_of(made[1:], find_data_set([str(path)]), RecordSchema(32, 5)).measures
-    assert measures.tokens == expected.tokens
+    counts = measured(path).counts
+    assert (counts.records, counts.unreadable) == (len(made) - 1, 3)
+    expected = twin_of(made[1:], find_data_set([str(path)]), RecordSchema(32, 5)).counts
+    assert counts.tokens == expected.tokens
     (unreadable,) = [f for f in measured(path).sections["records"] if f.key == "unreadable"]
-    assert unreadable.is_marked
+    assert unreadable.is_anomaly
 
 
 def test_nothing_to_measure_is_an_error(sample_vocabulary: Vocabulary, tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_nothing_to_measure_is_an_error(sample_vocabulary: Vocabulary, tmp_path:
         measured(path)
     (path / "vocab.txt").unlink()
     with pytest.raises(UsageError, match="--vocab"):
-        list(measure_text(InspectOptions((str(path),), quiet=True), plain))
+        list(show_statistics(InspectOptions((str(path),), quiet=True), plain))
 
 
 # Duplicates.
@@ -259,7 +260,7 @@ def test_nothing_to_measure_is_an_error(sample_vocabulary: Vocabulary, tmp_path:
 
 @given(st.lists(st.integers(1, 40), max_size=300), st.integers(5, 60))
 @settings(max_examples=60, deadline=None)
-def test_a_sample_has_all_copies_of_what_it_has(numbers: list[int], most: int) -> None:
+def test_a_sample_has_all_copies_of_its_records(numbers: list[int], most: int) -> None:
     hashes = np.array([hash_row([number]) for number in numbers], np.uint64)
     sample = HashSample(most)
     for part in np.array_split(hashes, 7):
@@ -296,7 +297,7 @@ def test_an_estimate_is_near_the_truth() -> None:
     assert (left - common) / share == found.duplicates
 
 
-def test_a_sample_says_that_it_is_one(
+def test_an_estimate_is_labelled(
     sample_vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = InstanceOptions(max_seq_length=32, dupe_factor=5)
@@ -307,5 +308,5 @@ def test_a_sample_says_that_it_is_one(
     assert exact.value == pytest.approx(0.5, abs=0.02)
     monkeypatch.setattr(HashSample.__init__, "__defaults__", (len(made),))
     estimate = found(measured(path), "duplicates")
-    assert re.search(r"estimated from \d+ records, 1 in [24] by their hashes", estimate.note)
+    assert re.search(r"estimated from \d+ records, 1 in [24] by hash", estimate.note)
     assert estimate.value == pytest.approx(0.5, abs=0.2)

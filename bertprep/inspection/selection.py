@@ -1,10 +1,10 @@
-"""Options -> the records that are to be shown, in their order, and no byte read for nothing.
+"""Options -> the records to show: the first ones, one, a sample, or those with a word.
 
     for chosen in choose_records(data_set, options):
         chosen.shard, chosen.frame, chosen.matches
 
-Passing over a record takes 1 us, looking for a piece in it 3 us, or 10 us where its id is below
-128: a byte that stands everywhere. Shards that the manifest's numbers rule out are not read.
+Passing over a record takes 1 us. Searching one takes 3 us, or 10 to 60 us for an id below 128, a
+byte that most records have. Shards without a wanted record, by the manifest, are not read.
 """
 
 import os
@@ -15,25 +15,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bertprep.errors import BertprepError, UsageError
-from bertprep.inspection.look.sequences import MaskedSequence, read_sequence
+from bertprep.inspection.masked_record import MaskedSequence, read_sequence
+from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions, TokenizerOptions
 from bertprep.records import DataSet, FeatureValues, Frame, Shard, parse_example, read_frames
 from bertprep.records.frames import count_records
+from bertprep.terminal import count_of
 
-#: The name of a list of ids and what follows it in a record, up to the list's size in bytes.
-_ID_LIST = re.compile(
-    rb"_ids(?:(?<=\n\x09input_ids)|(?<=\n\x0einput_word_ids)|(?<=\n\x0dmasked_lm_ids))"
-    rb"\x12[\x80-\xff]*[\0-\x7f]\x1a[\x80-\xff]*[\0-\x7f]\n([\x80-\xff]*[\0-\x7f])"
-)
+#: Names of features in either release's spelling, and whether they hold token ids.
+_FEATURE_NAMES = {
+    name.encode(): feature.below == "vocab_size"
+    for objective in OBJECTIVES.values()
+    for feature in objective.features
+    for name in {feature.name, feature.v2_name or feature.name}
+}
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A record that is to be shown.
+    """A record to show.
 
     Attributes:
-        shard, frame: its place and its bytes.
-        matches: positions of what was looked for.
+        shard, frame: where it is, and its bytes.
+        matches: positions that match `--find`.
     """
 
     shard: Shard
@@ -46,23 +50,23 @@ class Chosen:
 
     @property
     def damage(self) -> list[str]:
-        """What is wrong with the frame: a phrase or none."""
+        """What is wrong with the frame, as phrases."""
         return [] if self.frame.is_intact else ["its data does not match its CRC"]
 
     def error(self, problem: object) -> BertprepError:
-        """What is wrong with the record, and where it is."""
+        """Return an error that says where the record is and what is wrong with it."""
         problems = ", and ".join([*self.damage, str(problem)])
         return BertprepError(f"{self.place}: {problems}")
 
     def features(self) -> dict[str, FeatureValues]:
-        """Its features; a BertprepError where it has none."""
+        """Return its features; raise a BertprepError if it cannot be parsed."""
         try:
             return parse_example(self.frame.data)
         except ValueError as error:
-            raise self.error(f"this is no tf.train.Example: {error}") from None
+            raise self.error(f"not a tf.train.Example: {error}") from None
 
     def sequence(self) -> MaskedSequence:
-        """Its ids; a BertprepError where it has none."""
+        """Return it as ids; raise a BertprepError if it has none."""
         features = self.features()
         try:
             return read_sequence(features)
@@ -71,16 +75,16 @@ class Chosen:
 
 
 def choose_records(data_set: DataSet, options: InspectOptions) -> Iterator[Chosen]:
-    """The records that the options name: in order, at an index, drawn at random, or with a piece.
+    """Yield the records that the options select: in order, by index, at random, or by a word.
 
     Raises:
-        UsageError: there is no such shard, record or piece; or `skip` comes with an index or a
-            sample, which it says nothing about.
-        BertprepError: no record is left to show, or a shard cannot be read on.
+        UsageError: there is no such shard, record or token; or `skip` is combined with an index or
+            a sample.
+        BertprepError: there is no record to show, or a shard cannot be read.
     """
     if options.skip and (options.index is not None or options.sample is not None):
         flag = "--sample" if options.index is None else "--index"
-        raise UsageError(f"--skip passes over the first records, and does not go with {flag}")
+        raise UsageError(f"--skip cannot be combined with {flag}")
     if options.index is not None:
         return iter([_record_at(data_set, options.index)])
     if options.sample is not None:
@@ -92,7 +96,9 @@ def choose_records(data_set: DataSet, options: InspectOptions) -> Iterator[Chose
 
 def _require_records(data_set: DataSet, count: int) -> None:
     if not count:
-        raise BertprepError(f"{data_set.name}: there are no records, the files are empty")
+        raise BertprepError(
+            f"{data_set.name}: there are no records, only empty files. Name other files"
+        )
 
 
 def _in_order(data_set: DataSet, options: InspectOptions) -> Iterator[Chosen]:
@@ -109,9 +115,7 @@ def _in_order(data_set: DataSet, options: InspectOptions) -> Iterator[Chosen]:
                 return
     if passed <= options.skip:
         _require_records(data_set, passed)
-        raise UsageError(
-            f"{data_set.name}: has {passed:,} records, and --skip {options.skip} passes over them"
-        )
+        raise UsageError(f"--skip {options.skip}: {data_set.name} has {passed:,} records")
 
 
 def _record_at(data_set: DataSet, index: str) -> Chosen:
@@ -120,17 +124,17 @@ def _record_at(data_set: DataSet, index: str) -> Chosen:
     for frame in read_frames(shard, first=int(number), check_data=False):
         return Chosen(shard, frame)
     count = count_records(shard)
-    last = f", and the last is {count - 1}" if count else ""
-    raise UsageError(f"--index {index}: {shard.path} has {count:,} records{last}")
+    last = f", the last is {count - 1}" if count else ""
+    raise UsageError(f"--index {index}: {shard.path} has {count_of(count, 'record')}{last}")
 
 
 def _shard_named(data_set: DataSet, name: str, index: str) -> Shard:
-    """The shard with this number; else with this path, name or ending, if it is the only one."""
+    """Return the shard with this number, or the only one with this path, name or end of a path."""
     shards = data_set.shards
     if name.isdecimal():
         if int(name) < len(shards):
             return shards[int(name)]
-        problem = f"there are {len(shards):,} shards"
+        problem = f"there {'is' if len(shards) == 1 else 'are'} {count_of(len(shards), 'shard')}"
     else:
         path = os.path.realpath(name)
         ending = [shard for shard in shards if shard.path.endswith(name)]
@@ -141,7 +145,7 @@ def _shard_named(data_set: DataSet, name: str, index: str) -> Shard:
         )
         if len(named) == 1:
             return named[0]
-        problem = f"{len(named) or 'no'} shards have a path that ends with {name!r}"
+        problem = f"{count_of(len(named), 'shard')} with a path that ends in {name!r}"
     raise UsageError(
         f"--index {index}: {problem}. Give a shard's path or its number, 0 to {len(shards) - 1}"
     )
@@ -165,26 +169,26 @@ def _sampled(data_set: DataSet, num: int, seed: int) -> Iterator[Chosen]:
 
 
 def _records_at(shard: Shard, indices: Sequence[int]) -> Iterator[Chosen]:
-    """The records at some places, ascending, of a shard that is said to have them."""
+    """Yield the records of a shard at these indices, ascending."""
     wanted = set(indices)
     for frame in read_frames(shard, first=indices[0], check_data=False):
         if frame.index in wanted:
             yield Chosen(shard, frame)
         if frame.index == indices[-1]:
             return
-    raise BertprepError(f"{shard.path}: has fewer records than its manifest says: see --verify")
+    raise BertprepError(f"{shard.path}: fewer records than in the manifest: see --verify")
 
 
 def _with_pieces(data_set: DataSet, options: InspectOptions, wanted: list[int]) -> Iterator[Chosen]:
-    """The records that have these ids in a row, before masking."""
-    numbers = [_varint(number) for number in wanted]
+    """Yield the records with these ids in a row, before masking."""
+    # Most records are ruled out by their bytes. A number starts after a byte below 128.
+    numbers = sorted(map(_varint, set(wanted)), key=len, reverse=True)
     patterns = [re.compile(rb"(?<![\x80-\xff])" + re.escape(number)) for number in numbers]
-    longest = max(numbers, key=len)
     passed = found = 0
     for shard in data_set.shards:
         for frame in read_frames(shard, check_data=False):
             passed += 1
-            if longest not in frame.data or not _may_match(frame.data, patterns):
+            if numbers[0] not in frame.data or not _may_match(frame.data, patterns):
                 continue
             chosen = Chosen(shard, frame)
             matches = _matches(chosen.sequence().restored_ids, wanted)
@@ -195,25 +199,29 @@ def _with_pieces(data_set: DataSet, options: InspectOptions, wanted: list[int]) 
                 return
     if found <= options.skip:
         _require_records(data_set, passed)
-        have = f"only {found:,} have" if found else "none has"
+        matching = f"only {found:,}" if found else "none"
         raise BertprepError(
-            f"{data_set.name}: of {passed:,} records {have} {options.find!r} before masking"
+            f"{data_set.name}: {matching} of {count_of(passed, 'record')} "
+            f"{'contain' if found > 1 else 'contains'} {options.find!r} before masking"
         )
 
 
 def _may_match(data: bytes, patterns: Sequence[re.Pattern[bytes]]) -> bool:
-    """False where both lists of ids stand as all writers put them, and neither has some number."""
-    lists = [
-        (match.end(), match.end() + sum((b & 127) << 7 * i for i, b in enumerate(match[1])))
-        for match in _ID_LIST.finditer(data)
-    ]
+    """Return False if the bytes between the names of features rule out that all ids are there."""
+    starts = sorted(
+        (start, start + len(name), holds_ids)
+        for name, holds_ids in _FEATURE_NAMES.items()
+        if (start := data.find(name)) >= 0
+    )
+    ends = [*(start for start, _, _ in starts[1:]), len(data)]
+    lists = [(at, end) for (_, at, holds_ids), end in zip(starts, ends, strict=False) if holds_ids]
     return len(lists) < 2 or all(
-        any(pattern.search(data, start, end) for start, end in lists) for pattern in patterns
+        any(pattern.search(data, at, end) for at, end in lists) for pattern in patterns
     )
 
 
 def _varint(number: int) -> bytes:
-    """A number as protobuf writes it."""
+    """Return a number as protobuf encodes it."""
     data = bytearray()
     while number > 127:
         data.append(number & 127 | 128)
@@ -222,14 +230,14 @@ def _varint(number: int) -> bytes:
 
 
 def _matches(token_ids: list[int], wanted: list[int]) -> frozenset[int]:
-    """Positions of `wanted` wherever it stands in `token_ids`."""
+    """Return the positions of all occurrences of `wanted`."""
     width = len(wanted)
     starts = [i for i in range(len(token_ids)) if token_ids[i : i + width] == wanted]
     return frozenset(i + k for i in starts for k in range(width))
 
 
 def _piece_ids(data_set: DataSet, text: str) -> list[int]:
-    """The id of a piece, or the ids of the pieces that the tokenizer makes of a text."""
+    """Return the id of a token, or the ids of a tokenized text."""
     vocabulary = data_set.require_vocabulary()
     if text in vocabulary.ids:
         return [vocabulary.ids[text]]
@@ -242,7 +250,7 @@ def _piece_ids(data_set: DataSet, text: str) -> list[int]:
     pieces = FullTokenizer(vocabulary, options).tokenize(text)
     if not pieces or "[UNK]" in pieces:
         raise UsageError(
-            f"--find {text}: the vocabulary has no pieces for it, so that the records have [UNK] "
-            "in its place: find another word"
+            f"--find {text}: the vocabulary cannot represent it, so the records have [UNK] in its "
+            "place. Find another word"
         )
     return [vocabulary.ids[piece] for piece in pieces]
