@@ -36,8 +36,6 @@ def make_plan(
         UsageError: a library that the options require is not installed.
     """
     tokenizer = dataclasses.asdict(options.tokenizer)
-    instances = dataclasses.asdict(options.instances)
-    del instances["whole_word_mask"]  # the masking has a name
     return {
         "format": FORMAT,
         "version": __version__,
@@ -53,11 +51,7 @@ def make_plan(
         "corpus": dataclasses.asdict(options.corpus),
         # A list, as JSON reads it.
         "tokenizer": tokenizer | {"never_split": list(options.tokenizer.never_split)},
-        "instances": {
-            "objective": options.instances.objective,
-            "masking": options.instances.masking,
-            **instances,
-        },
+        "instances": describe_instances(options.instances),
         "records": dataclasses.asdict(options.records),
     }
 
@@ -107,6 +101,13 @@ def upgrade_manifest(manifest: Any) -> Any:
         return manifest | {"plan": plan | {"instances": upgraded}}
     except (KeyError, TypeError, ValueError):  # of format 2, or of any other shape
         return manifest
+
+
+def describe_instances(options: InstanceOptions) -> dict[str, Any]:
+    """Return the options of the instances as JSON values, the inverse of `instance_options`."""
+    values = dataclasses.asdict(options)
+    del values["whole_word_mask"]  # the masking has a name
+    return {"objective": options.objective, "masking": options.masking} | values
 
 
 def instance_options(plan: Plan) -> InstanceOptions:
