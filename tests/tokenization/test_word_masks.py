@@ -202,7 +202,7 @@ def test_inspect_finds_nothing_wrong_with_chinese_words(
     result = create(output, corpus, "--quirks", quirks, *flags, vocab=vocab)
     assert result.exit_code == 0, result.output
     assert "Warning" not in result.stderr
-    assert "tokens each" in result.stdout
+    assert "tokens per word" in result.stdout
     verified = run("inspect", str(output), "--verify")
     assert (verified.exit_code, verified.stderr) == (0, "")
     assert "no faults, as the manifest says" in verified.stdout
