@@ -28,7 +28,7 @@ PLACES = (
     ("tokenize: around the kernel", "bertprep.create.worker.FastTokenizer.tokenize_text"),
     ("deal, pack, write blob", "bertprep.create.tokenizing.join_documents"),
     ("deal, pack, write blob", "bertprep.create.tokenizing.pack_partitions"),
-    ("deal, pack, write blob", "bertprep.engines.blobs.write_blob"),
+    ("deal, pack, write blob", "bertprep.engines.local.write_blob"),
     ("tokenize: the rest", "bertprep.create.pipeline.tokenize_split"),
     ("read slices, unpack", "bertprep.create.building.unpack_documents"),
     ("instances: fill_instances", "bertprep.kernels.instances.fill_instances"),

@@ -7,12 +7,25 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class BertprepError(Exception):
     """A job that cannot continue. The message says what was found, where, and what to do."""
 
     exit_status = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Other exceptions are rebuilt by calling the class, which may not take `args`.
+        return _unpickled, (type(self), self.args, vars(self))
+
+
+def _unpickled(
+    kind: type[BertprepError], args: tuple[object, ...], attributes: dict[str, Any]
+) -> BertprepError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(attributes)
+    return error
 
 
 class UsageError(BertprepError):

@@ -11,7 +11,7 @@ import click
 
 from bertprep.errors import BertprepError, MachineError, remedy
 
-_RESUMABLE = {"create", "pretrain"}
+_RESUMABLE = {"create", "pretrain", "vocab"}
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

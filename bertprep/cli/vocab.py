@@ -13,7 +13,8 @@ def vocab(options: VocabOptions) -> None:
     """Train a WordPiece vocabulary on a raw corpus.
 
     CORPUS is what bertprep create takes. Pass the same --lowercase and --strip-accents to both. The
-    vocabulary does not depend on the number of workers.
+    vocabulary does not depend on the engine or the number of workers. To resume a run that was
+    stopped, repeat its command.
 
     \b
     Examples:

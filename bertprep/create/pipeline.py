@@ -26,11 +26,9 @@ from bertprep.create.job import Job, make_job, require_documents, require_held_o
 from bertprep.create.review import Review
 from bertprep.create.review.report import Summary
 from bertprep.create.tokenizing import tokenize_split
-from bertprep.create.worker import keep_freed_memory, set_up_machine, tools_of, warm_up
-from bertprep.engines.blobs import LocalExchange
-from bertprep.engines.local import LocalEngine
-from bertprep.engines.tasks import Engine, Task
-from bertprep.options import CreateOptions, available_cores
+from bertprep.create.worker import set_up_machine, tools_of, warm_up
+from bertprep.engines import Engine, Task, open_engine
+from bertprep.options import CreateOptions
 from bertprep.storage.remote_folder import open_output
 from bertprep.terminal import message, progress
 
@@ -104,16 +102,14 @@ def look_ahead(options: CreateOptions) -> str:
 
 
 def _engine(job: Job) -> contextlib.AbstractContextManager[Engine]:
-    options, num_keys = job.options, job.partitions.num_all_partitions
-    if options.execution.engine == "spark":
-        from bertprep.engines.spark.engine import SparkEngine  # an extra
-
-        set_up = functools.partial(set_up_machine, job, zlib.ZLIB_RUNTIME_VERSION)
-        tell = functools.partial(_warn, options)
-        return SparkEngine(options.execution, job.work, num_keys, set_up, tell)
-    on_retry = functools.partial(_tell_retry, options)
-    workers = LocalEngine(options.workers or available_cores(), on_retry=on_retry)
-    return LocalExchange(workers, job.work, num_keys, keep_freed_memory)
+    return open_engine(
+        job.options.execution,
+        notify=functools.partial(_warn, job.options),
+        workers=job.options.workers,
+        folder=job.work,
+        num_keys=job.partitions.num_all_partitions,
+        set_up=functools.partial(set_up_machine, job, zlib.ZLIB_RUNTIME_VERSION),
+    )
 
 
 def _tokenize(engine: Engine, job: Job, built: Mapping[int, BuiltPartition]) -> Counter[str]:
@@ -143,10 +139,6 @@ def _build(
         bar.advance(size * len(built))
         results = engine.reduce(functools.partial(build_partition, job), tasks, bar.advance)
     return {task.value: result for task, result in zip(tasks, results, strict=True)}
-
-
-def _tell_retry(options: CreateOptions, name: str, cause: str) -> None:
-    _warn(options, f"{name}: {cause}; retrying")
 
 
 def _warn(options: CreateOptions, *texts: str) -> None:

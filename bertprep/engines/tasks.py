@@ -1,29 +1,37 @@
-"""What `create` and the engines speak of: tasks in two steps, and keyed blobs in between.
+"""The interface of the engines: tasks, in one step or in two with keyed blobs between them.
 
     tasks -> map -> blobs by key -> reduce -> results
 
-The engine is free in where a task runs, how often, and how blobs travel. So a stage is a function
-of its task alone, and the order of the blobs of a key is that of the tasks, never that of time.
+An engine may run a task anywhere and more than once, and chooses how blobs travel. So a stage
+depends on its task alone, and the blobs of a key are in the order of the tasks.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+import errno
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from bertprep.errors import MachineError
+from bertprep.options import EngineOptions
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+#: A retry does not help: disk full, quota exceeded, no permission, read-only file system.
+_PERMANENT = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class Task(Generic[T]):
-    """One piece of work.
+    """One unit of work.
 
     Attributes:
-        name: what messages call it.
-        value: what the stage gets.
-        size: its share of the progress, in bytes of text.
+        name: how messages name it; unique within a step.
+        value: what the stage receives.
+        size: its part of the progress, in any unit.
     """
 
     name: str
@@ -31,25 +39,65 @@ class Task(Generic[T]):
     size: float
 
 
-#: Yields, again and again, a blob a key; returns what it has counted, as JSON values. A blob is a
-#: uint32[...] that begins with the number of things in it; one that begins with 0 may get lost.
+#: Yields blobs, a list with one per key each time, and returns counts as JSON values. A blob is
+#: uint32[...] and begins with the number of its items; an engine may drop one that begins with 0.
 MapStage: TypeAlias = Callable[[T], Generator[Sequence[np.ndarray], None, dict[str, Any]]]
-#: Takes a key, its blobs, read as they are asked for, and a name of this attempt for temporary
-#: files: "" where no two attempts at a task run at the same time.
+#: Receives a key, its blobs (read on demand), and a prefix for temporary file names that is unique
+#: to this attempt: "" where two attempts at a task never overlap.
 ReduceStage: TypeAlias = Callable[[int, Iterable[np.ndarray], str], R]
-#: Called with the bytes that have been done since the last call.
+#: Receives the size of the tasks finished since the last call.
 Advance: TypeAlias = Callable[[float], None]
 
 
+@dataclass(frozen=True)
+class EngineSetup:
+    """What an engine is made from; see `open_engine`."""
+
+    options: EngineOptions
+    notify: Callable[[str], None]
+    workers: int | None = None
+    folder: Path | None = None
+    num_keys: int = 0
+    set_up: Callable[[], object] = bool
+
+
 class Engine(Protocol):
-    """Runs both steps. `map` comes first; blobs live until the engine is left."""
+    """Runs tasks. `map` precedes `reduce`; blobs last until the engine is closed."""
 
     def map(
         self, stage: MapStage[T], tasks: Sequence[Task[T]], keys: Collection[int], advance: Advance
     ) -> list[dict[str, Any]]:
-        """Runs the tasks and keeps their blobs, at least those of `keys`; counts by task."""
+        """Run the tasks, keep their blobs (at least those of `keys`), and return counts by task."""
 
     def reduce(
         self, stage: ReduceStage[R], tasks: Sequence[Task[int]], advance: Advance
     ) -> list[R]:
-        """Runs a task for each of some keys, which are their values; results by task."""
+        """Run a task for each of some keys, which are the tasks' values; return results by task."""
+
+    def run(
+        self, function: Callable[[T], R], tasks: Sequence[Task[T]], advance: Advance
+    ) -> Iterator[R]:
+        """Call a function with the value of each task; yield the results in the tasks' order."""
+
+
+class BlobStream:
+    """The blobs that a map stage yields.
+
+    Attributes:
+        counts: what the stage returns, once all blobs are read.
+    """
+
+    def __init__(self, stage: Generator[Sequence[np.ndarray], None, dict[str, Any]]) -> None:
+        self._stage = stage
+        self.counts: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[Sequence[np.ndarray]]:
+        self.counts = yield from self._stage
+
+
+def permanent_failure(name: str, error: BaseException, place: str = "") -> MachineError | None:
+    """Return the error that ends a run at once, where the file system refuses; else None."""
+    if not isinstance(error, OSError) or error.errno not in _PERMANENT:
+        return None
+    path = "" if error.filename is None else f"{error.filename}: "
+    return MachineError(f"{name}: {path}{error.strerror}{place}", error.errno)

@@ -5,19 +5,19 @@ result is used only if the range before it ends exactly at that frame.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Generic, TypeVar
 
-from bertprep.engines.local import LocalEngine
-from bertprep.options import available_cores
+from bertprep.engines import Task, open_engine
+from bertprep.options import EngineOptions
 from bertprep.records import DataSet, RecordSchema, Shard
 from bertprep.records.blocks import warm_up
 from bertprep.records.checksums import join_crc32c
 from bertprep.records.columns import RecordReader
-from bertprep.terminal import Progress, progress
+from bertprep.terminal import message, progress
 
 R = TypeVar("R")
 #: What a worker does with the records of a range; it is pickled.
@@ -84,18 +84,23 @@ def scan(
         workers: processes; None is all cores.
         quiet: no progress bar.
     """
-    tasks = {shard.path: list(_ranges(shard)) for shard in data_set.shards}
-    named = [(f"{task.shard.path} from byte {task.start}", task) for task in chain(*tasks.values())]
+    ranges = {shard.path: list(_ranges(shard)) for shard in data_set.shards}
+    tasks = [
+        Task(f"{r.shard.path} from byte {r.start}", r, (r.end or r.shard.size) - r.start)
+        for r in chain(*ranges.values())
+    ]
     read = partial(_read, schema, visit)
     warm_up()
     read(_Range(_NOTHING))  # compiles the kernels before workers are started
     with (
-        LocalEngine(workers or available_cores()) as engine,
+        open_engine(
+            EngineOptions(), notify=lambda text: message(f"Warning: {text}"), workers=workers
+        ) as engine,
         progress(stage, data_set.size, quiet=quiet) as bar,
     ):
-        pieces = _in_order(engine.run(read, named), named, bar)
+        pieces = engine.run(read, tasks, bar.advance)
         for shard in data_set.shards:
-            yield from _join(shard, tasks[shard.path], pieces, read)
+            yield from _join(shard, ranges[shard.path], pieces, read)
 
 
 def _ranges(shard: Shard) -> Iterator[_Range]:
@@ -111,22 +116,6 @@ def _read(schema: RecordSchema, visit: Visitor[R], task: _Range) -> _Piece[R]:
     reader = RecordReader(task.shard, schema, task.start, task.end, is_frame=task.is_frame)
     result = visit(reader)
     return _Piece(reader.first, reader.end, reader.num_records, reader.crc32c, result)
-
-
-def _in_order(
-    done: Iterable[tuple[str, _Piece[R]]], named: Sequence[tuple[str, _Range]], bar: Progress
-) -> Iterator[_Piece[R]]:
-    """Yield the results in the order of the tasks; those that come early wait."""
-    sizes = {name: (task.end or task.shard.size) - task.start for name, task in named}
-    expected = iter(sizes)
-    early: dict[str, _Piece[R]] = {}
-    awaited = next(expected, None)
-    for name, piece in done:
-        bar.advance(sizes[name])
-        early[name] = piece
-        while awaited in early:
-            yield early.pop(awaited)
-            awaited = next(expected, None)
 
 
 def _join(

@@ -83,14 +83,15 @@ inlined = functools.partial(numba.njit, nogil=True, inline="always")
 
 
 @contextmanager
-def one_compiles() -> Iterator[None]:
+def one_compiles(command: str = "create") -> Iterator[None]:
     """Lets one process compile for all of its kind of machine; the others wait, then only load.
 
     Processes that write numba's cache at the same time lose each other's work, or worse
-    (numba#4807, numba#10128). Where a mark says that all is compiled nobody waits.
+    (numba#4807, numba#10128). Where a mark says that all is compiled nobody waits; each command has
+    a mark of its own, since it has kernels of its own.
     """
     features = binding.get_host_cpu_features().flatten()
-    kind = (numba.__version__, sys.version, binding.get_host_cpu_name(), features)
+    kind = (numba.__version__, sys.version, binding.get_host_cpu_name(), features, command)
     digest = hashlib.sha256(repr(kind).encode()).hexdigest()[:16]
     mark = Path(_FOLDER, f"compiled-{digest}")
     if mark.exists():

@@ -1,168 +1,152 @@
-"""Spelled words -> the pieces that merging their most frequent pair, again and again, makes.
+"""Words with counts -> the pieces that repeatedly merging their most frequent pair makes.
 
-What the WordPiece trainers in use do: byte-pair encoding with `##` before what continues a word.
-A word begins as its characters; the pair of neighbours that stands most often in all words (a tie:
-the one of the older left piece, then of the older right one) becomes a piece, wherever it stands,
-from left to right. All is updated where it changes: a merge costs what the pair has places.
+This is byte-pair encoding as the WordPiece trainers in use do it, with `##` before what continues a
+word. A word begins as its characters. The pair of neighbours with the highest count in all words (a
+tie: the one of the older left piece, then of the older right one) becomes a piece, everywhere, from
+left to right. Only what changes is updated: a merge costs the number of the pair's positions.
 
-A pair has a row in `pairs`, and a list of its places (`after`, `before`, by position); rows that
-are due wait in a heap, some with a count that they no longer have.
+A pair has a row in `pairs` and a linked list of its positions. The rows wait in a heap, some with a
+count that is out of date.
 
-Memory: 20 bytes a character of the distinct words, 64 a distinct pair.
+Memory: 20 bytes per character of the distinct words, 64 per distinct pair.
 """
 
 import numpy as np
 
 from bertprep.kernels.counting import add_word
 from bertprep.kernels.jit import njit
+from bertprep.kernels.pair_heap import pop, push
 
-# Fields of `progress: int64[5]`, in and out.
-NUM_PAIRS, HEAP_SIZE, NUM_MERGES, REASON, TOUCHED = range(5)
+#: One position of the words: the piece that begins there, its characters, the word, and the list of
+#: positions with the same pair (-1 at its ends). A piece also has its number and its size at its
+#: last position. GAP is the piece between words.
+POSITION = np.dtype(
+    [
+        ("piece", np.int32),
+        ("size", np.int32),
+        ("word", np.int32),
+        ("next", np.int32),
+        ("previous", np.int32),
+    ]
+)
 
-#: Why `merge_pairs` came back: nothing is left to merge; enough pieces; it has merged as many as
-#: it may at a time; the rows have no room.
+#: The state of a training, the one element of `state: STATE[1]`; `max_` and `min_` are limits.
+STATE = np.dtype(
+    [
+        ("num_positions", np.int64),
+        ("num_words", np.int64),
+        ("num_pairs", np.int64),
+        ("heap_size", np.int64),
+        ("num_merges", np.int64),
+        ("num_touched", np.int64),
+        ("max_pieces", np.int64),
+        ("max_merges", np.int64),  # per call
+        ("min_word_count", np.int64),
+        ("min_pair_count", np.int64),
+        ("reason", np.int64),
+    ]
+)
+
+#: Why `merge_pairs` returned: no pair is left to merge; enough pieces; as many merges as one call
+#: may make; no room for more rows.
 EXHAUSTED, ENOUGH, PAUSED, NO_ROOM = range(4)
 
-#: Stands between words.
 GAP = -1
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @njit()
-def _slot_of(pairs, left, right):
-    """The slot of a pair, or the free one where it belongs."""
-    slots, lefts, rights = pairs[0], pairs[1], pairs[2]
+def _find_slot(slots, pairs, left, right):
+    """Return the slot of a pair, or the free one where it belongs."""
     mask = np.uint64(slots.size - 1)
     key = np.uint64(left) << np.uint64(32) | np.uint64(right)
     key = (key ^ (key >> np.uint64(29))) * _SPREAD
     slot = (key >> np.uint64(24)) & mask
     while slots[slot] != 0:
-        row = slots[slot] - 1
-        if lefts[row] == left and rights[row] == right:
+        pair = pairs[slots[slot] - 1]
+        if pair.left == left and pair.right == right:
             break
         slot = (slot + np.uint64(1)) & mask
     return slot
 
 
 @njit()
-def fill_slots(pairs, num_pairs):
-    """Enters the rows into `slots`, which are empty and larger than before."""
+def fill_slots(slots, pairs, num_pairs):
+    """Enter all rows into `slots`, which are empty."""
     for row in range(num_pairs):
-        pairs[0][_slot_of(pairs, pairs[1][row], pairs[2][row])] = row + 1
+        slots[_find_slot(slots, pairs, pairs[row].left, pairs[row].right)] = row + 1
 
 
 @njit()
-def _enter(text, pairs, progress, touched, at, stamp):
-    """Notes the pair whose left piece begins at `at`; gives a row to a new one."""
-    symbols, sizes, word_of, counts, after, before = text
-    slots, lefts, rights, totals, heads, stamps = pairs
-    left, right = symbols[at], symbols[at + sizes[at]]
-    slot = _slot_of(pairs, left, right)
+def _add_position(text, counts, slots, pairs, touched, state, at):
+    """Add the pair whose left piece begins at `at`; a new pair gets a row."""
+    left, right = text[at].piece, text[at + text[at].size].piece
+    slot = _find_slot(slots, pairs, left, right)
     if slots[slot] == 0:
-        row = progress[NUM_PAIRS]
-        progress[NUM_PAIRS] = row + 1
-        slots[slot] = row + 1
-        lefts[row], rights[row], totals[row], heads[row], stamps[row] = left, right, 0, -1, -1
+        pair = pairs[state.num_pairs]
+        pair.left, pair.right, pair.count, pair.first, pair.changed_by = left, right, 0, -1, -1
+        state.num_pairs += 1
+        slots[slot] = state.num_pairs
     row = slots[slot] - 1
-    totals[row] += counts[word_of[at]]
-    head = heads[row]
-    after[at], before[at] = head, -1
-    if head >= 0:
-        before[head] = at
-    heads[row] = at
-    if stamps[row] != stamp:
-        stamps[row] = stamp
-        touched[progress[TOUCHED]] = row
-        progress[TOUCHED] += 1
+    pair = pairs[row]
+    pair.count += counts[text[at].word]
+    text[at].next, text[at].previous = pair.first, -1
+    if pair.first >= 0:
+        text[pair.first].previous = at
+    pair.first = at
+    if pair.changed_by != state.num_merges:
+        pair.changed_by = state.num_merges
+        touched[state.num_touched] = row
+        state.num_touched += 1
 
 
 @njit()
-def _strike(text, pairs, at):
-    """Takes the pair whose left piece begins at `at` off its list."""
-    symbols, sizes, word_of, counts, after, before = text
-    _, _, _, totals, heads, _ = pairs
-    row = pairs[0][_slot_of(pairs, symbols[at], symbols[at + sizes[at]])] - 1
-    totals[row] -= counts[word_of[at]]
-    if before[at] >= 0:
-        after[before[at]] = after[at]
+def _remove_position(text, counts, slots, pairs, at):
+    """Remove the pair whose left piece begins at `at`."""
+    position = text[at]
+    right = text[at + position.size].piece
+    pair = pairs[slots[_find_slot(slots, pairs, position.piece, right)] - 1]
+    pair.count -= counts[position.word]
+    if position.previous >= 0:
+        text[position.previous].next = position.next
     else:
-        heads[row] = after[at]
-    if after[at] >= 0:
-        before[after[at]] = before[at]
+        pair.first = position.next
+    if position.next >= 0:
+        text[position.next].previous = position.previous
 
 
 @njit()
-def _comes_first(pairs, count, row, other_count, other):
-    if count != other_count:
-        return count > other_count
-    lefts, rights = pairs[1], pairs[2]
-    if lefts[row] != lefts[other]:
-        return lefts[row] < lefts[other]
-    return rights[row] < rights[other]
+def _pop_most_frequent(heap, pairs, state):
+    """Return the row of the most frequent pair, or -1; entries that are out of date are renewed."""
+    while state.heap_size > 0:
+        count, row = heap[0].count, heap[0].row
+        pop(heap, pairs, state)
+        if count == pairs[row].count:
+            return row
+        if pairs[row].count >= state.min_pair_count:
+            push(heap, pairs, state, row)
+    return np.int32(-1)
 
 
 @njit()
-def _push(heap, pairs, progress, row):
-    heap_counts, heap_rows = heap
-    count = pairs[3][row]
-    at = progress[HEAP_SIZE]
-    progress[HEAP_SIZE] = at + 1
-    while at > 0:
-        parent = (at - 1) >> 1
-        if not _comes_first(pairs, count, row, heap_counts[parent], heap_rows[parent]):
-            break
-        heap_counts[at], heap_rows[at] = heap_counts[parent], heap_rows[parent]
-        at = parent
-    heap_counts[at], heap_rows[at] = count, row
-
-
-@njit()
-def _pop(heap, pairs, progress):
-    """Removes the first of the heap, which is not empty."""
-    heap_counts, heap_rows = heap
-    size = progress[HEAP_SIZE] - 1
-    progress[HEAP_SIZE] = size
-    count, row = heap_counts[size], heap_rows[size]
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        if child + 1 < size and _comes_first(
-            pairs,
-            heap_counts[child + 1],
-            heap_rows[child + 1],
-            heap_counts[child],
-            heap_rows[child],
-        ):
-            child += 1
-        if not _comes_first(pairs, heap_counts[child], heap_rows[child], count, row):
-            break
-        heap_counts[at], heap_rows[at] = heap_counts[child], heap_rows[child]
-        at = child
-    heap_counts[at], heap_rows[at] = count, row
-
-
-@njit()
-def spell_words(words, offsets, counts, piece_of, least, text, progress):
-    """Spells words as characters, each with GAP before it and GAP behind the last.
+def spell_words(words, offsets, word_counts, piece_of, text, counts, states):
+    """Append words as characters, each between GAPs.
 
     Args:
-        words, offsets, counts: see `counting`.
+        words, offsets, word_counts: see `counting`.
         piece_of: int32[2, 0x110000]. The piece of a character at the start of a word, and of one
-            that continues it; -1 where it has none, and its word is left out.
-        least: words of a lower count are left out, as are those of one character.
-        text: out: `symbols: int32[n]`, `sizes: int32[n]`, `word_of: int32[n]`,
-            `counts: int64[words]` and two more that are not looked at. Each n is the characters of
-            all words and one GAP a word, and one more.
-        progress: int64[2]. In and out: positions and words that are taken.
+            that continues it; -1 for none, which leaves the word out. Words of one character and
+            those below `min_word_count` are left out too.
+        text: POSITION[n]. Out. n is the characters of all words, one more per word, and one.
+        counts: int64[words]. Out.
+        states: STATE[1]. In and out: num_positions, num_words.
     """
-    symbols, sizes, word_of, text_counts, _, _ = text
-    size, num_words = progress[0], progress[1]
-    symbols[size] = GAP
-    for row in range(counts.size):
-        if counts[row] < least:
+    state = states[0]
+    size, num_words = state.num_positions, state.num_words
+    text[size].piece = GAP
+    for row in range(word_counts.size):
+        if word_counts[row] < state.min_word_count:
             continue
         at, end = offsets[row], offsets[row + 1]
         stop = size + 1
@@ -175,47 +159,49 @@ def spell_words(words, offsets, counts, piece_of, least, text, progress):
                 code_point = code_point << 6 | np.int64(words[at + i]) & 0x3F
             piece = piece_of[1 if stop > size + 1 else 0, code_point]
             is_spelled = piece >= 0
-            symbols[stop], sizes[stop], word_of[stop] = piece, 1, num_words
+            text[stop].piece, text[stop].size, text[stop].word = piece, 1, num_words
             stop += 1
             at += length
         if is_spelled and stop > size + 2:
-            text_counts[num_words] = counts[row]
+            counts[num_words] = word_counts[row]
             num_words += 1
             size = stop
-        symbols[size] = GAP
-    progress[0], progress[1] = size, num_words
+        text[size].piece = GAP
+    state.num_positions, state.num_words = size, num_words
 
 
 @njit()
-def find_pairs(text, end, pairs, touched, progress, start):
-    """Enters the pairs of `symbols[:end]` from position `start` on, as far as there is room.
+def find_pairs(text, counts, slots, pairs, touched, states, start):
+    """Add the pairs of all characters from position `start` on, as far as there is room.
 
     Returns:
-        Where it stopped: `end` when all are entered.
+        Where it stopped: after the last position when all are added.
     """
-    symbols = text[0]
+    state = states[0]
+    end = state.num_positions + 1
     for at in range(start, end - 1):
-        if symbols[at] == GAP or symbols[at + 1] == GAP:
+        if text[at].piece == GAP or text[at + 1].piece == GAP:
             continue
-        if progress[NUM_PAIRS] == pairs[1].size or 2 * progress[NUM_PAIRS] + 2 > pairs[0].size:
+        if state.num_pairs == pairs.size or 2 * state.num_pairs + 2 > slots.size:
             return at
-        progress[TOUCHED] = 0
-        _enter(text, pairs, progress, touched, at, -1)
+        state.num_touched = 0
+        _add_position(text, counts, slots, pairs, touched, state, at)
     return end
 
 
 @njit()
-def fill_heap(pairs, heap, progress, least):
-    """Puts all pairs of a count of `least` or more into the heap, which has room for them."""
-    progress[HEAP_SIZE] = 0
-    for row in range(progress[NUM_PAIRS]):
-        if pairs[3][row] >= least:
-            _push(heap, pairs, progress, row)
+def fill_heap(pairs, heap, states):
+    """Make the heap anew of all pairs that are frequent enough; it has room for them."""
+    state = states[0]
+    state.heap_size = 0
+    for row in range(state.num_pairs):
+        if pairs[row].count >= state.min_pair_count:
+            push(heap, pairs, state, row)
 
 
 @njit()
 def _piece_of_pair(pieces, left, right, word):
-    """The number of the piece that two make together; a new one if there was none."""
+    """Return the number of the piece that two pieces form; it may be a new one."""
     offsets, words = pieces[2], pieces[4]
     size = np.int64(0)
     for i in range(offsets[left], offsets[left + 1]):
@@ -228,84 +214,71 @@ def _piece_of_pair(pieces, left, right, word):
 
 
 @njit()
-def _merge_at(text, pairs, touched, progress, at, piece):
-    """Merges the two pieces from `at` on."""
-    symbols, sizes = text[0], text[1]
-    middle = at + sizes[at]
-    end = middle + sizes[middle]
-    _strike(text, pairs, at)
-    has_left, has_right = symbols[at - 1] != GAP, symbols[end] != GAP
-    # A piece's size stands at its first and its last position.
-    previous = at - sizes[at - 1]
+def _merge_at(text, counts, slots, pairs, touched, state, at, piece):
+    """Merge the two pieces from `at` on."""
+    middle = at + text[at].size
+    end = middle + text[middle].size
+    _remove_position(text, counts, slots, pairs, at)
+    has_left, has_right = text[at - 1].piece != GAP, text[end].piece != GAP
+    previous = at - text[at - 1].size
     if has_left:
-        _strike(text, pairs, previous)
+        _remove_position(text, counts, slots, pairs, previous)
     if has_right:
-        _strike(text, pairs, middle)
-    symbols[at] = piece
-    symbols[end - 1] = piece
-    sizes[at] = sizes[end - 1] = end - at
-    stamp = progress[NUM_MERGES]
+        _remove_position(text, counts, slots, pairs, middle)
+    text[at].piece = text[end - 1].piece = piece
+    text[at].size = text[end - 1].size = end - at
     if has_left:
-        _enter(text, pairs, progress, touched, previous, stamp)
+        _add_position(text, counts, slots, pairs, touched, state, previous)
     if has_right:
-        _enter(text, pairs, progress, touched, at, stamp)
+        _add_position(text, counts, slots, pairs, touched, state, at)
 
 
 @njit()
-def merge_pairs(text, pairs, heap, pieces, touched, word, limits, progress):
-    """Merges the most frequent pair until there are enough pieces, or none is frequent enough.
+def merge_pairs(text, counts, slots, pairs, heap, pieces, scratch, states):
+    """Merge the most frequent pair until there are enough pieces, or none is frequent enough.
 
     Args:
-        text: `spell_words`, with `after: int32[n]` and `before: int32[n]`.
-        pairs: `slots: int32[2**m]`, `lefts: int32[rows]`, `rights: int32[rows]`,
-            `totals: int64[rows]`, `heads: int32[rows]`, `stamps: int32[rows]`.
-        heap: int64[...], int32[...]. Counts and rows.
-        pieces: the table of pieces (see `counting`), `##` with those that continue a word.
-        touched: int32[>= 2 * most pieces + 2]. Scratch.
-        word: uint8[...]. Scratch for the longest piece, PADDING and more.
-        limits: int64[3]. Most pieces; least count of a pair; most merges at a time.
-        progress: int64[5]. In and out: the fields named above.
+        text, counts: see `spell_words`.
+        slots: int32[2**m]. Rows of `pairs` plus 1, by hash; 0 is free.
+        pairs: PAIR[rows].
+        heap: HEAP_ENTRY[...].
+        pieces: the table of pieces (see `counting`), with `##` where they continue a word.
+        scratch: int32[>= 2 * max_pieces + 2], and uint8[...] for the longest piece and PADDING.
+        states: STATE[1]. In and out.
     """
-    symbols, sizes = text[0], text[1]
-    totals, heads = pairs[3], pairs[4]
+    state = states[0]
+    touched, word = scratch
     used = pieces[5]
-    progress[REASON] = PAUSED
-    for _ in range(limits[2]):
-        if used[0] >= limits[0]:
-            progress[REASON] = ENOUGH
+    state.reason = PAUSED
+    for _ in range(state.max_merges):
+        if used[0] >= state.max_pieces:
+            state.reason = ENOUGH
             return
-        # Each piece can be the new one's left or right neighbour, and so can the new one.
-        new_rows = 2 * used[0] + 4
+        # Each piece can become the left or right neighbour of the new one, and so can the new one.
+        num_new = 2 * used[0] + 4
+        num_rows = state.num_pairs + num_new
         if (
-            progress[NUM_PAIRS] + new_rows > totals.size
-            or 2 * (progress[NUM_PAIRS] + new_rows) > pairs[0].size
-            or progress[HEAP_SIZE] + new_rows > heap[0].size
+            num_rows > pairs.size
+            or 2 * num_rows > slots.size
+            or state.heap_size + num_new > heap.size
         ):
-            progress[REASON] = NO_ROOM
+            state.reason = NO_ROOM
             return
-        row = np.int32(-1)
-        while progress[HEAP_SIZE] > 0:
-            count, row = heap[0][0], heap[1][0]
-            _pop(heap, pairs, progress)
-            if count == totals[row]:
-                break
-            if totals[row] >= limits[1]:
-                _push(heap, pairs, progress, row)
-            row = np.int32(-1)
+        row = _pop_most_frequent(heap, pairs, state)
         if row < 0:
-            progress[REASON] = EXHAUSTED
+            state.reason = EXHAUSTED
             return
-        left, right = pairs[1][row], pairs[2][row]
+        left, right = pairs[row].left, pairs[row].right
         piece = _piece_of_pair(pieces, left, right, word)
-        progress[TOUCHED] = 0
-        while heads[row] >= 0:
-            at = np.int64(heads[row])
+        state.num_touched = 0
+        while pairs[row].first >= 0:
+            at = np.int64(pairs[row].first)
             if left == right:
-                # In a run of the same piece pairs overlap: from its start on.
-                while symbols[at - 1] == left:
-                    at -= sizes[at - 1]
-            _merge_at(text, pairs, touched, progress, at, piece)
-        for i in range(progress[TOUCHED]):
-            if totals[touched[i]] >= limits[1]:
-                _push(heap, pairs, progress, touched[i])
-        progress[NUM_MERGES] += 1
+                # Pairs overlap in a run of the same piece: begin at its start.
+                while text[at - 1].piece == left:
+                    at -= text[at - 1].size
+            _merge_at(text, counts, slots, pairs, touched, state, at, piece)
+        for i in range(state.num_touched):
+            if pairs[touched[i]].count >= state.min_pair_count:
+                push(heap, pairs, state, touched[i])
+        state.num_merges += 1

@@ -10,17 +10,19 @@ from bertprep.options.create import (
     RecordOptions,
     available_cores,
 )
-from bertprep.options.engine import EngineOptions
+from bertprep.options.engine import ENGINES, EngineOptions
 from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
 from bertprep.options.places import Place, is_url, place, plain_name, shown_url
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
 from bertprep.options.text import FORMATS, CorpusOptions, TokenizerOptions
-from bertprep.options.vocab import VocabOptions
+from bertprep.options.vocab import STDOUT, VocabOptions
 
 __all__ = [
+    "ENGINES",
     "FORMATS",
     "LONGEST_SEQUENCE",
+    "STDOUT",
     "CorpusOptions",
     "CreateOptions",
     "EngineOptions",

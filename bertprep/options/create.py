@@ -219,11 +219,7 @@ class CreateOptions(Options):
             "--format paragraphs has no sentences, and instances are made of them: pass "
             "--split-sentences LANG",
         )
-        require(
-            self.workers is None or self.execution.engine == "local",
-            "workers are processes of this machine; with --engine spark, say how many with "
-            "--spark-conf spark.cores.max=N or spark.executor.instances=N",
-        )
+        self.execution.check_workers(self.workers)
         object.__setattr__(self, "output", place(str(self.output)))
         require(
             self.work_folder is None or isinstance(self.output, str),

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from bertprep.options.fields import Options, option, require
 
+#: The engines by name: each one's module in `bertprep.engines`, and its class there.
+ENGINES = {"local": "local:LocalEngine", "spark": "spark.engine:SparkEngine"}
+
 
 @dataclass(frozen=True)
 class EngineOptions(Options):
@@ -13,7 +16,7 @@ class EngineOptions(Options):
         "local",
         "Run on the processes of this machine, or on a Spark cluster. The output is the same.",
         group="Execution",
-        choices=("local", "spark"),
+        choices=tuple(ENGINES),
     )
     spark_master: str | None = option(
         None,
@@ -29,14 +32,22 @@ class EngineOptions(Options):
     def check(self) -> None:
         require(
             self.engine == "spark" or not (self.spark_master or self.spark_conf),
-            "spark_master and spark_conf are for the engine spark: pass --engine spark",
+            "spark_master and spark_conf are options of the Spark engine: pass --engine spark",
         )
         for setting in self.spark_conf:
             key, equals, _ = setting.partition("=")
             require(
                 bool(key.strip() and equals),
-                f"spark_conf must be key=value, as in spark.executor.memory=2g, got {setting}",
+                f"spark_conf must be key=value, such as spark.executor.memory=2g, got {setting}",
             )
+
+    def check_workers(self, workers: int | None) -> None:
+        """Raise UsageError for a number of workers that the engine does not take."""
+        require(
+            workers is None or self.engine == "local",
+            "workers are processes of this machine; with --engine spark, set their number with "
+            "--spark-conf spark.cores.max=N or spark.executor.instances=N",
+        )
 
     @property
     def spark_settings(self) -> dict[str, str]:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bertprep.options.engine import EngineOptions
 from bertprep.options.fields import Options, option, part, require
 from bertprep.options.text import CorpusOptions, TokenizerOptions
 
 DEFAULT_SIZE = 30522
+#: The `output` that is stdout.
+STDOUT = Path("-")
 #: [PAD], [UNK], [CLS], [SEP] and [MASK].
 _NUM_SPECIALS = 5
 _MOST_PIECES = 2**21
@@ -37,13 +40,13 @@ class VocabOptions(Options):
     )
     size: int | None = option(
         None,
-        "Number of lines, special tokens included; with --extend, maximum number of slots to fill.",
+        "Number of lines, special tokens included; with --extend, maximum number of lines to fill.",
         group="Vocabulary",
-        shown_default="30522; with --extend, all slots",
+        shown_default="30522; with --extend, all",
     )
     extend: Path | None = option(
         None,
-        "Put frequent words of the corpus into the [unusedN] lines of this vocabulary.",
+        "Fill the [unusedN] lines of this vocabulary with words of the corpus.",
         group="Vocabulary",
         metavar="VOCAB",
     )
@@ -74,6 +77,12 @@ class VocabOptions(Options):
         shown_default="all cores",
         at_least=1,
     )
+    work_folder: Path | None = option(
+        None,
+        "Folder for word counts, from which an interrupted run resumes.",
+        group="Execution",
+        shown_default="beside the output",
+    )
     overwrite: bool = option(False, "Replace the output file.", group="Output")
     quiet: bool = option(
         False,
@@ -85,9 +94,18 @@ class VocabOptions(Options):
         TokenizerOptions, without=("segmented", "word_segmenter", "never_split")
     )
     corpus: CorpusOptions = part(CorpusOptions, without=("split_sentences", "max_sentence_tokens"))
+    execution: EngineOptions = part(EngineOptions)
 
     def check(self) -> None:
         require(bool(self.inputs), "no input: name files, globs, folders, or - for stdin")
+        self.execution.check_workers(self.workers)
+        require(
+            self.execution.engine == "local"
+            or self.output != STDOUT
+            or self.work_folder is not None,
+            "with --engine spark, words are counted in a folder that all machines share: pass "
+            "--work-folder, or an --output file",
+        )
         if self.extend is not None:
             for name, none in (("unused", 0), ("limit_alphabet", None), ("pad_to_multiple", 1)):
                 require(
@@ -97,7 +115,7 @@ class VocabOptions(Options):
                 )
             require(
                 self.size is None or self.size >= 1,
-                f"size, the slots to fill, must be at least 1, got {self.size}",
+                f"size, the number of lines to fill, must be at least 1, got {self.size}",
             )
             return
         if self.size is None:

@@ -24,7 +24,7 @@ from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.create.partitions import deal
 from bertprep.data import PartitionPlan
-from bertprep.engines.blobs import LocalExchange
+from bertprep.engines.local import LocalEngine
 from bertprep.options import CorpusOptions, TokenizerOptions
 from bertprep.records import shards
 from bertprep.tokenization import FastTokenizer, FullTokenizer
@@ -81,14 +81,14 @@ def test_these_tests_make_many_splits_and_blobs(
     create: Create, sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     splits_and_blobs = []
-    map_stage = LocalExchange.map
+    map_stage = LocalEngine.map
 
-    def count(self: LocalExchange, *arguments: Any) -> list[dict[str, Any]]:
+    def count(self: LocalEngine, *arguments: Any) -> list[dict[str, Any]]:
         counts = map_stage(self, *arguments)
         splits_and_blobs.append((len(counts), len(self._blobs)))
         return counts
 
-    monkeypatch.setattr(LocalExchange, "map", count)
+    monkeypatch.setattr(LocalEngine, "map", count)
     create()
     packed = tmp_path / "packed"
     packed.write_bytes(gzip.compress((sample_corpus / "english-a.txt").read_bytes()))

@@ -20,7 +20,7 @@ from bertprep.create.partitions import (
     unpack_documents,
 )
 from bertprep.data import HashedDocuments, PartitionPlan, TokenizedDocuments
-from bertprep.engines.blobs import read_slice, write_blob
+from bertprep.engines.local import read_slice, write_blob
 from bertprep.errors import UsageError
 from bertprep.options import TokenizerOptions
 from bertprep.tokenization import FastTokenizer

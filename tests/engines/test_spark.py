@@ -152,6 +152,50 @@ def test_bytes_are_those_of_the_local_engine(
     assert sum(event["Task Type"] == "ShuffleMapTask" for event in run.ends()) >= 10
 
 
+def test_vocabularies_are_those_of_the_local_engine(
+    cluster: Cluster, corpus: Path, tmp_path: Path
+) -> None:
+    inputs = [corpus / name for name in map(str, arguments("")[:4])]
+    vocab = [sys.executable, "-m", "bertprep", "vocab", *map(str, inputs), "--size", "3000"]
+    made = {}
+    for engine in ("local", "spark"):
+        flags = cluster.flags(tmp_path / "events") if engine == "spark" else ["--workers", "1"]
+        output = tmp_path / f"{engine}.txt"
+        done = subprocess.run(
+            [*vocab, "--output", str(output), *flags],
+            cwd=corpus,
+            env=cluster.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        made[engine] = output.read_bytes(), done.stdout
+    assert made["spark"] == made["local"]
+    assert {path.suffix for path in tmp_path.iterdir() if path.is_file()} == {".txt"}
+
+
+def test_a_vocabulary_resumes_on_the_cluster(
+    cluster: Cluster, corpus: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "vocab.txt"
+    vocab = ["vocab", str(corpus / "english-a.txt"), "--output", str(output), "--size", "900"]
+    moment = ["replaced", r"/counts\.json$", "1", "kill-parent", "-"]
+    crash = [sys.executable, str(SUPPORT / "crash_driver.py"), *moment, *vocab]
+    assert subprocess.run(crash, env=cluster.environment).returncode == -signal.SIGKILL
+    assert not output.exists()
+    # The sizes of the driver, which are in the plan.
+    resume = [sys.executable, str(SUPPORT / "crash_driver.py"), "none", "", "1", "wait", "-"]
+    done = subprocess.run(
+        [*resume, *vocab, *cluster.flags(tmp_path / "events")],
+        env=cluster.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resuming an interrupted run" in done.stderr
+    assert len(output.read_text().splitlines()) == 900
+
+
 def test_urls_are_read_by_the_executors(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:
     local = [name for name in map(str, arguments("local")) if (corpus / name).is_file()]
     inputs = {name: (corpus / name).read_bytes() for name in local if name != "vocab.txt"}
@@ -205,7 +249,7 @@ def test_killed_python_is_made_good(
     assert "ExceptionFailure" in run.reasons()
     said = [event["Task End Reason"].get("Full Stack Trace", "") for event in run.ends()]
     assert any("Python worker exited unexpectedly" in words for words in said)
-    assert "Spark: 1 task has failed, and will be tried again" in stderr
+    assert "Spark: 1 task has failed and will be retried" in stderr
     attempts = [json.loads(path.read_text()) for path in tmp_path.glob("marker-*")]
     assert len({tuple(ids[name] for name in victims) for ids in attempts}) == 2
     assert len({ids["executor"] for ids in attempts}) == 1
@@ -242,7 +286,7 @@ def test_a_task_that_keeps_failing_is_one_line(
     status, stderr = run.end()
     assert status == 1
     last = stderr.splitlines()[-1]
-    assert last.startswith("Error: partition 3 failed again and again: RuntimeError: the moment")
+    assert last.startswith("Error: partition 3 failed repeatedly: RuntimeError: the moment")
     assert not (run.output / "manifest.json").exists()
     assert list(run.output.rglob("*.tmp")) == []
     assert Run(cluster, corpus, tmp_path).end()[0] == 0
@@ -321,13 +365,13 @@ def test_without_java_one_line_says_so(corpus: Path, cluster: Cluster, tmp_path:
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert "JAVA_HOME is not set" in line
-    assert "It needs Java 17" in line
+    assert "Spark needs Java 17" in line
 
 
 @pytest.mark.parametrize(
     ("flags", "status", "words"),
     [
-        ([], 2, "which cluster? Pass --spark-master URL, or run under spark-submit"),
+        ([], 2, "no cluster is named. Pass --spark-master URL, or run under spark-submit"),
         (["--spark-master", "nowhere"], 1, "Master must either be yarn or start with spark"),
         (["--spark-master", "spark://127.0.0.1:1"], 1, "All masters are unresponsive"),
     ],

@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 
 from bertprep.engines.spark import executor
-from bertprep.engines.spark.errors import TaskError, in_words
+from bertprep.engines.spark.errors import TaskError, describe_failure
 from bertprep.engines.spark.executor import (
-    Errand,
+    Step,
     check_machine,
-    facts,
     gather_counts,
-    mark_of,
+    marker_path,
     run_map,
+    run_plain,
     run_reduce,
+    versions,
 )
 from bertprep.engines.tasks import Task
 from bertprep.errors import BertprepError, MachineError, UsageError
@@ -32,6 +33,7 @@ from bertprep.options import CreateOptions, EngineOptions
 JAVA = "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.runJob.\n: "
 ABORTED = "org.apache.spark.SparkException: Job aborted due to stage failure: "
 FAILED = "Task 1 in stage 4.0 failed 4 times, most recent failure:\nLost task 1.3 in stage 4.0 "
+CHECKS = [(0, Task("the check", 0, 0.0))]
 WHERE = "(TID 9) (10.0.0.7 executor 1): "
 
 
@@ -51,21 +53,21 @@ def fail(error: Exception, *_: object) -> Iterator[list[np.ndarray]]:
 
 
 @pytest.fixture
-def errand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Errand]:
-    """Makes an errand with a stage, whose mark is there."""
-    monkeypatch.setattr(executor, "_ready", set())
+def make_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Step]:
+    """Makes an make_step with a stage, whose mark is there."""
+    monkeypatch.setattr(executor, "_set_up_runs", set())
 
-    def make(stage: Any, setup: Callable[[], object] = bool) -> Errand:
-        mark_of("abc", tmp_path).touch()
-        return Errand("abc", str(tmp_path), facts(), pickle.dumps((setup, stage)))
+    def make(stage: Any, setup: Callable[[], object] = bool) -> Step:
+        marker_path("abc", tmp_path).touch()
+        return Step("abc", str(tmp_path), versions(), pickle.dumps((setup, stage)))
 
     return make
 
 
 def test_blobs_of_nothing_and_of_keys_not_asked_for_stay_behind(
-    errand: Callable[..., Errand],
+    make_step: Callable[..., Step],
 ) -> None:
-    made = list(run_map(errand(send), {0, 2}, 9, iter([(4, Task("split 4", 7, 1.0))])))
+    made = list(run_map(make_step(send), {0, 2}, 9, iter([(4, Task("split 4", 7, 1.0))])))
     blobs = [
         (key, order[:2], np.frombuffer(order[2], np.uint32).tolist()) for key, order in made[:-1]
     ]
@@ -76,12 +78,12 @@ def test_blobs_of_nothing_and_of_keys_not_asked_for_stay_behind(
     assert num_blobs.tolist() == [0, 0, 2, 0, 0, 0, 0, 0, 0]
 
 
-def test_a_key_gets_its_blobs_in_the_order_of_the_tasks(errand: Callable[..., Errand]) -> None:
+def test_a_key_gets_its_blobs_in_the_order_of_the_tasks(make_step: Callable[..., Step]) -> None:
     blobs = {
         order: np.array([1, *order], np.uint32).tobytes() for order in [(10, 0), (2, 1), (2, 0)]
     }
     pairs = [(5, (*order, blob)) for order, blob in blobs.items()]
-    result = run_reduce(errand(receive), {5: "partition 5"}, {5: 3}, "x-", iter(pairs), 5)
+    result = run_reduce(make_step(receive), {5: "partition 5"}, {5: 3}, "x-", iter(pairs), 5)
     assert result == (5, "x-", [[1, 2, 0], [1, 2, 1], [1, 10, 0]])
 
 
@@ -93,16 +95,22 @@ def test_counts_are_in_the_order_of_the_tasks() -> None:
     assert num_blobs.tolist() == [2, 2]
 
 
-def test_no_stage_sees_a_shuffle_that_has_broken_off(errand: Callable[..., Errand]) -> None:
+def test_no_stage_sees_a_shuffle_that_has_broken_off(make_step: Callable[..., Step]) -> None:
     # Found by killing an executor: an empty shard, and a result file that said that it was whole.
     pairs = [(5, (0, 0, np.ones(1, np.uint32).tobytes()))]
-    with pytest.raises(TaskError, match="only 1 of 2 blobs have come"):
-        run_reduce(errand(receive), {5: "partition 5"}, {5: 2}, "", iter(pairs), 5)
+    with pytest.raises(TaskError, match="only 1 of 2 blobs have arrived"):
+        run_reduce(make_step(receive), {5: "partition 5"}, {5: 2}, "", iter(pairs), 5)
 
 
-def test_a_process_is_set_up_once(errand: Callable[..., Errand], tmp_path: Path) -> None:
+def test_a_plain_task_gives_its_result(make_step: Callable[..., Step]) -> None:
+    assert run_plain(make_step(abs), iter([(3, Task("task 3", -7, 1.0))])) == [7]
+    with pytest.raises(TaskError, match="task 3"):
+        run_plain(make_step(len), iter([(3, Task("task 3", 0, 1.0))]))
+
+
+def test_a_process_is_set_up_once(make_step: Callable[..., Step], tmp_path: Path) -> None:
     counter = tmp_path / "counter"
-    sent = errand(receive, partial(append, counter))
+    sent = make_step(receive, partial(append, counter))
     for _ in range(3):
         run_reduce(sent, {0: "partition 0"}, {0: 0}, "", iter([]), 0)
     assert counter.read_text() == "x"
@@ -113,14 +121,14 @@ def append(path: Path) -> None:
         file.write("x")
 
 
-def told(errand: Errand) -> BertprepError:
+def told(make_step: Step) -> BertprepError:
     """What the driver makes of the failure of a map task."""
     with pytest.raises(TaskError) as raised:
-        list(run_map(errand, {0}, 9, iter([(0, Task("split 0 (a.txt)", 0, 1.0))])))
+        list(run_map(make_step, {0}, 9, iter([(0, Task("split 0 (a.txt)", 0, 1.0))])))
     text = (
-        f"{JAVA}{ABORTED}{FAILED}{WHERE}\nbertprep.engines.spark_errors.TaskError: {raised.value}"
+        f"{JAVA}{ABORTED}{FAILED}{WHERE}\nbertprep.engines.spark.errors.TaskError: {raised.value}"
     )
-    return in_words(f"{text}\n\n\tat java.lang\n", ["split 0 (a.txt)"])
+    return describe_failure(f"{text}\n\n\tat java.lang\n", ["split 0 (a.txt)"])
 
 
 @pytest.mark.parametrize(
@@ -132,43 +140,43 @@ def told(errand: Errand) -> BertprepError:
     ],
 )
 def test_mistakes_come_home_as_they_were(
-    errand: Callable[..., Errand], error: BertprepError, kind: type[BertprepError], words: str
+    make_step: Callable[..., Step], error: BertprepError, kind: type[BertprepError], words: str
 ) -> None:
-    found = told(errand(partial(fail, error)))
+    found = told(make_step(partial(fail, error)))
     assert type(found) is kind
     assert str(found) == words
     assert getattr(found, "number", 0) == getattr(error, "number", 0)
 
 
-def test_a_full_disk_comes_home_with_its_number(errand: Callable[..., Errand]) -> None:
-    found = told(errand(partial(fail, OSError(errno.ENOSPC, "No space left", "/data/shard"))))
+def test_a_full_disk_comes_home_with_its_number(make_step: Callable[..., Step]) -> None:
+    found = told(make_step(partial(fail, OSError(errno.ENOSPC, "No space left", "/data/shard"))))
     assert isinstance(found, MachineError)
     assert found.number == errno.ENOSPC
     assert str(found).startswith("split 0 (a.txt): /data/shard: No space left on ")
 
 
-def test_other_errors_name_the_task_and_the_cause(errand: Callable[..., Errand]) -> None:
-    found = told(errand(partial(fail, ValueError("two\nlines"))))
+def test_other_errors_name_the_task_and_the_cause(make_step: Callable[..., Step]) -> None:
+    found = told(make_step(partial(fail, ValueError("two\nlines"))))
     assert isinstance(found, MachineError)
     assert str(found).startswith("split 0 (a.txt) failed 4 times: ValueError: two lines (on ")
 
 
-def test_a_machine_that_sees_another_folder_is_refused(errand: Callable[..., Errand]) -> None:
-    sent = errand(send)
-    (name,) = check_machine(sent, ["0"])
+def test_a_machine_that_sees_another_folder_is_refused(make_step: Callable[..., Step]) -> None:
+    sent = make_step(send)
+    (name,) = check_machine(sent, CHECKS)
     assert Path(sent.folder, name).exists()
-    mark_of(sent.run, sent.folder).unlink()
-    assert "name an --output on storage that all machines see" in str(told(sent))
-    with pytest.raises(TaskError, match="storage that all machines see"):
-        check_machine(sent, ["0"])
+    marker_path(sent.run_id, sent.folder).unlink()
+    assert "on storage that all machines share" in str(told(sent))
+    with pytest.raises(TaskError, match="storage that all machines share"):
+        check_machine(sent, CHECKS)
 
 
-@pytest.mark.parametrize("name", facts())
+@pytest.mark.parametrize("name", versions())
 def test_a_machine_with_other_versions_is_refused(
-    errand: Callable[..., Errand], name: str, monkeypatch: pytest.MonkeyPatch
+    make_step: Callable[..., Step], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = errand(send)
-    monkeypatch.setattr(executor, "facts", lambda: facts() | {name: "0.0"})
+    sent = make_step(send)
+    monkeypatch.setattr(executor, "versions", lambda: versions() | {name: "0.0"})
     assert f"{name} is 0.0 on " in str(told(sent))
 
 
@@ -231,15 +239,15 @@ def test_settings_keep_what_stands_behind_the_first_equals_sign() -> None:
 
 
 def test_workers_are_of_the_local_engine() -> None:
-    with pytest.raises(UsageError, match=r"say how many with --spark-conf spark\.cores\.max=N"):
+    with pytest.raises(UsageError, match=r"set their number with --spark-conf spark\.cores\.max=N"):
         CreateOptions(("a.txt",), Path("v"), Path("o"), workers=2, execution=EngineOptions("spark"))
 
 
-def test_json_of_an_error_is_one_line(errand: Callable[..., Errand]) -> None:
+def test_json_of_an_error_is_one_line(make_step: Callable[..., Step]) -> None:
     with pytest.raises(TaskError) as raised:
         list(
             run_map(
-                errand(partial(fail, BertprepError("a\nb"))), {0}, 9, iter([(0, Task("", 0, 1))])
+                make_step(partial(fail, BertprepError("a\nb"))), {0}, 9, iter([(0, Task("", 0, 1))])
             )
         )
     assert "\n" not in str(raised.value)
@@ -274,12 +282,12 @@ def test_json_of_an_error_is_one_line(errand: Callable[..., Errand]) -> None:
             "Spark: org.apache.spark.SparkException: Job 3 cancelled because SparkContext was shut "
             "down",
         ),
-        ("", "Spark: it does not say why"),
+        ("", "Spark: no cause given"),
     ],
     ids=["lost", "Python", "a second attempt", "no task", "nothing"],
 )
 def test_what_spark_says_becomes_one_line(text: str, words: str) -> None:
-    error = in_words(text, ["partition 2", "partition 5"])
+    error = describe_failure(text, ["partition 2", "partition 5"])
     assert isinstance(error, MachineError)
     assert str(error) == words
 
@@ -296,5 +304,5 @@ def test_why_a_run_was_ended_stands_in_the_log(text: str) -> None:
     log = (
         "ERROR StandaloneSchedulerBackend: Application has been killed. Reason: No masters.\nWARN\n"
     )
-    found = in_words(f"{JAVA}{text}", [], log)
-    assert str(found) == "Spark has ended this run: No masters."
+    found = describe_failure(f"{JAVA}{text}", [], log)
+    assert str(found) == "Spark ended this run: No masters."

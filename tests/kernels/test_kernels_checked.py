@@ -138,8 +138,8 @@ def vocabularies(text: bytes) -> dict[str, list[str]]:
 
     from bertprep.kernels import counting
     from bertprep.options import CorpusOptions, TokenizerOptions
-    from bertprep.vocabulary import train
-    from bertprep.vocabulary.counter import WordCounter
+    from bertprep.vocabulary import training
+    from bertprep.vocabulary.word_counter import WordCounter
     from bertprep.vocabulary.words import merge_words, pack_buckets, unpack_words
 
     made: dict[str, list[str]] = {}
@@ -151,10 +151,10 @@ def vocabularies(text: bytes) -> dict[str, list[str]]:
         made[f"words {room}"] = sorted(map(str, words.items()))
         totals = np.zeros(0x110000, np.int64)
         counting.count_characters(words.data, words.offsets, words.counts, totals)
-        alphabet = train.choose_alphabet(totals, 2, None)
-        train._FIRST_ROWS = room[0]
+        alphabet = training.choose_alphabet(totals, 2, None)
+        training._FIRST_ROWS = room[0]
         space = len(words), words.num_bytes + len(words)
-        trainer = train.Trainer(alphabet, space, 3000, 1, 2)
+        trainer = training.Trainer(alphabet, space, 3000, 1, 2)
         trainer.add(words)
         made[f"pieces {room}"] = trainer.train(3000)
     return made

@@ -3,13 +3,13 @@
     python crash_driver.py MOMENT NAME NTH ACTION MARKER create CORPUS --vocab ...
 
 MOMENT is something that happens to a file or a split whose name matches NAME: `block` (read for
-tokenizing), `build` (the stage begins), `write`, `fsync`, `half` (a file before its fsync, and half
-of it gets lost), `replace` and `replaced` (before and after its rename), `unlink`. At its NTH time
-in a process, ACTION is done: `kill-worker`, `kill-parent`, `kill-both`, `leave-parent` (killed,
-while the worker is in a long computation), `freeze` (the parent killed, the worker stopped),
-`int-group`, `int-twice` (again while the engine closes), `term-parent`, `fail` (an exception),
-`full` (a full disk), or `wait` (for a line in the FIFO that is named MARKER). It is done once, if
-MARKER is a path where no file is yet; each time, if MARKER is `-`.
+tokenizing or counting), `build` (the stage begins), `write`, `fsync`, `half` (a file before its
+fsync, and half of it gets lost), `replace` and `replaced` (before and after its rename), `unlink`.
+At its NTH time in a process, ACTION is done: `kill-worker`, `kill-parent`, `kill-both`,
+`leave-parent` (killed, while the worker is in a long computation), `freeze` (the parent killed, the
+worker stopped), `int-group`, `int-twice` (again while the engine closes), `term-parent`, `fail` (an
+exception), `full` (a full disk), or `wait` (for a line in the FIFO that is named MARKER). It is
+done once, if MARKER is a path where no file is yet; each time, if MARKER is `-`.
 """
 
 import errno
@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from bertprep.cli import main
-from bertprep.create import job, tokenizing
+from bertprep.create import job as create_job
 from bertprep.create import pipeline as create
-from bertprep.engines.local import LocalEngine
+from bertprep.create import tokenizing
+from bertprep.engines.worker_pool import WorkerPool
 from bertprep.records import shards
+from bertprep.vocabulary import counting, job
 
 MOMENT, NAME, NTH, ACTION, MARKER = sys.argv[1:6]
 PARENT = os.getpid()
@@ -124,11 +126,11 @@ def watch_blocks(read_blocks: Callable[..., Iterator[Any]]) -> Any:
     return wrapper
 
 
-def watch_close(close: Callable[[LocalEngine], None]) -> Any:
-    def wrapper(engine: LocalEngine) -> None:
+def watch_close(close: Callable[[WorkerPool], None]) -> Any:
+    def wrapper(pool: WorkerPool) -> None:
         if ACTION == "int-twice":
             os.kill(PARENT, signal.SIGINT)
-        close(engine)
+        close(pool)
 
     return wrapper
 
@@ -138,9 +140,11 @@ os.fsync = watch_fsync(os.fsync)
 os.write = before(os.write, "write", lambda descriptor, _: path_of(descriptor))
 os.unlink = before(os.unlink, "unlink", lambda path: os.fspath(path))
 tokenizing.read_blocks = watch_blocks(tokenizing.read_blocks)
-LocalEngine.close = watch_close(LocalEngine.close)
+counting.read_blocks = watch_blocks(counting.read_blocks)
+WorkerPool.close = watch_close(WorkerPool.close)
 create._build = before(create._build, "build", lambda *_: "")
 # As in test_determinism.py: many blocks, splits, blobs and writes of a small corpus.
-tokenizing.BLOCK_BYTES, job.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+tokenizing.BLOCK_BYTES, create_job.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+counting.BLOCK_BYTES, job.SPLIT_BYTES, job._BUCKET_BYTES = 4_000, 12_000, 20_000
 
 main(sys.argv[6:], prog_name="bertprep")

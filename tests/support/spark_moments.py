@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import psutil
 
-from bertprep import create as stages
 from bertprep.corpus import Split
 from bertprep.create import building, tokenizing
 from bertprep.create.building import BuiltPartition
@@ -51,7 +50,7 @@ def happen(step: str, number: int) -> None:
 
 def tokenize_split(job: Job, split: Split) -> Generator[list[np.ndarray], None, dict[str, int]]:
     happen("map", split.ordinal)
-    return (yield from stages.tokenize_split(job, split))
+    return (yield from tokenizing.tokenize_split(job, split))
 
 
 def build_partition(
@@ -65,7 +64,7 @@ def build_partition(
             super().write(end)
 
     building.ShardWriter = Writer  # type: ignore[misc,attr-defined]
-    return stages.build_partition(job, partition, parts, attempt)
+    return building.build_partition(job, partition, parts, attempt)
 
 
 def main() -> None:

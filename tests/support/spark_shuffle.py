@@ -41,8 +41,7 @@ def receive(key: int, blobs: Iterable[np.ndarray], attempt: str) -> tuple[int, i
 def main() -> None:
     import spark_shuffle
 
-    from bertprep.engines.spark.engine import SparkEngine
-    from bertprep.engines.tasks import Task
+    from bertprep.engines import Task, open_engine
     from bertprep.options import EngineOptions
 
     master, events = sys.argv[1:]
@@ -52,7 +51,7 @@ def main() -> None:
     tasks = [Task(f"task {n}", n, 1.0) for n in range(NUM_TASKS)]
     with (
         tempfile.TemporaryDirectory() as folder,
-        SparkEngine(options, Path(folder), NUM_KEYS, bool, print) as engine,
+        open_engine(options, notify=print, folder=Path(folder), num_keys=NUM_KEYS) as engine,
     ):
         counts = engine.map(spark_shuffle.send, tasks, keys, lambda size: None)
         assert counts == [{"task": n} for n in range(NUM_TASKS)]

@@ -288,7 +288,10 @@ def test_masks_cover_whole_words(chinese: str, sample_vocabulary: Vocabulary) ->
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("我们在北京大学学习中文已经三年了。\n" * 5, "words have 8.5 tokens on average. If the text"),
+        (
+            "我们在北京大学学习中文已经三年了。\n" * 5,
+            "words have 8.5 tokens on average. If",
+        ),
         ("我 们 在 北 京 大 学 。\nplain English\n" * 5, "no ideographs were joined into words"),
     ],
 )

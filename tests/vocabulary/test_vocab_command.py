@@ -13,7 +13,8 @@ from bertprep.cli import main
 from bertprep.options import TokenizerOptions, VocabOptions
 from bertprep.tokenization import FullTokenizer
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
-from bertprep.vocabulary import count, new, run
+from bertprep.vocabulary import counting, job
+from bertprep.vocabulary import lines as vocabulary_lines
 
 TEXT = "the ferry leaves\nthe ferryman waits, the ferries leave\n\nleave the ferry\n" * 3
 
@@ -92,10 +93,10 @@ def test_the_bytes_do_not_depend_on_workers_splits_or_buckets(
     make(sample_corpus, output, "--size", 2600, "--workers", 1, *flags)
     expected = output.read_bytes()
     assert b"[PAD]\n[UNK]\n" in expected
-    monkeypatch.setattr(run, "BLOCK_BYTES", 9_000)
-    monkeypatch.setattr(count, "BLOCK_BYTES", 2_000)
-    monkeypatch.setattr(count, "_MOST_WAITING", 500)
-    monkeypatch.setattr(run, "_BUCKET_BYTES", 30_000)
+    monkeypatch.setattr(job, "SPLIT_BYTES", 9_000)
+    monkeypatch.setattr(counting, "BLOCK_BYTES", 2_000)
+    monkeypatch.setattr(counting, "_MOST_WAITING", 500)
+    monkeypatch.setattr(job, "_BUCKET_BYTES", 30_000)
     make(sample_corpus, output, "--size", 2600, "--workers", 3, *flags)
     assert output.read_bytes() == expected
 
@@ -151,7 +152,7 @@ def test_too_small_a_corpus_is_a_warning_that_says_what_was_reached(
     reached = len(lines_of(output))
     assert result.exit_code == 0
     assert 40 < reached < 200
-    assert f"Warning: the corpus gives {reached} lines of the 30,522 asked for" in result.stderr
+    assert f"Warning: the vocabulary has {reached} lines, not 30,522" in result.stderr
 
 
 def test_too_small_a_size_says_what_the_alphabet_needs(corpus: Path, output: Path) -> None:
@@ -160,9 +161,9 @@ def test_too_small_a_size_says_what_the_alphabet_needs(corpus: Path, output: Pat
     needed = 5 + 1 + 2 * letters
     assert result.exit_code == 2
     assert result.stderr == (
-        f"Error: --size 20 is too small: the corpus has {letters + 1} characters, which with their "
-        f"## forms, 5 special and 0 unused tokens take {needed} lines. Pass --size {needed} or "
-        "more, or keep fewer characters with --limit-alphabet\n"
+        f"Error: --size 20 is too small: {letters + 1} characters with their ## forms, 5 special "
+        f"and 0 unused tokens take {needed} lines. Pass --size {needed} or more, or keep fewer "
+        "characters with --limit-alphabet\n"
     )
     assert not output.exists()
     assert len(make(corpus, output, "--size", needed)) == needed
@@ -172,9 +173,9 @@ def test_too_small_a_size_says_what_the_alphabet_needs(corpus: Path, output: Pat
 def test_where_memory_is_short_the_rarest_words_teach_nothing(
     corpus: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new, "_MOST_POSITIONS", 20)
+    monkeypatch.setattr(vocabulary_lines, "_MOST_POSITIONS", 20)
     result = vocab(corpus, "--output", output, "--min-frequency", 1)
-    assert "learning from the words that stand 4 times or more" in result.stderr
+    assert "training on words that occur 4 times or more" in result.stderr
     lines = lines_of(output)
     assert {"the", "ferry", "leave"} <= set(lines)
     assert "ferryman" not in lines
@@ -184,10 +185,10 @@ def test_the_report(corpus: Path, output: Path) -> None:
     result = vocab(corpus, "--output", output, "--size", "37")
     shown = dict(line.split("  ", 1) for line in result.stdout.splitlines() if line[0] != " ")
     shown = {name: text.strip() for name, text in shown.items()}
-    assert shown["lines"] == "37, 5 of them special or unused"
+    assert shown["lines"] == "37 (5 special or unused)"
     assert shown["alphabet"] == "15 characters"
-    assert shown["words"] == "39, 8 of them distinct"
-    assert shown["[UNK]"] == "0.00% of the words"
+    assert shown["words"] == "39 (8 distinct)"
+    assert shown["[UNK]"] == "0.00% of words"
     # Words that are one piece, by the tokenizer itself.
     tokenizer = FullTokenizer(output)
     words = tokenizer.basic_tokenizer.tokenize(TEXT)
@@ -195,19 +196,19 @@ def test_the_report(corpus: Path, output: Path) -> None:
     whole = sum(len(split) == 1 for split in pieces) / len(words)
     longer = [split for split, word in zip(pieces, words, strict=True) if len(word) > 1]
     singles = sum(len(piece.removeprefix("##")) == 1 for split in longer for piece in split)
-    assert shown["coverage"] == f"{whole:.2%} of the words are one piece"
-    assert shown["pieces a word"] == f"{sum(map(len, pieces)) / len(words):.3f}"
+    assert shown["coverage"] == f"{whole:.2%} of words are a single piece"
+    assert shown["pieces per word"] == f"{sum(map(len, pieces)) / len(words):.3f}"
     share = singles / sum(map(len, longer))
-    assert shown["single characters"] == f"{share:.2%} of the pieces of words of two or more"
-    assert " ##" in shown["common words"]
-    assert " ##" in shown["rare words"]
+    assert shown["single characters"] == f"{share:.2%} of the pieces of longer words"
+    assert " ##" in shown["common split words"]
+    assert " ##" in shown["rare split words"]
 
 
 def test_words_that_are_too_long_count_as_unknown(corpus: Path, output: Path) -> None:
     corpus.write_text("aa aa aa bbbbb\n")
     flags = ["--max-input-chars-per-word", "4", "--min-frequency", "1"]
     result = vocab(corpus, "--output", output, *flags)
-    assert "[UNK]               25.00% of the words" in result.stdout
+    assert "[UNK]               25.00% of words" in result.stdout
     assert "b" not in lines_of(output)
 
 
@@ -217,7 +218,7 @@ def test_a_vocabulary_among_the_texts_is_left_out(
     expected = make(corpus, output, "--size", 70)
     (tmp_path / "older.txt").write_text("[PAD]\n[UNK]\nzebra\nzebra\n")
     result = vocab(tmp_path, "--output", output, "--size", 70, "--overwrite")
-    assert f"Warning: {tmp_path}/older.txt: a vocabulary, and not text: left out" in result.stderr
+    assert f"Warning: {tmp_path}/older.txt: skipped, is a vocabulary" in result.stderr
     assert lines_of(output) == expected
 
 
@@ -235,7 +236,7 @@ def test_a_file_that_is_there_stays_unless_told(corpus: Path, output: Path) -> N
     result = vocab(corpus, "--output", output)
     assert result.exit_code == 2
     assert result.stderr == (
-        f"Error: {output}: is there already: name another --output, or pass --overwrite\n"
+        f"Error: {output}: already exists. Name another --output, or pass --overwrite\n"
     )
     assert output.read_text() == "mine\n"
 
@@ -244,7 +245,7 @@ def test_a_file_that_is_there_stays_unless_told(corpus: Path, output: Path) -> N
     ("flags", "status", "message"),
     [
         (["--output", "."], 2, ".: is a folder. Name a file in it: --output vocab.txt"),
-        (["--output", "no/v.txt"], 2, "no: no such folder. Make it, or name another --output"),
+        (["--output", "no/v.txt"], 2, "no: no such folder. Create it, or name another --output"),
         (["--output", "v.txt", "--size", "5"], 2, "size must be between 6 (the special and"),
         (["--output", "v.txt", "--min-frequency", "0"], 2, "min_frequency must be at least 1, got"),
         (["--output", "v.txt", "--limit-alphabet", "0"], 2, "limit_alphabet must be at least 1"),
@@ -274,8 +275,8 @@ def test_mistakes_get_one_line_and_leave_nothing(
     ("data", "message"),
     [
         (b"fine\n\nbad \xff\n", "corpus.txt:3: not UTF-8 (byte 0xff). Fix the line"),
-        (b"", "corpus.txt: there is no text, only empty files"),
-        (b" \n\n", "corpus.txt: no words, since all lines are blank"),
+        (b"", "corpus.txt: all files are empty"),
+        (b" \n\n", "corpus.txt: no words, all lines are blank"),
     ],
 )
 def test_text_that_gives_no_vocabulary(
@@ -292,7 +293,7 @@ def test_text_that_gives_no_vocabulary(
 def test_mended_lines_are_told(corpus: Path, output: Path) -> None:
     corpus.write_bytes(TEXT.encode() + b"bad \xff\n")
     result = vocab(corpus, "--output", output, "--encoding-errors", "skip")
-    assert "Warning: 1 line was not UTF-8 or had NUL bytes: left out" in result.stderr
+    assert "Warning: 1 line with invalid UTF-8 or NUL bytes skipped" in result.stderr
     assert "##b" not in lines_of(output)
 
 
@@ -323,8 +324,8 @@ def test_slots_get_the_words_that_save_most(corpus: Path, output: Path, publishe
         words = tokenizer.basic_tokenizer.tokenize(TEXT)
         pieces = sum(len(tokenizer.wordpiece_tokenizer.tokenize(word)) for word in words)
         ratios.append(pieces / len(words))
-    assert f"pieces a word       {ratios[0]:.3f} before, {ratios[1]:.3f} now" in shown
-    assert "[UNK]               7.14% of the words before, 7.14% now" in shown
+    assert f"pieces per word     {ratios[0]:.3f}, now {ratios[1]:.3f}" in shown
+    assert "[UNK]               7.14% of words, now 7.14%" in shown
     assert "new words           ferry  leave  ferryman" in shown
 
 
@@ -333,7 +334,7 @@ def test_unknown_words_are_worth_their_characters(
 ) -> None:
     corpus.write_text("µ µ µ ab\n")
     result = vocab(corpus, "--output", output, "--extend", published, "--min-frequency", 1)
-    assert "Warning: the corpus has 2 words for the 3 lines to fill" in result.stderr
+    assert "Warning: only 2 words for 3 lines" in result.stderr
     assert lines_of(output)[1:3] == ["µ", "ab"]
     assert lines_of(output)[7] == "[unused99]"
 
@@ -356,7 +357,7 @@ def test_a_vocabulary_without_slots_cannot_be_extended(
     published.write_text("\n".join([*SPECIAL_TOKENS, "a"]))
     result = vocab(corpus, "--output", output, "--extend", published)
     assert result.exit_code == 2
-    assert f"{published}: has no [unusedN] line to fill" in result.stderr
+    assert f"{published}: has no [unusedN] lines to fill" in result.stderr
 
 
 def test_a_cased_vocabulary_is_noticed(corpus: Path, output: Path, published: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertprep.vocabulary import train
-from bertprep.vocabulary.train import Alphabet, Trainer, choose_alphabet, least_count
+from bertprep.vocabulary import training
+from bertprep.vocabulary.training import Alphabet, Trainer, choose_alphabet, choose_min_count
 from bertprep.vocabulary.words import Words
 
 
@@ -79,8 +79,8 @@ def many_words(num_words: int) -> dict[str, int]:
 
 
 def test_many_words_with_room_that_has_to_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "_FIRST_ROWS", 3)
-    monkeypatch.setattr(train, "_MERGES_AT_A_TIME", 7)
+    monkeypatch.setattr(training, "_FIRST_ROWS", 3)
+    monkeypatch.setattr(training, "_MERGES_AT_A_TIME", 7)
     counts = many_words(300)
     alphabet = Alphabet(tuple("abcdefghij"), 0)
     found = trainer_of(counts, alphabet, 400, 2, 1).train(400)
@@ -135,8 +135,8 @@ def test_the_alphabet_is_what_is_frequent_enough() -> None:
 
 def test_words_are_left_out_from_the_rarest_on_until_they_fit() -> None:
     positions = np.array([0, 50, 20, 10, 5])
-    assert least_count(positions, 85) == 1
-    assert least_count(positions, 84) == 2
-    assert least_count(positions, 15) == 3
-    assert least_count(positions, 5) == 4
-    assert least_count(positions, 1) == 4
+    assert choose_min_count(positions, 85) == 1
+    assert choose_min_count(positions, 84) == 2
+    assert choose_min_count(positions, 15) == 3
+    assert choose_min_count(positions, 5) == 4
+    assert choose_min_count(positions, 1) == 4

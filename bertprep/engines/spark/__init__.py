@@ -1,1 +1,1 @@
-"""The engine that runs tasks on Apache Spark."""
+"""The engine of a Spark cluster. Only `start` and `engine` import pyspark, which is an extra."""

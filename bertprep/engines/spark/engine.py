@@ -1,11 +1,11 @@
-"""The engine of a Spark cluster: tasks and blobs as an RDD, and Spark's own shuffle between them.
+"""The engine of a Spark cluster: tasks and blobs as an RDD, with Spark's own shuffle between them.
 
-    tasks -> RDD, one a partition -> (key, blob) -> partitionBy -> one task a key -> results
+    tasks -> RDD, one per partition -> (key, blob) -> partitionBy -> one task per key -> results
 
-Counts travel through the shuffle too, under a key of their own, so that asking for that key alone
-runs the map step and nothing else; the reduce step then finds what it has left, and knows how many
-blobs a key has, since a shuffle that breaks off looks to Python as one that ends. Lost executors,
-shuffle files and Python processes are Spark's to make good. Memory of the driver: results alone.
+Counts travel through the shuffle too, under a key of their own. A job that asks for that key alone
+runs the map step and nothing else; the reduce step then reuses the map output. The counts also tell
+how many blobs each key has, since to Python an interrupted shuffle looks like one that has ended.
+Spark recovers lost executors, shuffle files and Python processes. The driver holds results only.
 """
 
 import contextlib
@@ -20,62 +20,54 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from bertprep.engines.spark.errors import in_words
+from bertprep.engines.spark.errors import describe_failure
 from bertprep.engines.spark.executor import (
-    Errand,
+    Step,
     check_machine,
-    facts,
     gather_counts,
-    mark_of,
+    marker_path,
     run_map,
+    run_plain,
     run_reduce,
+    versions,
 )
 from bertprep.engines.spark.start import SparkContext, TaskContext, start_spark
-from bertprep.engines.tasks import Advance, MapStage, ReduceStage, Task
+from bertprep.engines.tasks import Advance, EngineSetup, MapStage, ReduceStage, Task
 from bertprep.errors import BertprepError, MachineError
-from bertprep.options import EngineOptions
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _POLL_SECONDS = 0.2
-_PATIENCE_SECONDS = 30.0
+#: A warning follows when no task has started by then.
+_START_SECONDS = 30.0
 
 
 class SparkEngine:
-    """One application of a cluster, from entering to leaving.
+    """One Spark application, from entering to leaving; see `open_engine`.
 
-    Args:
-        options: the master and Spark's settings; both may come from spark-submit instead.
-        folder: of the run, by a path that is the same storage on all machines.
-        num_keys: keys are numbered from 0.
-        setup: called in each Python process before its first task.
-        tell: called with what a person should know meanwhile.
+    The folder must be the same storage under the same path on all machines.
     """
 
-    def __init__(
-        self,
-        options: EngineOptions,
-        folder: Path,
-        num_keys: int,
-        setup: Callable[[], object],
-        tell: Callable[[str], None],
-    ) -> None:
-        self._options, self._folder, self._setup = options, folder, setup
-        self._home, self._tell = num_keys, tell
-        self._run = uuid.uuid4().hex[:12]
-        # Not in the folder: Java holds it open, and such a file is not gone from NFS when removed.
-        self._log = Path(tempfile.gettempdir(), f"bertprep-spark-{self._run}.log")
+    def __init__(self, setup: EngineSetup) -> None:
+        assert setup.folder is not None
+        self._setup, self._folder = setup, setup.folder.absolute()
+        #: The key of the counts; those of the blobs are lower.
+        self._counts_key = setup.num_keys
+        self._run_id = uuid.uuid4().hex[:12]
+        # Not in the folder: Java keeps it open, and NFS does not remove an open file.
+        self._log = Path(tempfile.gettempdir(), f"bertprep-spark-{self._run_id}.log")
+        self._context: SparkContext | None = None
         self._shuffled: Any = None
-        self._num_blobs: dict[int, int] = {}
-        self._steps = 0
+        self._num_blobs: list[int] = []
+        self._num_jobs = 0
 
     def __enter__(self) -> "SparkEngine":
         self._remove_leftovers()
-        mark_of(self._run, self._folder).touch()
+        marker_path(self._run_id, self._folder).touch()
         try:
-            self._context = start_spark(self._options, self._log)
-            self._look_at_machines()
+            self._context = start_spark(self._setup.options, self._log)
+            self._check_machines()
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -84,63 +76,81 @@ class SparkEngine:
     def map(
         self, stage: MapStage[T], tasks: Sequence[Task[T]], keys: Collection[int], advance: Advance
     ) -> list[dict[str, Any]]:
-        """As in `Engine`."""
-        function = partial(run_map, self._errand(stage), frozenset(keys), self._home)
-        with self._in_our_words(tasks):
-            given = self._context.parallelize(list(enumerate(tasks)), max(1, len(tasks)))
-            self._shuffled = given.mapPartitions(function).partitionBy(self._home + 1, int)
-            gather = partial(gather_counts, self._home)
-            ((counts, num_blobs),) = self._follow(gather, [self._home], tasks, advance, min)
-        self._num_blobs = dict(enumerate(num_blobs.tolist()))
+        """Run the map tasks; see `Engine.map`."""
+        function = partial(run_map, self._step(stage), frozenset(keys), self._counts_key)
+        given = self._distribute(tasks)
+        self._shuffled = given.mapPartitions(function).partitionBy(self._counts_key + 1, int)
+        gather = partial(gather_counts, self._counts_key)
+        ((counts, num_blobs),) = self._run_job(
+            self._shuffled, gather, [self._counts_key], tasks, advance, min
+        )
+        self._num_blobs = num_blobs.tolist()
         return list(counts)
 
     def reduce(
         self, stage: ReduceStage[R], tasks: Sequence[Task[int]], advance: Advance
     ) -> list[R]:
-        """As in `Engine`."""
+        """Run the reduce tasks; see `Engine.reduce`."""
         names = {task.value: task.name for task in tasks}
         num_blobs = {key: self._num_blobs[key] for key in names}
-        function = partial(_reduce, self._errand(stage), names, num_blobs)
-        with self._in_our_words(tasks):
-            return self._follow(function, list(names), tasks, advance, max)
+        function = partial(_reduce, self._step(stage), names, num_blobs)
+        return self._run_job(self._shuffled, function, list(names), tasks, advance, max)
 
-    def _errand(self, stage: Callable[..., Any] | None) -> Errand:
-        return Errand(self._run, str(self._folder), facts(), pickle.dumps((self._setup, stage)))
+    def run(
+        self, function: Callable[[T], R], tasks: Sequence[Task[T]], advance: Advance
+    ) -> Iterator[R]:
+        """Run the tasks, then yield their results; see `Engine.run`."""
+        if tasks:
+            work = partial(run_plain, self._step(function))
+            partitions = list(range(len(tasks)))
+            given = self._distribute(tasks)
+            yield from self._run_job(given, work, partitions, tasks, advance, max)
 
-    def _look_at_machines(self) -> None:
-        """Sends tasks to all cores that are there; those that come later are looked at then."""
-        with self._in_our_words([]):
-            num = max(1, self._context.defaultParallelism)
-            self._shuffled = self._context.parallelize([str(n) for n in range(num)], num)
-            tasks = [Task("the first look at the cluster", n, 0.0) for n in range(num)]
-            function = partial(check_machine, self._errand(None))
-            seen = self._follow(function, list(range(num)), tasks, lambda size: None, max)
+    def _step(self, stage: Callable[..., Any] | None) -> Step:
+        work = pickle.dumps((self._setup.set_up, stage))
+        return Step(self._run_id, str(self._folder), versions(), work)
+
+    def _distribute(self, tasks: Sequence[Any]) -> Any:
+        assert self._context is not None
+        return self._context.parallelize(list(enumerate(tasks)), max(1, len(tasks)))
+
+    def _check_machines(self) -> None:
+        """Run a check on all present cores; cores that join later are checked by their tasks."""
+        assert self._context is not None
+        num = max(1, self._context.defaultParallelism)
+        tasks = [Task("the check of the cluster", n, 0.0) for n in range(num)]
+        function = partial(check_machine, self._step(None))
+        seen = self._run_job(
+            self._distribute(tasks), function, list(range(num)), tasks, lambda size: None, max
+        )
         for name in seen:
             path = self._folder / name
             if not path.exists():
                 raise MachineError(
-                    f"{path}: a machine has written this, and it is not seen here: name an "
-                    "--output on storage that all machines see"
+                    f"{path}: written by another machine and not visible here: put --output or "
+                    "--work-folder on storage that all machines share"
                 )
             path.unlink()
 
-    def _follow(
+    def _run_job(
         self,
+        rdd: Any,
         function: Callable[[Any], Any],
         partitions: list[int],
         tasks: Sequence[Task[Any]],
         advance: Advance,
-        which: Callable[[list[int]], int],
+        choose_stage: Callable[[list[int]], int],
     ) -> list[Any]:
-        """Runs a job in a thread of its own and tells how far its first or last stage is."""
-        self._steps += 1
-        group = f"{self._run}-{self._steps}"
+        """Run a job in a thread of its own and report the progress of its first or last stage."""
+        self._num_jobs += 1
+        group = f"{self._run_id}-{self._num_jobs}"
         outcome: list[Any] = []
 
         def work() -> None:
             try:
+                assert self._context is not None
                 self._context.setJobGroup(group, tasks[0].name if tasks else "nothing")
-                outcome.append(self._context.runJob(self._shuffled, function, partitions))
+                outcome.append(self._context.runJob(rdd, function, partitions))
             except BaseException as error:
                 outcome.append(error)
 
@@ -150,49 +160,48 @@ class SparkEngine:
         done, failed, begin = 0, 0, time.monotonic()
         while thread.is_alive():
             thread.join(_POLL_SECONDS)
-            completed, active, failures = self._tasks_of(group, which)
+            completed, active, failures = self._count_tasks(group, choose_stage)
             if done < completed <= len(tasks):
                 advance(size * (completed - done) / len(tasks))
                 done = completed
             if failures > failed:
                 failed = failures
                 count = "1 task has" if failed == 1 else f"{failed} tasks have"
-                self._tell(f"Spark: {count} failed, and will be tried again")
+                self._setup.notify(f"Spark: {count} failed and will be retried")
             if active or completed:
                 begin = float("inf")
-            elif time.monotonic() - begin > _PATIENCE_SECONDS:
+            elif time.monotonic() - begin > _START_SECONDS:
                 begin = float("inf")
-                self._tell("Spark has started no task yet: are there executors, with free cores?")
-        (found,) = outcome
-        if isinstance(found, BaseException):
-            raise found
+                self._setup.notify(
+                    "Spark has not started a task yet: check that executors with free cores exist"
+                )
+        (result,) = outcome
+        if isinstance(result, Exception) and not isinstance(result, BertprepError):
+            log = self._log.read_text(errors="replace")
+            names = [task.name for task in tasks]
+            raise describe_failure(str(result), names, log) from result
+        if isinstance(result, BaseException):
+            raise result
         advance(size * (len(tasks) - done) / max(1, len(tasks)))
-        return list(found)
+        return list(result)
 
-    def _tasks_of(self, group: str, which: Callable[[list[int]], int]) -> tuple[int, int, int]:
-        """Completed, active and failed tasks of a stage, as Spark's status tracker has them."""
+    def _count_tasks(
+        self, group: str, choose_stage: Callable[[list[int]], int]
+    ) -> tuple[int, int, int]:
+        """Return the completed, active and failed tasks of a stage, from Spark's status tracker."""
         info = None
-        with contextlib.suppress(Exception):  # if Spark has ended, the job's own error tells why
+        with contextlib.suppress(Exception):  # if Spark has ended, the job's own error says why
+            assert self._context is not None
             tracker = self._context.statusTracker()
             jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
             stages = [stage for job in jobs if job for stage in job.stageIds]
-            info = tracker.getStageInfo(which(stages)) if stages else None
+            info = tracker.getStageInfo(choose_stage(stages)) if stages else None
         if info is None:
             return 0, 0, 0
         return info.numCompletedTasks, info.numActiveTasks, info.numFailedTasks
 
-    @contextlib.contextmanager
-    def _in_our_words(self, tasks: Sequence[Task[Any]]) -> Iterator[None]:
-        try:
-            yield
-        except BertprepError:
-            raise
-        except Exception as error:
-            log = self._log.read_text(errors="replace")
-            raise in_words(str(error), [task.name for task in tasks], log) from error
-
     def _remove_leftovers(self) -> None:
-        """Removes what attempts have left that were killed, or that came too late."""
+        """Remove the files of attempts that were killed or that ended too late."""
         for pattern in ("*.tmp", "run-*"):
             for path in self._folder.glob(pattern):
                 path.unlink(missing_ok=True)
@@ -203,25 +212,22 @@ class SparkEngine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        context: SparkContext | None = getattr(self, "_context", None)
-        if context is not None:
+        if self._context is not None:
             with contextlib.suppress(Exception):  # it may have ended by itself
-                context.cancelAllJobs()
+                self._context.cancelAllJobs()
             with contextlib.suppress(Exception):
-                context.stop()
+                self._context.stop()
         self._remove_leftovers()
         is_mistake = isinstance(error, BertprepError) and not isinstance(error, MachineError)
         has_log = self._log.exists() and self._log.stat().st_size
         if has_log and isinstance(error, Exception) and not is_mistake:
-            self._tell(f"Spark's own log of this run is {self._log}")
+            self._setup.notify(f"Spark's log of this run is {self._log}")
         else:
             self._log.unlink(missing_ok=True)
 
 
-def _reduce(
-    errand: Errand, names: dict[int, str], num_blobs: dict[int, int], pairs: Any
-) -> list[Any]:
+def _reduce(step: Step, names: dict[int, str], num_blobs: dict[int, int], pairs: Any) -> list[Any]:
     context = TaskContext.get()
     assert context is not None
-    attempt = f"run-{errand.run}-{context.taskAttemptId()}-"
-    return [run_reduce(errand, names, num_blobs, attempt, pairs, context.partitionId())]
+    attempt = f"run-{step.run_id}-{context.taskAttemptId()}-"
+    return [run_reduce(step, names, num_blobs, attempt, pairs, context.partitionId())]

@@ -1,7 +1,7 @@
-"""What a task of Spark does in a process of another machine, before and after the stage's own part.
+"""What a Spark task does in a Python process of the cluster, around the stage's own work.
 
-It sees to it that the machine can do it: that it has this bertprep and sees the run's folder, and
-that kernels are compiled once there. Nothing of this page loads numba before that.
+It checks that the machine has the driver's versions and sees the run's folder, and lets one process
+of each machine compile the kernels. Nothing here loads numba before that.
 """
 
 import os
@@ -17,149 +17,154 @@ from typing import Any
 import numpy as np
 
 from bertprep import __version__
-from bertprep.engines.spark.errors import telling
-from bertprep.engines.tasks import Task
+from bertprep.engines.spark.errors import errors_as_json
+from bertprep.engines.tasks import BlobStream, Task
 from bertprep.errors import MachineError
 
 
 @dataclass(frozen=True)
-class Errand:
-    """What all tasks of a step are sent with.
+class Step:
+    """What the driver sends with every task of a step.
 
     Attributes:
-        run: a word that no other run has.
-        folder: of the run, on every machine; a file there, named by `run`, is its mark.
-        facts: of the driver, which must be true of every machine.
-        work: pickled (setup, stage). Unpickled when the machine is ready: that loads numba.
+        run_id: unique to the run.
+        folder: of the run, on every machine; it holds the run's marker file.
+        versions: the driver's, which every machine must have.
+        work: pickled (set_up, stage), unpickled once the machine is checked: that loads numba.
     """
 
-    run: str
+    run_id: str
     folder: str
-    facts: dict[str, str]
+    versions: dict[str, str]
     work: bytes
 
 
-#: Runs that this process has been readied for.
-_ready: set[str] = set()
+#: Runs that this process is set up for.
+_set_up_runs: set[str] = set()
 
 
-def facts() -> dict[str, str]:
-    """What bytes follow from besides the options, as it is in this process."""
+def versions() -> dict[str, str]:
+    """Return what the output depends on besides options and input, as it is in this process."""
     return {"bertprep": __version__, "Unicode": unicodedata.unidata_version}
 
 
-def mark_of(run: str, folder: str | Path) -> Path:
-    """The file that shows a machine that it sees the run's folder, and not one of its own."""
-    return Path(folder, f"run-{run}.mark")
+def marker_path(run_id: str, folder: str | Path) -> Path:
+    """Return the file that shows a machine that it sees the driver's folder."""
+    return Path(folder, f"run-{run_id}.mark")
 
 
-def check_machine(errand: Errand, tasks: Iterable[str]) -> list[str]:
-    """Sees whether a task can run here; leaves a file for the driver to see. Returns its name."""
-    with telling("the first look at the cluster"):
-        _require_same(errand)
-        names = [f"{mark_of(errand.run, errand.folder).stem}-{name}.seen" for name in tasks]
+def check_machine(step: Step, tasks: Iterable[tuple[int, Task[int]]]) -> list[str]:
+    """Check that tasks can run here; write a file for the driver to see, and return its name."""
+    with errors_as_json("the check of the cluster"):
+        _require_same(step)
+        marker = marker_path(step.run_id, step.folder)
+        names = [f"{marker.stem}-{number}.seen" for number, _ in tasks]
         for name in names:
-            Path(errand.folder, name).write_text(socket.gethostname())
+            Path(step.folder, name).write_text(socket.gethostname())
         return names
 
 
 def run_map(
-    errand: Errand, keys: Collection[int], home: int, tasks: Iterable[tuple[int, Task[Any]]]
+    step: Step, keys: Collection[int], counts_key: int, tasks: Iterable[tuple[int, Task[Any]]]
 ) -> Iterator[tuple[int, tuple[int, int, Any]]]:
-    """Yields (key, (task number, blob number, blob's bytes)).
+    """Yield (key, (task number, blob number, blob's bytes)).
 
-    The last one, under the key `home`, has what the stage has counted, and the keys of the blobs.
+    The last item of a task, under `counts_key`, has the stage's counts and the keys of the blobs.
     """
     for number, task in tasks:
-        with telling(task.name):
-            blobs = _readied(errand)(task.value)
-            count = 0
+        with errors_as_json(task.name):
+            blobs = BlobStream(_load_stage(step)(task.value))
+            blob_number = 0
             sent: list[int] = []
-            while True:
-                try:
-                    packed = next(blobs)
-                except StopIteration as end:
-                    counts = end.value
-                    break
+            for packed in blobs:
                 for key, blob in enumerate(packed):
                     if blob[0] and key in keys:
                         sent.append(key)
-                        yield key, (number, count, blob.tobytes())
-                count += 1
-        yield home, (number, count, (counts, np.array(sent, np.uint32).tobytes()))
+                        yield key, (number, blob_number, blob.tobytes())
+                blob_number += 1
+        counts = (blobs.counts, np.array(sent, np.uint32).tobytes())
+        yield counts_key, (number, blob_number, counts)
 
 
 def gather_counts(
-    home: int, pairs: Iterable[tuple[int, tuple[int, int, Any]]]
+    num_keys: int, pairs: Iterable[tuple[int, tuple[int, int, Any]]]
 ) -> list[tuple[list[dict[str, Any]], np.ndarray]]:
-    """What `run_map` has sent home: the stages' counts by task, and the number of each key's blobs.
+    """Collect what `run_map` sent under the key of the counts.
 
     Returns:
-        One pair. Its array: int64[home].
+        One pair: the stages' counts by task, and int64[num_keys], the number of each key's blobs.
     """
-    num_blobs = np.zeros(home, np.int64)
+    num_blobs = np.zeros(num_keys, np.int64)
     counts = {}
     for _, (number, _, (counted, sent)) in pairs:
-        num_blobs += np.bincount(np.frombuffer(sent, np.uint32), minlength=home)
+        num_blobs += np.bincount(np.frombuffer(sent, np.uint32), minlength=num_keys)
         counts[number] = counted
     return [([counts[number] for number in sorted(counts)], num_blobs)]
 
 
 def run_reduce(
-    errand: Errand,
+    step: Step,
     names: dict[int, str],
     num_blobs: dict[int, int],
     attempt: str,
     pairs: Iterable[tuple[int, Any]],
     key: int,
 ) -> Any:
-    """The stage's result for one key; `pairs` are in any order, the stage gets them in theirs.
+    """Return the stage's result for one key; the stage receives the blobs of `pairs` in order.
 
-    When what Java reads breaks off (an executor with shuffle files is lost) Java closes the stream,
-    which looks as its end does. Java forgets this attempt's result then, but the stage would
-    have written its files: it must not see fewer blobs than there are.
+    When an executor with shuffle files is lost, Java closes the stream in the middle, which looks
+    like its end. Java then drops this attempt's result, but the stage would have written its files:
+    it must not run on fewer blobs than there are.
     """
-    with telling(names[key]):
-        stage = _readied(errand)
-        # Task and blob number: no two are equal, so that bytes are never compared.
+    with errors_as_json(names[key]):
+        stage = _load_stage(step)
+        # No two have the same task and blob number, so bytes are never compared.
         blobs = sorted(pair[1] for pair in pairs)
         if len(blobs) != num_blobs[key]:
-            raise EOFError(f"only {len(blobs)} of {num_blobs[key]} blobs have come")
+            raise EOFError(f"only {len(blobs)} of {num_blobs[key]} blobs have arrived")
         return stage(key, (np.frombuffer(blob, np.uint32) for _, _, blob in blobs), attempt)
 
 
-def _readied(errand: Errand) -> Any:
-    """The stage, when this process is fit to run it."""
-    is_new = errand.run not in _ready
+def run_plain(step: Step, tasks: Iterable[tuple[int, Task[Any]]]) -> Any:
+    """Return the result of the one task of an RDD partition."""
+    ((_, task),) = tasks
+    with errors_as_json(task.name):
+        return [_load_stage(step)(task.value)]
+
+
+def _load_stage(step: Step) -> Any:
+    """Return the stage, after this process is checked and set up."""
+    is_new = step.run_id not in _set_up_runs
     if is_new:
-        _require_same(errand)
-        _find_cache()
-    setup, stage = pickle.loads(errand.work)
+        _require_same(step)
+        _choose_kernel_cache()
+    set_up, stage = pickle.loads(step.work)
     if is_new:
-        setup()
-        _ready.add(errand.run)
+        set_up()
+        _set_up_runs.add(step.run_id)
     return stage
 
 
-def _require_same(errand: Errand) -> None:
+def _require_same(step: Step) -> None:
     host = socket.gethostname()
-    if not mark_of(errand.run, errand.folder).exists():
+    if not marker_path(step.run_id, step.folder).exists():
         raise MachineError(
-            f"{errand.folder}: {host} does not see what this machine has written there: name an "
-            "--output on storage that all machines see"
+            f"{step.folder}: {host} does not see the driver's files there: put --output or "
+            "--work-folder on storage that all machines share"
         )
-    for name, theirs in facts().items():
-        if theirs != errand.facts[name]:
+    for name, here in versions().items():
+        if here != step.versions[name]:
             raise MachineError(
-                f"{name} is {theirs} on {host} and {errand.facts[name]} here, and bytes may "
-                "differ: install the same on all machines"
+                f"{name} is {here} on {host} and {step.versions[name]} on the driver, and the "
+                "output could differ: install the same version on all machines"
             )
 
 
-def _find_cache() -> None:
-    """Has kernels kept in the machine's temporary folder, where the home cannot be written.
+def _choose_kernel_cache() -> None:
+    """Keep kernels in the machine's temporary folder where the home folder is not writable.
 
-    Where a private folder would do for one process, here hundreds would compile for themselves.
+    The private folder that one process would use instead would make hundreds compile for
+    themselves here.
     """
     if "NUMBA_CACHE_DIR" in os.environ:
         return
@@ -172,6 +177,6 @@ def _find_cache() -> None:
         folder = Path(tempfile.gettempdir(), f"bertprep-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
-    # Compiled code is run: none from a folder that someone else has put there.
+    # Compiled code is executed: none from a folder that somebody else made.
     if folder.is_dir() and status.st_uid == os.getuid() and not status.st_mode & 0o022:
         os.environ["NUMBA_CACHE_DIR"] = str(folder)

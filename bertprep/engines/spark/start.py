@@ -1,6 +1,6 @@
-"""The beginning of a Spark application: a cluster's URL and settings become a SparkContext.
+"""Start a Spark application: a cluster's URL and settings become a SparkContext.
 
-It takes some ten seconds: a Java process here, which asks the cluster for executors.
+It takes about ten seconds: a Java process starts here and asks the cluster for executors.
 """
 
 import os
@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from bertprep.engines.spark.errors import cause_of
+from bertprep.engines.spark.errors import find_cause
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import EngineOptions
 
@@ -25,9 +25,9 @@ except ModuleNotFoundError as error:
 
 __all__ = ["SparkContext", "TaskContext", "start_spark"]
 
-_DEFAULTS = {"spark.app.name": "bertprep create", "spark.ui.showConsoleProgress": "false"}
-#: Java only hands bytes on here, and its second compiler takes more than it saves: 152 MB of text
-#: took 25 s without it, and 40 s with it, on two busy cores. extraJavaOptions come behind these.
+_DEFAULTS = {"spark.app.name": "bertprep", "spark.ui.showConsoleProgress": "false"}
+#: Java only hands bytes on, and its second compiler costs more than it saves: 152 MB of text took
+#: 25 s without it and 40 s with it, on two busy cores. extraJavaOptions come after these.
 _JAVA = dict.fromkeys(
     ("spark.driver.defaultJavaOptions", "spark.executor.defaultJavaOptions"),
     "-XX:TieredStopAtLevel=1",
@@ -35,11 +35,11 @@ _JAVA = dict.fromkeys(
 
 
 def start_spark(options: EngineOptions, log: Path) -> SparkContext:
-    """Asks a cluster for an application.
+    """Ask a cluster for an application.
 
     Args:
-        options: the master and settings; under spark-submit both may be there already.
-        log: a new file, for what Java says. Under spark-submit Java runs, and says it elsewhere.
+        options: the master and settings; spark-submit may give both instead.
+        log: a new file for Java's output. Under spark-submit Java runs already and logs elsewhere.
 
     Raises:
         UsageError: no master is named.
@@ -48,7 +48,8 @@ def start_spark(options: EngineOptions, log: Path) -> SparkContext:
     is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if not (options.spark_master or is_submitted or "spark.master" in options.spark_settings):
         raise UsageError(
-            "--engine spark: which cluster? Pass --spark-master URL, or run under spark-submit"
+            "--engine spark: no cluster is named. Pass --spark-master URL, or run under "
+            "spark-submit"
         )
     conf = SparkConf()
     if options.spark_master:
@@ -57,7 +58,7 @@ def start_spark(options: EngineOptions, log: Path) -> SparkContext:
         conf.set(key, value)
     for key, value in (_DEFAULTS if is_submitted else _DEFAULTS | _JAVA).items():
         conf.setIfMissing(key, value)
-    # What Spark would take otherwise is a `python3`, and seldom this one.
+    # Spark's default is `python3`, which is seldom this one.
     python = conf.get("spark.pyspark.python", os.environ.get("PYSPARK_PYTHON"))
     os.environ["PYSPARK_PYTHON"] = python or sys.executable
     before = signal.getsignal(signal.SIGINT)
@@ -67,16 +68,16 @@ def start_spark(options: EngineOptions, log: Path) -> SparkContext:
             gateway = start(conf, {"stdout": file, "stderr": file})
         return SparkContext(conf=conf, gateway=gateway)
     except Exception as error:
-        raise _not_started(str(error), log) from error
+        raise _describe_start(str(error), log) from error
     finally:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)  # Spark puts its own in its place
+            signal.signal(signal.SIGINT, before)  # Spark replaces it
 
 
-def _not_started(text: str, log: Path) -> BertprepError:
+def _describe_start(text: str, log: Path) -> BertprepError:
     if "JAVA_GATEWAY_EXITED" not in text:
-        return MachineError(f"Spark does not start: {cause_of(text)}")
-    cause = cause_of(log.read_text(errors="replace"))
+        return MachineError(f"Spark does not start: {find_cause(text)}")
+    cause = find_cause(log.read_text(errors="replace"))
     if any(words in cause for words in ("JAVA_HOME", "java: ", "ClassVersion")):
-        cause += ". It needs Java 17 or newer, named by JAVA_HOME or on PATH"
+        cause += ". Spark needs Java 17 or newer, in JAVA_HOME or on PATH"
     return MachineError(f"Spark {pyspark.__version__} does not start: {cause}")

@@ -1,4 +1,4 @@
-"""The local engine: every task's result, whatever happens to the workers, and none left behind."""
+"""The worker pool: every task's result, whatever happens to the workers, and none left behind."""
 
 import errno
 import multiprocessing
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from bertprep.engines import local
-from bertprep.engines.local import LocalEngine
+from bertprep.engines import worker_pool
+from bertprep.engines.worker_pool import WorkerPool
 from bertprep.errors import BertprepError, UsageError
 
 DEADLINE = 5.0  # seconds, of DESIGN.md: no worker outlives its killed parent by more
@@ -157,47 +157,51 @@ def wait_until(condition: Callable[[], bool], seconds: float = DEADLINE) -> bool
 Retries = list[tuple[str, str]]
 
 
+def ignore(name: str, cause: str) -> None:
+    pass
+
+
 @pytest.fixture
 def retries() -> Retries:
     return []
 
 
 @pytest.fixture
-def engine(retries: Retries) -> Iterator[LocalEngine]:
-    with LocalEngine(2, on_retry=lambda name, cause: retries.append((name, cause))) as engine:
-        yield engine
+def pool(retries: Retries) -> Iterator[WorkerPool]:
+    with WorkerPool(2, on_retry=lambda name, cause: retries.append((name, cause))) as pool:
+        yield pool
     assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_every_task_gives_its_result_once(workers: int) -> None:
-    with LocalEngine(workers) as engine:
-        results = list(engine.run(square, numbered(40)))
+    with WorkerPool(workers, on_retry=ignore) as pool:
+        results = list(pool.run(square, numbered(40)))
     assert sorted(results) == sorted((name, number * number) for name, number in numbered(40))
 
 
-def test_results_larger_than_a_pipe_arrive_whole(engine: LocalEngine) -> None:
-    for name, result in engine.run(repeat, numbered(9)):
+def test_results_larger_than_a_pipe_arrive_whole(pool: WorkerPool) -> None:
+    for name, result in pool.run(repeat, numbered(9)):
         assert result == bytes([int(name.split()[1])]) * 1_000_000
 
 
-def test_workers_stay_for_the_next_run_with_another_function(engine: LocalEngine) -> None:
-    first = {pid for _, pid in engine.run(own_pid, numbered(20))}
-    assert dict(engine.run(negate, numbered(3)))["partition 2"] == -2
-    second = {pid for _, pid in engine.run(own_pid, numbered(20))}
+def test_workers_stay_for_the_next_run_with_another_function(pool: WorkerPool) -> None:
+    first = {pid for _, pid in pool.run(own_pid, numbered(20))}
+    assert dict(pool.run(negate, numbered(3)))["partition 2"] == -2
+    second = {pid for _, pid in pool.run(own_pid, numbered(20))}
     assert os.getpid() not in first
     assert len(first | second) <= 2
 
 
 def test_no_more_workers_start_than_there_are_tasks() -> None:
-    with LocalEngine(5) as engine:
-        assert list(engine.run(square, [])) == []
+    with WorkerPool(5, on_retry=ignore) as pool:
+        assert list(pool.run(square, [])) == []
         assert multiprocessing.active_children() == []
-        list(engine.run(square, numbered(1)))
+        list(pool.run(square, numbered(1)))
         assert len(multiprocessing.active_children()) == 1
 
 
-def test_tasks_are_taken_as_workers_become_free(engine: LocalEngine) -> None:
+def test_tasks_are_taken_as_workers_become_free(pool: WorkerPool) -> None:
     taken = []
 
     def tasks() -> Iterator[tuple[str, int]]:
@@ -205,22 +209,22 @@ def test_tasks_are_taken_as_workers_become_free(engine: LocalEngine) -> None:
             taken.append(name)
             yield name, number
 
-    for done, _ in enumerate(engine.run(square, tasks()), start=1):
+    for done, _ in enumerate(pool.run(square, tasks()), start=1):
         # At most two results wait for us and two tasks are under way.
         assert len(taken) <= done + 4
     assert len(taken) == 30
 
 
-def test_setup_runs_once_in_each_worker_and_run(engine: LocalEngine) -> None:
-    for run in 1, 2:
-        for _, (_, setups) in engine.run(count_setups, numbered(10), setup=note_setup):
-            assert setups == run
+def test_each_worker_is_set_up_once() -> None:
+    with WorkerPool(2, on_retry=ignore, set_up=note_setup) as pool:
+        for _ in range(2):
+            assert {setups for _, (_, setups) in pool.run(count_setups, numbered(10))} == {1}
 
 
-def test_a_replaced_worker_is_set_up_too(engine: LocalEngine, tmp_path: Path) -> None:
-    list(engine.run(partial(die, kill_self, tmp_path, 1), numbered(5), setup=note_setup))
-    for _, (_, setups) in engine.run(count_setups, numbered(10), setup=note_setup):
-        assert 1 <= setups <= 2
+def test_a_replaced_worker_is_set_up_too(tmp_path: Path) -> None:
+    with WorkerPool(2, on_retry=ignore, set_up=note_setup) as pool:
+        list(pool.run(partial(die, kill_self, tmp_path, 1), numbered(5)))
+        assert {setups for _, (_, setups) in pool.run(count_setups, numbered(10))} == {1}
 
 
 @pytest.mark.parametrize(
@@ -239,52 +243,47 @@ def test_a_replaced_worker_is_set_up_too(engine: LocalEngine, tmp_path: Path) ->
     ],
 )
 def test_a_task_that_fails_once_is_tried_again(
-    engine: LocalEngine,
+    pool: WorkerPool,
     retries: Retries,
     tmp_path: Path,
     how: Callable[[], object],
     cause: str,
 ) -> None:
-    results = list(engine.run(partial(die, how, tmp_path, 1), numbered(8)))
+    results = list(pool.run(partial(die, how, tmp_path, 1), numbered(8)))
     assert sorted(results) == sorted((name, number * number) for name, number in numbered(8))
     assert [name for name, _ in retries] == ["partition 3"]
     assert cause in retries[0][1]
 
 
-def test_a_task_may_fail_twice(engine: LocalEngine, retries: Retries, tmp_path: Path) -> None:
-    assert len(list(engine.run(partial(die, kill_self, tmp_path, 2), numbered(8)))) == 8
+def test_a_task_may_fail_twice(pool: WorkerPool, retries: Retries, tmp_path: Path) -> None:
+    assert len(list(pool.run(partial(die, kill_self, tmp_path, 2), numbered(8)))) == 8
     assert [name for name, _ in retries] == ["partition 3", "partition 3"]
 
 
 def test_a_task_that_fails_three_times_ends_the_run(
-    engine: LocalEngine, retries: Retries, tmp_path: Path
+    pool: WorkerPool, retries: Retries, tmp_path: Path
 ) -> None:
     with pytest.raises(BertprepError, match=r"^partition 3 failed three times: killed by signal 9"):
-        list(engine.run(partial(die, kill_self, tmp_path, 9), numbered(8)))
+        list(pool.run(partial(die, kill_self, tmp_path, 9), numbered(8)))
     assert len(retries) == 2
     assert multiprocessing.active_children() == []
-    assert len(list(engine.run(square, numbered(8)))) == 8  # the engine itself is whole
+    assert len(list(pool.run(square, numbered(8)))) == 8  # the pool itself is whole
 
 
-def test_the_last_failure_shows_the_traceback_of_the_worker(engine: LocalEngine) -> None:
+def test_the_last_failure_shows_the_traceback_of_the_worker(pool: WorkerPool) -> None:
     with pytest.raises(BertprepError) as caught:
-        list(engine.run(partial(fail, ZeroDivisionError("by zero")), [("partition 0", 0)]))
+        list(pool.run(partial(fail, ZeroDivisionError("by zero")), [("partition 0", 0)]))
     assert str(caught.value) == "partition 0 failed three times: ZeroDivisionError: by zero"
     assert "in fail" in str(caught.value.__cause__)
 
 
-def test_retries_are_warnings_unless_a_callback_is_given(tmp_path: Path) -> None:
-    with LocalEngine(1) as engine, pytest.warns(RuntimeWarning, match="partition 3 is tried again"):
-        list(engine.run(partial(die, exit_3, tmp_path, 1), numbered(4)))
-
-
 @pytest.mark.parametrize("kind", MISTAKES)
 def test_a_mistake_comes_through_unchanged_at_the_first_try(
-    engine: LocalEngine, retries: Retries, kind: str
+    pool: WorkerPool, retries: Retries, kind: str
 ) -> None:
     expected = MISTAKES[kind]
     with pytest.raises(BertprepError) as caught:
-        list(engine.run(make_mistake, [("partition 0", kind)]))
+        list(pool.run(make_mistake, [("partition 0", kind)]))
     assert type(caught.value) is type(expected)
     assert str(caught.value) == str(expected)
     assert caught.value.exit_status == expected.exit_status
@@ -292,20 +291,20 @@ def test_a_mistake_comes_through_unchanged_at_the_first_try(
     assert retries == []
 
 
-def test_a_mistake_that_pickle_cannot_carry_keeps_its_words(engine: LocalEngine) -> None:
+def test_a_mistake_that_pickle_cannot_carry_keeps_its_words(pool: WorkerPool) -> None:
     with pytest.raises(BertprepError, match=r"^a\.tfrecord: bad record at byte 17$") as caught:
-        list(engine.run(fail_locally, numbered(1)))
+        list(pool.run(fail_locally, numbered(1)))
     assert caught.value.exit_status == 7
 
 
 @pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "EACCES", "EROFS"])
 def test_what_the_file_system_refuses_is_not_tried_again(
-    engine: LocalEngine, retries: Retries, number: str
+    pool: WorkerPool, retries: Retries, number: str
 ) -> None:
     code = getattr(errno, number)
     error = OSError(code, os.strerror(code), "out/part-3.tmp")
     with pytest.raises(BertprepError) as caught:
-        list(engine.run(partial(fail, error), numbered(1)))
+        list(pool.run(partial(fail, error), numbered(1)))
     assert str(caught.value) == f"partition 0: out/part-3.tmp: {os.strerror(code)}"
     assert retries == []
 
@@ -319,18 +318,18 @@ def test_what_the_file_system_refuses_is_not_tried_again(
     ],
 )
 def test_what_pickle_cannot_carry_is_a_failed_try(
-    engine: LocalEngine, retries: Retries, function: Callable[[int], object], cause: str
+    pool: WorkerPool, retries: Retries, function: Callable[[int], object], cause: str
 ) -> None:
     with pytest.raises(BertprepError, match="partition 0 failed three times") as caught:
-        list(engine.run(function, numbered(1)))
+        list(pool.run(function, numbered(1)))
     assert cause in str(caught.value)
     assert len(retries) == 2
 
 
 def test_a_reply_cut_short_is_a_failed_try(tmp_path: Path) -> None:
     retries = []
-    with LocalEngine(1, on_retry=lambda name, cause: retries.append((name, cause))) as engine:
-        results = engine.run(partial(note_pid_and_repeat, tmp_path), numbered(3))
+    with WorkerPool(1, on_retry=lambda name, cause: retries.append((name, cause))) as pool:
+        results = pool.run(partial(note_pid_and_repeat, tmp_path), numbered(3))
         next(results)
         # We do not read now, so the next reply, larger than the pipe, is stuck in the worker.
         assert wait_until(lambda: any(tmp_path.glob("1.*")))
@@ -340,11 +339,11 @@ def test_a_reply_cut_short_is_a_failed_try(tmp_path: Path) -> None:
     assert retries == [("partition 1", "killed by signal 9 (SIGKILL): out of memory?")]
 
 
-def test_a_worker_killed_while_it_waits_is_replaced(engine: LocalEngine, retries: Retries) -> None:
-    pids = {pid for _, pid in engine.run(own_pid, numbered(20))}
+def test_a_worker_killed_while_it_waits_is_replaced(pool: WorkerPool, retries: Retries) -> None:
+    pids = {pid for _, pid in pool.run(own_pid, numbered(20))}
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    assert len(list(engine.run(square, numbered(8)))) == 8
+    assert len(list(pool.run(square, numbered(8)))) == 8
     assert {cause for _, cause in retries} == {"killed by signal 9 (SIGKILL): out of memory?"}
 
 
@@ -352,44 +351,44 @@ def test_a_worker_killed_while_it_waits_is_replaced(engine: LocalEngine, retries
 def test_an_error_in_the_caller_leaves_no_worker(leave: type[BaseException]) -> None:
     pids: list[int] = []
 
-    def consume(engine: LocalEngine) -> None:
-        for _, pid in engine.run(own_pid, numbered(1000)):
+    def consume(pool: WorkerPool) -> None:
+        for _, pid in pool.run(own_pid, numbered(1000)):
             pids.append(pid)
             if len(pids) == 10:
                 raise leave
 
-    with pytest.raises(leave), LocalEngine(3) as engine:
-        consume(engine)
+    with pytest.raises(leave), WorkerPool(3, on_retry=ignore) as pool:
+        consume(pool)
     assert multiprocessing.active_children() == []
     assert [start_time(pid) for pid in pids] == [None] * 10
 
 
-def test_an_iterator_that_is_dropped_stops_the_workers(engine: LocalEngine) -> None:
-    results = engine.run(own_pid, numbered(1000))
+def test_an_iterator_that_is_dropped_stops_the_workers(pool: WorkerPool) -> None:
+    results = pool.run(own_pid, numbered(1000))
     _, pid = next(results)
     with pytest.raises(RuntimeError, match="another run"):
-        next(engine.run(square, numbered(1)))
+        next(pool.run(square, numbered(1)))
     del results
     assert multiprocessing.active_children() == []
     assert start_time(pid) is None
-    assert len(list(engine.run(square, numbered(8)))) == 8
+    assert len(list(pool.run(square, numbered(8)))) == 8
 
 
-def test_closing_ends_a_run_under_way(engine: LocalEngine) -> None:
-    results = engine.run(square, numbered(1000))
+def test_closing_ends_a_run_under_way(pool: WorkerPool) -> None:
+    results = pool.run(square, numbered(1000))
     next(results)
-    engine.close()
+    pool.close()
     with pytest.raises(RuntimeError, match="closed"):
         list(results)
 
 
-def test_an_error_in_the_tasks_stops_the_workers(engine: LocalEngine) -> None:
+def test_an_error_in_the_tasks_stops_the_workers(pool: WorkerPool) -> None:
     def tasks() -> Iterator[tuple[str, int]]:
         yield from numbered(3)
         raise BertprepError("cannot list the input")
 
     with pytest.raises(BertprepError, match="cannot list"):
-        list(engine.run(square, tasks()))
+        list(pool.run(square, tasks()))
     assert multiprocessing.active_children() == []
 
 
@@ -399,34 +398,34 @@ def test_dead_workers_leak_no_descriptor(tmp_path: Path) -> None:
         return len(os.listdir("/proc/self/fd"))
 
     before = descriptors()
-    with LocalEngine(2, on_retry=lambda name, cause: None) as engine:
-        list(engine.run(square, numbered(8)))
+    with WorkerPool(2, on_retry=ignore) as pool:
+        list(pool.run(square, numbered(8)))
         with_workers = descriptors()
         for attempt in range(5):
             folder = tmp_path / str(attempt)
             folder.mkdir()
-            list(engine.run(partial(die, kill_self, folder, 2), numbered(8)))
+            list(pool.run(partial(die, kill_self, folder, 2), numbered(8)))
         assert descriptors() <= with_workers
     assert descriptors() == before
 
 
 def test_spawned_workers_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "_START_METHOD", "spawn")
-    with LocalEngine(2) as engine:
-        assert sorted(engine.run(abs, numbered(4))) == numbered(4)
+    monkeypatch.setattr(worker_pool, "_START_METHOD", "spawn")
+    with WorkerPool(2, on_retry=ignore) as pool:
+        assert sorted(pool.run(abs, numbered(4))) == numbered(4)
         with pytest.raises(BertprepError, match="partition 0 failed three times: exited with"):
-            list(LocalEngine(1, on_retry=print).run(os._exit, [("partition 0", 3)]))
+            list(WorkerPool(1, on_retry=print).run(os._exit, [("partition 0", 3)]))
 
 
 def test_an_engine_needs_a_worker() -> None:
     with pytest.raises(UsageError, match="workers must be at least 1, got 0"):
-        LocalEngine(0)
+        WorkerPool(0, on_retry=ignore)
 
 
 PARENT = """
 import os, signal, sys, time
 from pathlib import Path
-from bertprep.engines.local import LocalEngine
+from bertprep.engines.worker_pool import WorkerPool
 
 def block(number):
     partial = Path(sys.argv[1], f"{os.getpid()}.tmp")
@@ -437,8 +436,8 @@ def block(number):
     time.sleep(600)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-with LocalEngine(3) as engine:
-    list(engine.run(block, [(str(number), number) for number in range(3)]))
+with WorkerPool(3, on_retry=print) as pool:
+    list(pool.run(block, [(str(number), number) for number in range(3)]))
 """
 
 
