@@ -356,7 +356,7 @@ def test_another_version_of_the_library_is_another_plan(
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9")
     result = create(*command)
     assert result.exit_code == 2
-    assert f"sentencex was {plan['sentencex']}, is 9.9" in result.stderr
+    assert f"sentencex was {plan['libraries']['sentencex']}, is 9.9" in result.stderr
 
 
 def test_without_the_option_the_plan_names_no_library(create: Create) -> None:
