@@ -331,7 +331,7 @@ def test_a_manifest_of_another_program(folder: Path, content: bytes) -> None:
 LEAVES = [
     *(("plan", "vocabulary", "size"), ("plan", "vocabulary", "sha256")),
     *(("plan", "instances", "max_seq_length"), ("plan", "instances", "max_predictions_per_seq")),
-    *(("plan", "instances", "masked_lm_prob"), ("plan", "instances", "whole_word_mask")),
+    *(("plan", "instances", "masked_lm_prob"), ("plan", "instances", "masking")),
     *(("plan", "instances", "quirks"), ("plan", "records", "feature_names")),
     *(("plan", "records", "compression"), ("shards", 0, "name"), ("shards", 1, "bytes")),
     *(("eval_shards", 0, "crc32c"), ("counts", "masks"), ("counts", "random_next")),

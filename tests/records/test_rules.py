@@ -30,6 +30,7 @@ from bertprep.records import RecordSchema
 from bertprep.records.checks import CheckJob, check_range
 from bertprep.records.columns import RecordReader
 from bertprep.records.frames import look_at
+from bertprep.records.manifest import describe_instances
 from bertprep.records.rules import Promise
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
@@ -622,7 +623,7 @@ def test_totals_of_legal_records(sample_vocabulary: Vocabulary, tmp_path: Path) 
     path = tmp_path / "shard"
     path.write_bytes(frames([*records, *wrong]))
     (tmp_path / "vocab.txt").write_bytes(sample_vocabulary.data)
-    promise = Promise.of({"instances": dataclasses.asdict(options)}, RecordSchema(40, 5))
+    promise = Promise.of({"instances": describe_instances(options)}, RecordSchema(40, 5))
     job = CheckJob(promise, tmp_path / "vocab.txt")
     reader = RecordReader(look_at(str(path)), promise.schema)
     checked = check_range(job, reader)
