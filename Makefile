@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= /tmp/bertprep-demo
 DEMO_RUN ?= $(DEMO)-run
 
-.PHONY: demo test test-spark check bench bench-spark golden interop reference install clean
+.PHONY: demo test test-spark lint check bench bench-spark golden interop reference install clean
 
 install: $(VENV)/.installed
 
@@ -39,12 +39,14 @@ test-spark: install
 	$(BIN)/python -m pip install --quiet --editable '.[dev,spark]'
 	BERTPREP_TEST_SPARK=1 $(BIN)/python -m pytest tests/engines/test_spark.py tests/engines/test_spark_tasks.py
 
-# All that a contributor must remember before a commit.
-check: install
+# Format, lint rules and types.
+lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --maxprocesses=4
+
+# All that a contributor must remember before a commit.
+check: lint test
 
 # Ratios against the peers. REFERENCE= a checkout of google-research/bert, BENCH_CORPUS= an
 # English text, BENCH_VOCAB= its vocabulary; what is not given is left out, and said so.

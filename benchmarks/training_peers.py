@@ -39,7 +39,7 @@ def _prepare(work: Path) -> dict[str, Any]:
     from bertprep.loading.windows import RecordStream
     from bertprep.model.bert import PretrainingModel
     from bertprep.model.config import BertConfig
-    from bertprep.model.weights import to_names
+    from bertprep.model.weights import weights_by_name
     from bertprep.records import find_data_set
     from bertprep.training.input_pipeline import training_batches
 
@@ -53,7 +53,7 @@ def _prepare(work: Path) -> dict[str, Any]:
     keras.utils.set_random_seed(1)
     model = PretrainingModel(config)
     model.build()
-    np.savez(work / "weights.npz", **to_names(model))
+    np.savez(work / "weights.npz", **weights_by_name(model))
     steps = range(4 * stream.num_records // BATCH)
     taken = iter(training_batches(stream, steps, BATCH))
     next(taken)
@@ -79,7 +79,7 @@ def _ours(work: Path, xla: bool | None) -> dict[str, Any]:
     from bertprep.training.startup import load_tensorflow
 
     load_tensorflow()
-    from bertprep.model.weights import assign
+    from bertprep.model.weights import assign_weights, collect_weights
     from bertprep.options import TrainingOptions
     from bertprep.training.loop import Trainer
 
@@ -88,7 +88,9 @@ def _ours(work: Path, xla: bool | None) -> dict[str, Any]:
         batch_size=BATCH, learning_rate=_RATE, warmup=0, weight_decay=_DECAY, xla=xla, steps=1000
     )
     trainer = Trainer(config, options)
-    assign(trainer.model, np.load(work / "weights.npz"))
+    arrays = dict(np.load(work / "weights.npz"))
+    weights = collect_weights("weights.npz", config, arrays, "hugging_face")
+    assign_weights(trainer.model, weights.arrays, weights.name)
     logits = trainer.model(batches[0])["masked_lm_logits"].numpy()
     np.save(work / f"ours, {xla}.npy", logits)
     before = _matrix_product_rate()

@@ -246,15 +246,9 @@ def offsets_of(counts: np.ndarray) -> np.ndarray:
     return offsets
 
 
-def mix_bits(values: np.ndarray) -> np.ndarray:
-    """Return hashes of some numbers, whose bits each depend on all bits of the number.
-
-    Args:
-        values: uint64[n].
-
-    Source: the finalizer of splitmix64.
-    """
-    values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = values ^ values >> np.uint64(31)
+def mix64(values: np.ndarray) -> np.ndarray:
+    """Return uint64[n] in which every bit depends on every bit of the value (splitmix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = values ^ (values >> np.uint64(31))
     return mixed

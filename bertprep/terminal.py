@@ -7,7 +7,7 @@ Progress and messages go to stderr, results to stdout.
 import sys
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -82,21 +82,21 @@ def progress(stage: str, total: float, *, quiet: bool, unit: str = "B") -> Itera
 
 
 class StepProgress(Protocol):
-    """What a training run tells as it goes on."""
+    """Progress of a training run."""
 
-    def show(self, values: Mapping[str, float]) -> None:
-        """Losses, accuracies, learning rate and sequences a second, under their names."""
+    def show(self, text: str) -> None:
+        """Show the latest metrics."""
 
     def advance(self) -> None:
-        """One more step is done."""
+        """Count one more step."""
 
 
 class _StepBar:
     def __init__(self, bar: "tqdm[None]") -> None:
         self._bar = bar
 
-    def show(self, values: Mapping[str, float]) -> None:
-        self._bar.set_postfix_str(_in_short(values), refresh=False)
+    def show(self, text: str) -> None:
+        self._bar.set_postfix_str(text, refresh=False)
 
     def advance(self) -> None:
         self._bar.update()
@@ -108,8 +108,8 @@ class _StepLines:
         self._total, self._shown = total, ""
         self._start = self._last = time.monotonic()
 
-    def show(self, values: Mapping[str, float]) -> None:
-        self._shown = f", {_in_short(values)}"
+    def show(self, text: str) -> None:
+        self._shown = f", {text}"
 
     def advance(self) -> None:
         self._step += 1
@@ -122,24 +122,16 @@ class _StepLines:
 
 
 class _StepSilence:
-    def show(self, values: Mapping[str, float]) -> None:
+    def show(self, text: str) -> None:
         pass
 
     def advance(self) -> None:
         pass
 
 
-def _in_short(values: Mapping[str, float]) -> str:
-    return (
-        f"loss {values['loss']:.3f}, MLM {values['mlm_loss']:.3f} {values['mlm_accuracy']:.1%}, "
-        f"NSP {values['nsp_loss']:.3f} {values['nsp_accuracy']:.1%}, "
-        f"lr {values['learning_rate']:.2e}, {values['sequences_per_second']:,.0f} sequences/s"
-    )
-
-
 @contextmanager
 def step_progress(start: int, total: int, *, quiet: bool) -> Iterator[StepProgress]:
-    """Follows the steps of a training run from `start` to `total`."""
+    """Show the progress of a training run from step `start` to `total`."""
     if quiet:
         yield _StepSilence()
     elif not sys.stderr.isatty():

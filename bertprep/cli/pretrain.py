@@ -21,8 +21,8 @@ def pretrain(options: PretrainOptions) -> None:
       bertprep export /tmp/run --output /tmp/m
       python -c "from transformers import pipeline as p; p('fill-mask', '/tmp/m')"
     """  # noqa: D301 (click wants the backspace itself)
-    from bertprep.training.command import pretrain as run  # NumPy's import is too slow for --help
+    from bertprep.training.pretrain import pretrain as run  # NumPy's import is too slow for --help
 
-    trained = run(options)
-    if trained.is_chief and not options.quiet:
-        click.echo(trained.text())
+    result = run(options)
+    if result.is_chief and not options.quiet:
+        click.echo(result.text())

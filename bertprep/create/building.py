@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bertprep.create.job import Job
+from bertprep.create.output_folder import shard_name
 from bertprep.create.partitions import unpack_documents
 from bertprep.create.worker import tools_of
 from bertprep.data import ShardSummary, TokenizedDocuments
@@ -21,10 +22,8 @@ from bertprep.objectives import create_training_instances
 from bertprep.records.manifest import make_manifest
 from bertprep.records.serializer import RecordSerializer
 from bertprep.records.shards import ShardWriter
-from bertprep.storage import run_in_subprocess
+from bertprep.storage import RemoteFiles, run_in_subprocess
 from bertprep.storage.files import write_whole
-from bertprep.storage.output_folder import shard_name
-from bertprep.storage.remote_folder import deliver, is_delivered
 from bertprep.vocab import Vocabulary
 
 #: Counts of stage 1 that the manifest has when their options are used.
@@ -58,7 +57,7 @@ def _find(job: Job, partition: int) -> BuiltPartition | None:
     if not result_file.exists():
         return None
     if job.url:
-        are_made = is_delivered(names, _receipt(job, partition), job.url)
+        are_made = RemoteFiles(job.url).has_uploaded(names, job.work, partition)
     else:
         are_made = all((job.folder / name).exists() for name in names)
     if not are_made:
@@ -92,7 +91,7 @@ def build_partition(
         temporary = job.work / f"{attempt}{name.replace('/', '-')}.tmp"
         shards.append(_write_shard(job, name, temporary, serializer))
     if job.url:
-        deliver(names, job.folder, _receipt(job, partition), job.url)
+        RemoteFiles(job.url).upload(names, job.folder, job.work, partition)
     counts = _count_tokens(documents, vocabulary) | instances.counts
     if job.options.tokenizer.marks_words:
         counts |= _count_words(documents, vocabulary)
@@ -157,11 +156,6 @@ def collect_results(
 
 def _result_file(job: Job, partition: int) -> Path:
     return job.work / f"shards-{partition:06d}.json"
-
-
-def _receipt(job: Job, partition: int) -> Path:
-    """Return the path of the file that stays when a partition's shards are uploaded."""
-    return job.work / f"sent-{partition:06d}.json"
 
 
 def _shard_names(job: Job, partition: int) -> list[str]:

@@ -14,7 +14,7 @@ from bertprep.data import (
     HashedDocuments,
     PartitionPlan,
     TokenizedDocuments,
-    mix_bits,
+    mix64,
     offsets_of,
 )
 from bertprep.errors import UsageError
@@ -86,11 +86,11 @@ def deal(hashes: np.ndarray, plan: PartitionPlan) -> np.ndarray:
     Returns:
         int64[num_documents].
     """
-    chosen = _scaled(mix_bits(hashes ^ _DEALING), plan.num_partitions)
+    chosen = _scaled(mix64(hashes ^ _DEALING), plan.num_partitions)
     if plan.num_eval_partitions:
-        drawn = mix_bits(hashes ^ _HOLDING_OUT)
+        drawn = mix64(hashes ^ _HOLDING_OUT)
         held_out = (drawn >> np.uint64(11)) < np.uint64(plan.eval_fraction * 2**53)
-        held_in = plan.num_partitions + _scaled(mix_bits(drawn), plan.num_eval_partitions)
+        held_in = plan.num_partitions + _scaled(mix64(drawn), plan.num_eval_partitions)
         chosen = np.where(held_out, held_in, chosen)
     return chosen
 

@@ -1,11 +1,8 @@
 """The process of a worker: receive a task, run it, reply; end when the parent ends."""
 
-import multiprocessing
-import os
 import pickle
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +12,7 @@ from typing import Any
 
 from bertprep.engines.tasks import permanent_failure
 from bertprep.errors import BertprepError
+from bertprep.storage.run_in_subprocess import end_with_parent
 
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
@@ -54,24 +52,13 @@ def serve(connection: Connection, set_up: Callable[[], object]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     is_set_up = False
     with suppress(EOFError, OSError):  # the parent is gone
         while True:
             message = connection.recv_bytes()
             connection.send_bytes(_reply(message, None if is_set_up else set_up))
             is_set_up = True
-
-
-def _end_with_parent() -> None:
-    """End this process within a second of its parent, unless a kernel keeps the GIL."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    # Forked siblings hold ends of each other's pipes, so a pipe does not show the parent's end. Its
-    # id does, except on Windows, where the id never changes and the pipe (there a handle) shows it.
-    while os.getppid() == parent.pid and parent.is_alive():
-        parent.join(1.0)
-    os._exit(1)
 
 
 def _reply(message: bytes, set_up: Callable[[], object] | None) -> bytes:

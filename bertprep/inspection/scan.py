@@ -15,8 +15,8 @@ from bertprep.engines import Task, open_engine
 from bertprep.options import EngineOptions
 from bertprep.records import DataSet, RecordSchema, Shard
 from bertprep.records.blocks import warm_up
-from bertprep.records.checksums import join_crc32c
 from bertprep.records.columns import RecordReader
+from bertprep.records.frames import join_crc32c
 from bertprep.terminal import message, progress
 
 R = TypeVar("R")

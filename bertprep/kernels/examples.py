@@ -14,7 +14,7 @@ from bertprep.kernels.crc32c import masked_crc32c
 from bertprep.kernels.jit import inlined, njit
 from bertprep.kernels.machine import load64
 
-#: What a record is, in `states`.
+#: States of a record.
 READ, DAMAGED, UNUSUAL = range(3)
 #: Why `scan_frames` stopped.
 ENOUGH, INCOMPLETE, WRONG = range(3)
@@ -34,17 +34,18 @@ def _load32(data, at):
 
 @njit()
 def scan_frames(data, start, stop, end, longest, offsets, sizes):
-    """Finds the frames of `data[:end]` that begin in `data[start:stop]`, checks both their CRCs.
+    """Finds the frames of `data[:end]` that begin in `data[start:stop]`, and checks both CRCs.
 
     Args:
         data: uint8[>= end + PADDING].
-        longest: a header with a larger size is a wrong one.
-        offsets: int64[n]. Gets the byte of each record itself, behind its header.
-        sizes: int64[n]. Gets the size of each record.
+        longest: a header with a larger size is wrong.
+        offsets: int64[n]. Out: first byte of each record, after its header.
+        sizes: int64[n]. Out: size of each record.
 
     Returns:
-        Number of frames found, the byte behind the last, and why no more: ENOUGH (all `n`, or all
-        to `stop`), INCOMPLETE (`end` is inside the next one), WRONG (a CRC of the next one is).
+        The number of frames, the byte after the last, and why there are no more: ENOUGH (all `n`,
+        or all up to `stop`), INCOMPLETE (the next one does not end before `end`), WRONG (a CRC of
+        the next one does not match).
     """
     at, count = start, 0
     while count < offsets.size and at < stop:
@@ -54,20 +55,20 @@ def scan_frames(data, start, stop, end, longest, offsets, sizes):
         if size > np.uint64(longest) or masked_crc32c(data, at, at + 8) != _load32(data, at + 8):
             return count, at, WRONG
         record = at + HEADER_SIZE
-        behind = record + np.int64(size)
-        if behind + 4 > end:
+        record_end = record + np.int64(size)
+        if record_end + 4 > end:
             return count, at, INCOMPLETE
-        if masked_crc32c(data, record, behind) != _load32(data, behind):
+        if masked_crc32c(data, record, record_end) != _load32(data, record_end):
             return count, at, WRONG
         offsets[count], sizes[count] = record, np.int64(size)
         count += 1
-        at = behind + 4
+        at = record_end + 4
     return count, at, ENOUGH
 
 
 @njit()
 def find_header(data, start, end, longest):
-    """The first byte of `data[start:end]` at which a header stands; -1 where there is none."""
+    """The first byte of a header in `data[start:end]`; -1 where there is none."""
     for at in range(start, end - HEADER_SIZE + 1):
         is_short = load64(data, at) <= np.uint64(longest)
         if is_short and masked_crc32c(data, at, at + 8) == _load32(data, at + 8):
@@ -77,8 +78,8 @@ def find_header(data, start, end, longest):
 
 @inlined()
 def _read_size(data, at, end):
-    """A varint below 2**21 and the byte behind it; -1 where there is none before `end`."""
-    # Up to two bytes behind `end` are looked at: the CRC stands there.
+    """A varint below 2**21 and the byte after it; -1 where there is none before `end`."""
+    # Up to two bytes after `end` are read: those of the CRC.
     size, at = np.int64(data[np.uint64(at)]), at + 1
     if size >= 128:
         byte, at = np.int64(data[np.uint64(at)]), at + 1
@@ -110,7 +111,7 @@ def _open_field(data, at, end, tag):
 
 @inlined()
 def _name_is(data, at, size, names, feature):
-    """The bytes at `at` are the name of a feature: eight at a time, the last ones over others."""
+    """Whether the bytes at `at` are a feature's name; eight at a time, the last ones overlap."""
     row = feature * NAME_WIDTH
     is_same = size == np.int64(names[np.uint64(row + NAME_WIDTH - 1)])
     if is_same:
@@ -133,9 +134,9 @@ def _read_bytes(data, at, size, row, first):
 
 @inlined()
 def _read_varints(data, at, stop, row, first, count):
-    """Reads `count` numbers of at most 21 bits up to `stop`; False where it is otherwise."""
+    """Reads `count` numbers of at most 21 bits up to `stop`; False where there are others."""
     i, is_read = np.int64(0), True
-    # Three bytes are looked at at once: behind the record stands its CRC.
+    # Three bytes are read at once: the CRC follows the record.
     while i < count and at < stop and is_read:
         low = np.uint32(data[np.uint64(at)])
         middle = np.uint32(data[np.uint64(at + 1)])
@@ -156,7 +157,7 @@ def _read_varints(data, at, stop, row, first, count):
 
 @inlined()
 def _find_feature(data, at, size, names, num_features, guess):
-    """The feature whose name stands at `at`; `num_features` where there is none.
+    """The feature whose name is at `at`; `num_features` where there is none.
 
     Most files have the features of all records in one order: `guess` is tried first.
     """
@@ -226,12 +227,12 @@ def parse_examples(data, offsets, sizes, count, names, features, rows, states):
     """Reads records into rows.
 
     Args:
-        data: uint8[...]. With at least a CRC behind each record.
+        data: uint8[...]. With at least a CRC after each record.
         offsets, sizes: int64[>= count]. Of the records.
         names: uint8[num_features * NAME_WIDTH]. The names of the features in the files.
         features: FEATURE[num_features].
         rows: int32[>= count, width].
-        states: uint8[>= count]. What is READ and cannot be read here becomes UNUSUAL.
+        states: uint8[>= count]. In and out: a READ record that is unusual becomes UNUSUAL.
     """
     for i in range(count):
         if states[i] == READ:

@@ -1,6 +1,6 @@
 """A row of numbers -> its hash; sorted hashes -> how many are equal, in one array and in two.
 
-Cost: 0.2 us for a record of 128 tokens; a nanosecond for each hash that is compared.
+Cost: 0.2 us per record of 128 tokens; a nanosecond per hash that is compared.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def _two(row, at):
 
 @njit()
 def hash_row(row):
-    """A hash of all numbers of a row; four chains, since a step waits for the one before."""
+    """The hash of all numbers of a row; in four chains, since a step waits for the one before."""
     first, second, third, fourth = _SPREAD, _MIX, ~_SPREAD, ~_MIX
     at = 0
     while at + 8 <= row.size:
@@ -50,8 +50,9 @@ def count_copies(hashes):
         hashes: uint64[...]. Sorted.
 
     Returns:
-        Those with an equal one before them; the size of the largest group; the sum of the squares
-        of all groups' sizes; and, of those that are no chance, the number and the first again.
+        The number of hashes equal to the one before; the size of the largest group; the sum of the
+        squares of all groups' sizes; and, of hashes with the lowest bit set, their number and the
+        first count again.
     """
     duplicates = largest = certain = certain_duplicates = size = np.int64(0)
     squares = 0.0
@@ -69,7 +70,7 @@ def count_copies(hashes):
 
 @njit()
 def count_common(left, right):
-    """How many hashes, each as often as both have it, two sorted arrays share."""
+    """The number of hashes that two sorted arrays share, each as often as both have it."""
     common = i = j = np.int64(0)
     while i < left.size and j < right.size:
         if left[i] == right[j]:

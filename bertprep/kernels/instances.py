@@ -4,9 +4,8 @@ A segment of a pair is a slice of the partition's tokens: sentences are contiguo
 only shortens a segment at its ends. So an instance is 32 bytes (two slices, a label, the start of
 its masks) plus eight bytes per mask, and no token is copied.
 
-Cost: about 0.75 us per instance of 128 tokens; a third of it is shuffling the candidates.
-Source: create_instances_from_document, create_masked_lm_predictions and truncate_seq_pair of
-google-research/bert.
+Cost: about 0.75 us per instance of 128 tokens, masks included.
+Source: create_instances_from_document and truncate_seq_pair of google-research/bert.
 """
 
 from typing import NamedTuple
@@ -14,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bertprep.kernels.jit import njit
-from bertprep.kernels.machine import count_trailing_zeros, prefetch
-from bertprep.kernels.mt19937 import END, POSITION, ensure, fraction, randbelow, shuffle
+from bertprep.kernels.machine import prefetch
+from bertprep.kernels.masking import mask
+from bertprep.kernels.mt19937 import END, POSITION, ensure, fraction, randbelow
 
 #: One instance: two half-open slices of the tokens, its slice of the masks, and the pair's label.
 INSTANCE = np.dtype(
@@ -30,9 +30,6 @@ INSTANCE = np.dtype(
     ]
 )
 
-#: One mask: its position in the instance, and the id that replaces the token there.
-MASK = np.dtype([("position", np.int32), ("token_id", np.int32)])
-
 #: How far `fill_instances` has come, and what it has counted. An array of one.
 PROGRESS = np.dtype(
     [
@@ -43,9 +40,6 @@ PROGRESS = np.dtype(
         ("num_truncated", np.int64),
     ]
 )
-
-#: Rows of max_seq_length numbers that `fill_instances` needs as scratch.
-SCRATCH_ROWS = 4
 
 _HALF = np.uint32(1 << 31)
 
@@ -64,36 +58,6 @@ class Documents(NamedTuple):
     sentence_offsets: np.ndarray
     document_offsets: np.ndarray
     order: np.ndarray
-
-
-class Settings(NamedTuple):
-    """The instance options. Probabilities are numerators over RANDOM_UNIT.
-
-    Attributes:
-        short_seq_below, mask_below, keep_below: a draw below it means yes.
-        starts_below: a token below it starts a candidate.
-    """
-
-    max_seq_length: int
-    max_predictions: int
-    short_seq_below: int
-    fix_quirks: int
-    starts_below: int
-    mask_id: int
-    mask_below: int
-    keep_below: int
-
-
-class Tables(NamedTuple):
-    """What is looked up for each instance and each mask.
-
-    Attributes:
-        budgets: int64[max_seq_length + 1]. Masks of a sequence, by its number of tokens.
-        replacements: int32[...]. Ids that may replace a token.
-    """
-
-    budgets: np.ndarray
-    replacements: np.ndarray
 
 
 @njit()
@@ -120,102 +84,6 @@ def _truncate(rng, position, instance, max_num_tokens):
     instance.a_length = a_length
     instance.b_length = b_length
     return position
-
-
-@njit()
-def _find_candidates(tokens, instance, settings, starts):
-    """Writes where each candidate starts among A's and B's tokens; returns their number.
-
-    Reference quirk: if truncation cut B inside a word, the rest of it joins the last word of A.
-    """
-    below = settings.starts_below
-    count = np.int64(0)
-    a_length = np.int64(instance.a_length)
-    for segment in range(2):
-        first = np.int64(instance.b_start if segment else instance.a_start)
-        size = np.int64(instance.b_length if segment else instance.a_length)
-        at = a_length if segment else np.int64(0)
-        if segment == 0 or settings.fix_quirks:
-            starts[count] = at
-            count += 1
-            first += 1
-            at += 1
-            size -= 1
-        for i in range(size):
-            starts[np.uint64(count)] = at + i
-            count += np.int64(tokens[np.uint64(first + i)]) < below
-    starts[count] = a_length + instance.b_length
-    return count
-
-
-@njit()
-def _mask(rng, position, instance, tokens, settings, replacements, scratch, masks):
-    """Draws one instance's masks, at most `num_masks`; sets their number, returns the position."""
-    max_seq_length = settings.max_seq_length
-    starts = scratch[max_seq_length : 2 * max_seq_length]
-    replaced_at, bits_at = 2 * max_seq_length, 3 * max_seq_length
-    num_candidates = _find_candidates(tokens, instance, settings, starts)
-    for i in range(num_candidates):
-        scratch[i] = i
-    position = shuffle(rng, position, scratch, num_candidates)
-
-    a_length = np.int64(instance.a_length)
-    to_a, to_b = np.int64(instance.a_start), np.int64(instance.b_start) - a_length
-    num_tokens = a_length + instance.b_length + 3
-    budget = np.int64(instance.num_masks)
-    num = np.int64(0)
-    for i in range(num_candidates):
-        if num >= budget:
-            break
-        candidate = np.uint64(scratch[i])
-        at = np.int64(starts[candidate])
-        end = np.int64(starts[candidate + np.uint64(1)])
-        if num + end - at > budget:
-            continue
-        num += end - at
-        while at < end:
-            in_b = np.int64(at >= a_length)
-            # Not a function of its own: called or inlined, it costs a quarter more per instance.
-            replacement = settings.mask_id
-            position = ensure(rng, position, 4)
-            draw = fraction(rng, position)
-            position += 2
-            if draw >= settings.mask_below:
-                draw = fraction(rng, position)
-                position += 2
-                if draw < settings.keep_below:
-                    token = tokens[np.uint64(at + (to_b if in_b else to_a))]
-                    replacement = np.int64(token & np.uint32(0x7FFFFFFF))
-                else:
-                    chosen, position = randbelow(rng, position, replacements.size)
-                    replacement = np.int64(replacements[np.uint64(chosen)])
-            place = at + 1 + in_b
-            scratch[np.uint64(replaced_at + place)] = replacement
-            scratch[np.uint64(bits_at + (place >> 5))] |= np.int32(1) << np.int32(place & 31)
-            at += 1
-    # The set bits are the positions in ascending order.
-    first = instance.first_mask
-    for part in range((num_tokens + 31) >> 5):
-        rest = np.uint64(np.uint32(scratch[bits_at + part]))
-        scratch[bits_at + part] = 0
-        while rest:
-            place = part * 32 + count_trailing_zeros(rest)
-            rest &= rest - np.uint64(1)
-            mask = masks[np.uint64(first)]
-            mask.position = place
-            mask.token_id = scratch[np.uint64(replaced_at + place)]
-            first += 1
-    instance.num_masks = first - instance.first_mask
-    return position
-
-
-@njit()
-def mask_instance(rng, tokens, instances, settings, replacements, scratch, masks):
-    """Masks `instances[0]` alone, with at most its `num_masks`. Arguments as `fill_instances`."""
-    rng[POSITION] = _mask(
-        *(rng, np.int64(rng[POSITION]), instances[0], tokens),
-        *(settings, replacements, scratch, masks),
-    )
 
 
 @njit()
@@ -276,7 +144,7 @@ def fill_instances(rng, documents, settings, tables, scratch, instances, masks, 
         progress: PROGRESS[1]. In and out.
     """
     # Arrays leave their tuples once: each time costs a counted reference. For the same reason
-    # choosing the pair is no function of its own: with the arrays in a tuple it costs 4 % more.
+    # choosing the pair is not a separate function: with the arrays in a tuple it costs 4 % more.
     sentence_offsets, tokens = documents.sentence_offsets, documents.tokens
     document_offsets, order = documents.document_offsets, documents.order
     budgets, replacements = tables.budgets, tables.replacements
@@ -327,9 +195,7 @@ def fill_instances(rng, documents, settings, tables, scratch, instances, masks, 
             position = _truncate(rng, position, instance, max_num_tokens)
             instance.first_mask = num_masks
             instance.num_masks = budgets[instance.a_length + instance.b_length + 3]
-            position = _mask(
-                rng, position, instance, tokens, settings, replacements, scratch, masks
-            )
+            position = mask(rng, position, instance, tokens, settings, replacements, scratch, masks)
             num_masks += instance.num_masks
             state.num_random += is_random
             count += 1

@@ -1,8 +1,8 @@
 """How kernels are compiled, and where the compiled code is kept.
 
-The folder carries a digest of all kernel sources, since numba looks for changes only in the file
-of a function and not in those it inlines (numba#1833). It lies in NUMBA_CACHE_DIR when that is set,
-else in the user's cache folder; where neither can be written it is a private temporary one.
+The folder has a digest of all kernel sources in its name: numba looks for changes only in the file
+of a function, not in those it inlines (numba#1833). It is in NUMBA_CACHE_DIR if that is set, else
+in the user's cache folder; if neither is writable, it is a private temporary one.
 """
 
 import atexit
@@ -42,8 +42,8 @@ def _cache_folder() -> Path:
         temporary = Path(tempfile.mkdtemp(prefix="bertprep-numba-"))
         atexit.register(_remove_in, os.getpid(), temporary)
         warnings.warn(
-            f"{folder} cannot be written: compiled kernels are kept in {temporary} for this run "
-            "only; set NUMBA_CACHE_DIR to a folder that can be",
+            f"{folder} is not writable: compiled kernels are kept in {temporary} for this run "
+            "only; set NUMBA_CACHE_DIR to a writable folder",
             stacklevel=2,
         )
         return temporary
@@ -67,7 +67,7 @@ def njit(*, allocates: bool = True) -> Callable[[Callable[..., Any]], Any]:
     options: dict[str, Any] = {"_nrt": allocates}
 
     def compiled(function: Callable[..., Any]) -> Any:
-        # Only while ours are made: other users of numba in this process keep their own folder.
+        # Only while ours are defined: other users of numba in this process keep their folder.
         others = numba.config.CACHE_DIR  # type: ignore[attr-defined]
         numba.config.CACHE_DIR = _FOLDER  # type: ignore[attr-defined]
         try:
@@ -78,17 +78,17 @@ def njit(*, allocates: bool = True) -> Callable[[Callable[..., Any]], Any]:
     return compiled
 
 
-#: A piece of a kernel, put into its callers.
+#: Part of a kernel that numba inlines into its callers.
 inlined = functools.partial(numba.njit, nogil=True, inline="always")
 
 
 @contextmanager
 def one_compiles(command: str = "create") -> Iterator[None]:
-    """Lets one process compile for all of its kind of machine; the others wait, then only load.
+    """Let one process compile for all on machines of its kind; the others wait, then only load.
 
     Processes that write numba's cache at the same time lose each other's work, or worse
-    (numba#4807, numba#10128). Where a mark says that all is compiled nobody waits; each command has
-    a mark of its own, since it has kernels of its own.
+    (numba#4807, numba#10128). Once a marker says that all is compiled, none waits. Each command has
+    its own marker, since it has its own kernels.
     """
     features = binding.get_host_cpu_features().flatten()
     kind = (numba.__version__, sys.version, binding.get_host_cpu_name(), features, command)

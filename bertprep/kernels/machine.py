@@ -60,7 +60,7 @@ def store32(typingctx, array, index, value):
 
 @intrinsic
 def prefetch(typingctx, array, index):
-    """Asks for the cache line of `array[index]`, of any dtype; the index may lie outside."""
+    """Prefetches the cache line of `array[index]`, of any dtype; the index may be out of range."""
 
     def codegen(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data

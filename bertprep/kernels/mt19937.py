@@ -1,11 +1,11 @@
 """CPython's `random.Random`, as a stream of 32-bit words that kernels read by position.
 
-The generator makes its words 624 at a time (two loops that vectorise), tempered, into a
-buffer; a kernel carries a position along and makes sure of words before it reads them. What
-`Random` does with the words is here too: `random()` takes two, `random() < 0.5` is the top bit of
-the first, `_randbelow(n)` takes the top `n.bit_length()` bits of words until they are below n.
+The generator makes tempered words 624 at a time, in two loops that vectorize; a kernel keeps a
+position in the buffer and calls `ensure` before it reads words. The draws of `Random` are here too:
+`random()` takes two words, `random() < 0.5` is the top bit of the first, `_randbelow(n)` takes the
+top `n.bit_length()` bits of words until they are below n.
 
-Cost: about 0.25 ns a word. Example: `shuffle_order(seeded(12345), np.arange(10))`.
+Cost: about 0.25 ns per word. Example: `shuffle_order(seeded(12345), np.arange(10))`.
 Source: Matsumoto and Nishimura 1998 (MT19937); CPython's `_randommodule.c` and `random.py`.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from bertprep.kernels.jit import inlined, njit
 from bertprep.kernels.machine import count_leading_zeros
 
-#: Fields of a generator, `uint32[GENERATOR_SIZE]`: where the next word stands, where the made
-#: ones end, the generator's own 624 words, and the buffer of tempered words.
+#: Parts of a generator, `uint32[GENERATOR_SIZE]`: index of the next word, end of the buffered
+#: words, the generator's state of 624 words, and the buffer of tempered words.
 POSITION, END, STATE, BUFFER = 0, 1, 2, 626
 _BLOCK = 624
 GENERATOR_SIZE = BUFFER + 4 * _BLOCK
@@ -26,7 +26,7 @@ RANDOM_UNIT = 1 << 53
 
 
 def seeded(seed: int) -> np.ndarray:
-    """A generator in the state of `random.Random(seed)`: uint32[GENERATOR_SIZE]."""
+    """Return a generator in the state of `random.Random(seed)`: uint32[GENERATOR_SIZE]."""
     rng = np.zeros(GENERATOR_SIZE, np.uint32)
     rng[POSITION] = rng[END] = BUFFER
     rng[STATE:BUFFER] = random.Random(seed).getstate()[1][:_BLOCK]
@@ -59,7 +59,7 @@ def _temper(state, out):
 
 @njit()
 def refill(rng):
-    """Moves the unread words to the front of the buffer and makes new ones behind them."""
+    """Moves the unread words to the front of the buffer and fills the rest with new ones."""
     unread = np.int64(rng[END]) - np.int64(rng[POSITION])
     for i in range(unread):
         rng[BUFFER + i] = rng[rng[POSITION] + i]
@@ -106,7 +106,7 @@ def randbelow(rng, position, n):
 def shuffle(rng, position, values, size):
     """Shuffles `values[:size]` in place, as `Random.shuffle` does; returns the new position.
 
-    Without a branch a draw: a word that is too large swaps an element with itself.
+    Without a branch per draw: a word that is too large swaps an element with itself.
     """
     i = size - 1
     while i > 0:
@@ -130,5 +130,5 @@ def shuffle(rng, position, values, size):
 
 @njit()
 def shuffle_order(rng, order):
-    """Shuffles a whole int32 array, keeping the position in the generator itself."""
+    """Shuffles a whole int32 array; the position stays in the generator."""
     rng[POSITION] = shuffle(rng, np.int64(rng[POSITION]), order, order.size)

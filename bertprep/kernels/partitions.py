@@ -1,4 +1,4 @@
-"""Documents put into another order: the copies behind dealing them to partitions."""
+"""Copies documents into another order, to deal them to partitions."""
 
 from bertprep.kernels.jit import njit
 

@@ -1,10 +1,10 @@
 """Training instances -> framed `tf.train.Example`s, in the order of a permutation.
 
-Everything that does not change from record to record is laid out beforehand: the bytes in front of
-each feature by its size, a token's varint, masks as windows into runs of ones and zeros. Copies run
-over their end by up to a machine word; what follows overwrites it.
+All that does not change between records is prepared: the bytes before each feature by its size, the
+varint of each token, and runs of ones and zeros whose windows are the masks. Copies write up to a
+machine word past their end, which the next copy overwrites.
 
-Cost: about 0.3 us a record of 128 tokens.
+Cost: about 0.3 us per record of 128 tokens.
 Source: TFRecord framing and `example.proto` of TensorFlow.
 """
 
@@ -133,13 +133,13 @@ def _copy(source, start, size, out, at):
 
 @inlined()
 def _header_at(feature, size, num_sizes):
-    """Where the header of a feature of `size` bytes stands in `headers`."""
+    """The index in `headers` of the header of a feature of `size` bytes."""
     return (feature * num_sizes + size) * HEADER_WIDTH
 
 
 @inlined()
 def _header(headers, row, out, at):
-    """Writes the header that stands at byte `row`; returns where it ends."""
+    """Writes the header at byte `row` of `headers`; returns where it ends."""
     size = np.int64(headers[row + HEADER_WIDTH - 1])
     for i in range(0, size, 8):
         store64(out, at + i, load64(headers, row + i))
@@ -185,7 +185,7 @@ def _copy_tokens(packed_tokens, start, size, scratch, at):
 
 @inlined()
 def _replace_masked(masks, packed_ids, scratch, labels_at, predictions):
-    """Puts the masks into the tokens of `scratch`; labels and positions go behind the tokens.
+    """Puts the masks into the tokens of `scratch`; labels and positions go after the tokens.
 
     Returns the bytes of the labels, of the replacements, and of the positions.
     """

@@ -1,1 +1,16 @@
-"""The encoder, its heads, and its weights in every format that is read or written."""
+"""The encoder, its heads, and its weights in every format that is read or written.
+
+    config           bert_config.json -> BertConfig; the model families
+    positions        position kinds, one class each
+    heads            what each pretraining head predicts, and the names of its metrics
+    layers, bert     the model, written with keras.ops
+    weights          the names of each variable in every format
+    saved_run        the files of a run: checkpoints, and what the model learned from
+    hugging_face     a transformers folder, read and written
+    tf1_checkpoint   the checkpoints of google-research/bert, read
+    keras_files      SavedModel and .keras, written
+    initialization   any of these -> the weights of a model
+
+`config`, `positions`, `heads`, `weights`, `checkpoints` and `saved_run` load no Keras, so that a
+command checks everything before TensorFlow is imported, which takes seconds.
+"""

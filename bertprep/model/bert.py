@@ -1,25 +1,27 @@
-"""Features of records -> the logits of BERT's two pretraining heads.
+"""Features of records -> the logits of BERT's pretraining heads.
 
     PretrainingModel
         Embeddings, EncoderLayer x n
-        pooler            tanh of a dense layer on [CLS]
-        MaskedLmHead      dense, gelu, LayerNorm, then the word embeddings again, and a bias
+        pooler            tanh of a dense layer on [CLS], for the heads that predict per sequence
+        masked_lm         dense, gelu, LayerNorm, then the tied word embeddings, and a bias
         next_sentence     dense to two logits
 
-Only the masked positions and [CLS] are asked for behind the last layer, so it computes no others:
-an eighth of the work of `mini` at length 128 and 20 predictions is saved, outputs are the same.
+The last layer computes only the masked positions and [CLS]: the outputs are the same, and an eighth
+of the work of `mini` at length 128 with 20 predictions is saved.
 
 Axes: batch, seq_length, max_predictions, hidden_size, vocab_size.
 
 Source: sections 3 and 3.1 of arXiv:1810.04805; run_pretraining.py of google-research/bert.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from bertprep.model.config import BertConfig
+from bertprep.model.heads import HEADS
 from bertprep.model.layers import (
     DropoutSeeds,
     Embeddings,
@@ -30,7 +32,7 @@ from bertprep.model.layers import (
     make_layer_norm,
 )
 
-#: Added to the score of a padded key: nothing is left of it behind the softmax.
+#: Added to the attention score of a padding token, whose probability is then 0.
 _PADDING_SCORE = -10000.0
 
 
@@ -40,7 +42,7 @@ class MaskedLmHead(keras.layers.Layer):
     Source: get_masked_lm_output in run_pretraining.py; section 3.1, task 1 of the paper.
     """
 
-    def __init__(self, config: BertConfig, dtype: Any, name: str = "masked_lm") -> None:
+    def __init__(self, config: BertConfig, dtype: Any, name: str) -> None:
         super().__init__(dtype=dtype, name=name)
         self.config = config
         self.transform = make_dense(config.hidden_size, config, dtype, "transform")
@@ -54,9 +56,11 @@ class MaskedLmHead(keras.layers.Layer):
         self.built = True
 
     def call(self, hidden: Tensor, *, word_embeddings: Tensor) -> Tensor:
-        """float[batch, max_predictions, hidden_size] -> float32[..., vocab_size].
+        """Return float32[batch, max_predictions, vocab_size].
 
-        `word_embeddings`, float[vocab_size, hidden_size], is the table of the embeddings itself.
+        Args:
+            hidden: float[batch, max_predictions, hidden_size].
+            word_embeddings: float[vocab_size, hidden_size]. The table of the embedding layer.
         """
         hidden = self.layer_norm(gelu(self.transform(hidden)))
         table = ops.cast(word_embeddings, hidden.dtype)
@@ -66,48 +70,76 @@ class MaskedLmHead(keras.layers.Layer):
         return ops.reshape(logits, (batch, max_predictions, self.config.vocab_size))
 
 
+def _make_pooled_head(config: BertConfig, dtype: Any, name: str) -> keras.layers.Dense:
+    num_classes = HEADS[name].num_classes
+    assert num_classes is not None
+    return make_dense(num_classes, config, dtype, name)
+
+
+#: Layer of each of HEADS; those without weights per prediction read the pooled output.
+_HEAD_LAYERS: dict[str, Callable[[BertConfig, Any, str], keras.layers.Layer]] = {
+    "masked_lm": MaskedLmHead,
+    "next_sentence": _make_pooled_head,
+}
+
+
 @keras.saving.register_keras_serializable("bertprep")
 class PretrainingModel(keras.Model):
-    """BERT with its masked-LM and next-sentence heads.
+    """BERT with pretraining heads.
 
     Args:
         config: the shape.
         dtype: a Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16". Variables,
             softmax and logits are float32 under each.
+        heads: names of HEADS.
 
     Source: model_fn_builder in run_pretraining.py; sections 3 and 3.1 of the paper.
     """
 
     def __init__(
-        self, config: BertConfig, dtype: Any = "float32", name: str = "bert", **kwargs: Any
+        self,
+        config: BertConfig,
+        dtype: Any = "float32",
+        name: str = "bert",
+        heads: Sequence[str] = tuple(HEADS),
+        **kwargs: Any,
     ) -> None:
         super().__init__(dtype=dtype, name=name, **kwargs)
         self.config, self._dtype = config, dtype
+        self.head_names = tuple(heads)
         self.embeddings = Embeddings(config, dtype)
         self.encoder_layers = [
             EncoderLayer(config, dtype, f"layer_{i}") for i in range(config.num_hidden_layers)
         ]
-        self.pooler = make_dense(config.hidden_size, config, dtype, "pooler")
-        self.masked_lm = MaskedLmHead(config, dtype)
-        self.next_sentence = make_dense(2, config, dtype, "next_sentence")
+        self.pooler = None
+        if any(HEADS[head].weights is None for head in heads):
+            self.pooler = make_dense(config.hidden_size, config, dtype, "pooler")
+        for head in heads:
+            setattr(self, head, _HEAD_LAYERS[head](config, dtype, head))
 
     def build(self, input_shape: Any = None) -> None:
         hidden_shape = (None, None, self.config.hidden_size)
         self.embeddings.build()
         for layer in self.encoder_layers:
             layer.build(hidden_shape)
-        self.masked_lm.build(hidden_shape)
-        self.pooler.build((None, self.config.hidden_size))
-        self.next_sentence.build((None, self.config.hidden_size))
+        if self.pooler is not None:
+            self.pooler.build((None, self.config.hidden_size))
+        for head in self.head_names:
+            getattr(self, head).build((None, self.config.hidden_size))
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
-        """What Keras writes beside the weights."""
-        return {"config": self.config.to_json(), "dtype": self._dtype, "name": self.name}
+        """Return the arguments, which Keras writes next to the weights."""
+        return {
+            "config": self.config.to_json(),
+            "dtype": self._dtype,
+            "name": self.name,
+            "heads": list(self.head_names),
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "PretrainingModel":
-        """The model that `get_config` tells of, with fresh weights."""
+        """Return the model that `get_config` describes, with newly drawn weights."""
         return cls(**{**config, "config": BertConfig(**config["config"])})
 
     def encode(
@@ -116,12 +148,12 @@ class PretrainingModel(keras.Model):
         positions: Tensor | None = None,
         seeds: DropoutSeeds | None = None,
     ) -> Tensor:
-        """Hidden states behind the last layer.
+        """Return the hidden states of the last layer.
 
         Args:
             features: `input_ids`, `input_mask`, `segment_ids`: int[batch, seq_length].
-            positions: int[batch, num_queries]. Where they are wanted; None is everywhere.
-            seeds: of the dropout; None is none.
+            positions: int[batch, num_queries]. Positions to compute; None computes all.
+            seeds: of the dropout; None disables it.
 
         Returns:
             float[batch, num_queries or seq_length, hidden_size].
@@ -130,26 +162,26 @@ class PretrainingModel(keras.Model):
             features["input_ids"], segment_ids=features["segment_ids"], seeds=seeds
         )
         mask = ops.cast(features["input_mask"], "float32")[:, None, None, :]
-        padding = (1.0 - mask) * _PADDING_SCORE
+        bias = (1.0 - mask) * _PADDING_SCORE
         for layer in self.encoder_layers[:-1]:
-            hidden = layer(hidden, padding=padding, seeds=seeds)
+            hidden = layer(hidden, bias=bias, seeds=seeds)
         last = self.encoder_layers[-1]
-        return last(hidden, padding=padding, positions=positions, seeds=seeds)
+        return last(hidden, bias=bias, positions=positions, seeds=seeds)
 
     def call(
         self, features: dict[str, Tensor], seeds: DropoutSeeds | None = None
     ) -> dict[str, Tensor]:
-        """The outputs of both heads.
+        """Return the outputs of the heads.
 
         Args:
             features: `input_ids`, `input_mask`, `segment_ids`: int[batch, seq_length];
                 `masked_lm_positions`: int[batch, max_predictions].
-            seeds: of the dropout; None is none.
+            seeds: of the dropout; None disables it.
 
         Returns:
             `masked_lm_logits`: float32[batch, max_predictions, vocab_size];
-            `next_sentence_logits`: float32[batch, 2], the second one for a random sentence;
-            `pooled_output`: float[batch, hidden_size].
+            `next_sentence_logits`: float32[batch, 2], the second for a random sentence;
+            `pooled_output`: float[batch, hidden_size]. Those of the heads that the model has.
         """
         masked = features["masked_lm_positions"]
         positions = ops.concatenate([ops.zeros_like(masked[:, :1]), masked], axis=1)
@@ -157,16 +189,19 @@ class PretrainingModel(keras.Model):
         return self.apply_heads(hidden[:, 0], hidden[:, 1:])
 
     def apply_heads(self, first: Tensor, hidden: Tensor) -> dict[str, Tensor]:
-        """The outputs of both heads, as `call` tells of them.
+        """Return the outputs of the heads, as `call` does.
 
         Args:
-            first: float[batch, hidden_size]. The hidden state of [CLS].
-            hidden: float[batch, num_queries, hidden_size]. Where pieces are to be predicted.
+            first: float[batch, hidden_size]. Hidden state of [CLS].
+            hidden: float[batch, num_queries, hidden_size]. Hidden states to predict tokens from.
         """
-        pooled = ops.tanh(self.pooler(first))
-        table = self.embeddings.word_embeddings
-        return {
-            "masked_lm_logits": self.masked_lm(hidden, word_embeddings=table),
-            "next_sentence_logits": ops.cast(self.next_sentence(pooled), "float32"),
-            "pooled_output": pooled,
-        }
+        pooled = None if self.pooler is None else ops.tanh(self.pooler(first))
+        outputs = {}
+        for head in self.head_names:
+            layer = getattr(self, head)
+            if HEADS[head].weights is None:
+                logits = ops.cast(layer(pooled), "float32")
+            else:
+                logits = layer(hidden, word_embeddings=self.embeddings.word_embeddings)
+            outputs[f"{head}_logits"] = logits
+        return outputs if pooled is None else outputs | {"pooled_output": pooled}

@@ -1,13 +1,13 @@
-"""Arrays of a run <-> one file a step, whole or not there, of which the last few and the best stay.
+"""Arrays of a run <-> one file per step; the last few and the best are kept.
 
     checkpoints = Checkpoints(folder, keep=3)
-    checkpoints.save(1000, trainer.state(), facts={"seed": 1}, loss=2.31)
-    step, arrays, facts = checkpoints.load(checkpoints.latest())
+    checkpoints.save(1000, trainer.state(), facts={"sums": {}}, loss=2.31)
+    arrays, facts = checkpoints.load(checkpoints.latest())
 
-`step-00001000.npz` holds every variable of model and optimizer by its path, and the facts as JSON;
-what follows from the step (the place in the data, the seeds of dropout) it does not. NumPy's own
-format: each array has a checksum, and no other library is needed to look into one. Size: 12 bytes
-a parameter.
+`step-00001000.npz` holds every variable of model and optimizer by its path, and the facts as JSON.
+The position in the data and the seeds of dropout follow from the step. The format is NumPy's: each
+array has a checksum, and no other library is needed to read one. A file is written whole or not at
+all. Size: 12 bytes per parameter.
 """
 
 import json
@@ -32,8 +32,8 @@ class Checkpoints:
     """The checkpoints of a run.
 
     Args:
-        folder: where they lie; made when the first is saved.
-        keep: how many of the last stay; the best one does beside them.
+        folder: folder of the files; created with the first.
+        keep: number of latest checkpoints to keep, besides the best.
     """
 
     def __init__(self, folder: Path, keep: int = 3) -> None:
@@ -41,23 +41,23 @@ class Checkpoints:
         self.folder, self._keep = folder, keep
 
     def path(self, step: int) -> Path:
-        """Of the checkpoint after a number of updates."""
+        """Return the file of the checkpoint after `step` updates."""
         return self.folder / f"step-{step:08d}.npz"
 
     def steps(self) -> list[int]:
-        """The steps there are checkpoints of, ascending."""
+        """Return the steps that have a checkpoint, ascending."""
         if not self.folder.is_dir():
             return []
         names = (_NAME.fullmatch(path.name) for path in self.folder.iterdir())
         return sorted(int(name[1]) for name in names if name)
 
     def latest(self) -> int | None:
-        """The last step with a checkpoint; None without one."""
+        """Return the last step with a checkpoint; None without one."""
         return max(self.steps(), default=None)
 
     def best(self) -> int | None:
-        """The step with the lowest loss of those that were saved with one."""
-        return self._best()[0]
+        """Return the step of the checkpoint with the lowest held-out loss."""
+        return self._read_best()[0]
 
     def save(
         self,
@@ -66,13 +66,13 @@ class Checkpoints:
         facts: Mapping[str, Any],
         loss: float | None = None,
     ) -> Path:
-        """Writes a checkpoint, then removes those that need not stay.
+        """Write a checkpoint, then remove old ones.
 
         Args:
-            step: updates that were made.
-            arrays: to be found again under the same names.
-            facts: JSON values; what a run that goes on compares with its own.
-            loss: held out; the lowest one makes the best checkpoint.
+            step: updates so far.
+            arrays: arrays by name.
+            facts: JSON values.
+            loss: held-out loss; the checkpoint with the lowest one is the best.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path(step)
@@ -88,7 +88,7 @@ class Checkpoints:
         finally:
             temporary.unlink(missing_ok=True)
         fsync_folder(self.folder)
-        best_step, best_loss = self._best()
+        best_step, best_loss = self._read_best()
         if loss is not None and (best_loss is None or loss < best_loss):
             best_step = step
             text = json.dumps({"step": step, "loss": loss}).encode()
@@ -99,10 +99,10 @@ class Checkpoints:
         return path
 
     def load(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """The arrays and the facts of a checkpoint.
+        """Return the arrays and the facts of a checkpoint.
 
         Raises:
-            BertprepError: the file is damaged, or is not one of these.
+            BertprepError: the file is damaged, or not a checkpoint.
         """
         path = self.path(step)
         try:
@@ -111,12 +111,11 @@ class Checkpoints:
             facts = json.loads(arrays.pop(_FACTS).tobytes())
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
             raise BertprepError(
-                f"{path}: is damaged ({error}). Remove it, and the run goes on from the checkpoint "
-                "before it"
+                f"{path}: damaged ({error}). Remove it to resume from the checkpoint before it"
             ) from None
         return arrays, facts
 
-    def _best(self) -> tuple[int | None, float | None]:
+    def _read_best(self) -> tuple[int | None, float | None]:
         try:
             content = json.loads((self.folder / _BEST).read_bytes())
         except FileNotFoundError:

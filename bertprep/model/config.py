@@ -1,4 +1,4 @@
-"""bert_config.json -> a `BertConfig`: the shape of a model, checked before anything is built.
+"""bert_config.json -> `BertConfig`: the shape of a model, checked before anything is built.
 
 Example:
     >>> BertConfig.published("mini", vocab_size=30522).num_attention_heads
@@ -7,13 +7,18 @@ Example:
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from bertprep.errors import UsageError
+from bertprep.model.heads import HEADS
+from bertprep.model.positions import POSITIONS
 
-#: Layers and hidden size of the published models; a head is 64 wide, the feed-forward layer 4 x.
+#: Layers and hidden size of the published models. The head size is 64, the feed-forward layer has
+#: four times the hidden size.
 PUBLISHED_SIZES = {
     "tiny": (2, 128),
     "mini": (4, 256),
@@ -23,11 +28,11 @@ PUBLISHED_SIZES = {
     "large": (24, 1024),
 }
 _HEAD_SIZE = 64
+LAYER_NORM_EPSILON = 1e-12
 
-#: What other programs write into the file, with the only value that this model has.
+#: Keys of other programs' configs with the only value that this model implements.
 _FIXED = {
-    "layer_norm_eps": 1e-12,
-    "position_embedding_type": "absolute",
+    "layer_norm_eps": LAYER_NORM_EPSILON,
     "is_decoder": False,
     "add_cross_attention": False,
     "tie_word_embeddings": True,
@@ -40,16 +45,17 @@ class BertConfig:
 
     Attributes:
         vocab_size: rows of the word embeddings.
-        hidden_size: width of a token between the layers.
-        num_hidden_layers: encoder layers.
-        num_attention_heads: heads of each; they divide `hidden_size`.
-        intermediate_size: width inside the feed-forward part.
-        hidden_act: "gelu", the exact one, by erf.
-        hidden_dropout_prob: of what a part of a layer adds, and of the embeddings.
-        attention_probs_dropout_prob: of the attention's weights.
-        max_position_embeddings: the longest sequence, in tokens.
-        type_vocab_size: kinds of segments.
-        initializer_range: standard deviation of fresh weights.
+        hidden_size: width of the hidden states.
+        num_hidden_layers: number of encoder layers.
+        num_attention_heads: attention heads per layer; a divisor of `hidden_size`.
+        intermediate_size: width of the feed-forward layer.
+        hidden_act: "gelu", the exact function, by erf.
+        hidden_dropout_prob: dropout probability of the embeddings and of each sublayer's output.
+        attention_probs_dropout_prob: dropout probability of the attention probabilities.
+        max_position_embeddings: longest sequence in tokens.
+        type_vocab_size: number of token types.
+        initializer_range: standard deviation of the initial weights.
+        position_embedding_type: a position kind, a name of POSITIONS.
 
     Source: BertConfig in google-research/bert's modeling.py; section 3 of arXiv:1810.04805.
     """
@@ -65,12 +71,13 @@ class BertConfig:
     max_position_embeddings: int = 512
     type_vocab_size: int = 2
     initializer_range: float = 0.02
+    position_embedding_type: str = "absolute"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.type is int and (type(value) is not int or value < 1):
-                raise UsageError(f"{field.name} must be a whole number from 1 on, got {value!r}")
+                raise UsageError(f"{field.name} must be an integer of at least 1, got {value!r}")
             if field.type is float and type(value) not in (int, float):
                 raise UsageError(f"{field.name} must be a number, got {value!r}")
         if self.hidden_size % self.num_attention_heads:
@@ -80,16 +87,21 @@ class BertConfig:
             )
         if self.hidden_act != "gelu":
             raise UsageError(f"hidden_act must be gelu, got {self.hidden_act!r}")
+        if self.position_embedding_type not in list(POSITIONS):
+            kind = self.position_embedding_type
+            raise UsageError(
+                f"position_embedding_type must be {' or '.join(POSITIONS)}, got {kind!r}"
+            )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             probability = getattr(self, name)
             if not 0.0 <= probability < 1.0:
-                raise UsageError(f"{name} must be 0 or more and below 1, got {probability}")
+                raise UsageError(f"{name} must be at least 0 and below 1, got {probability}")
         if self.initializer_range <= 0.0:
             raise UsageError(f"initializer_range must be above 0, got {self.initializer_range}")
 
     @classmethod
     def published(cls, name: str, vocab_size: int) -> "BertConfig":
-        """The model of a published size: a name of PUBLISHED_SIZES."""
+        """Return the config of a published size, a name of PUBLISHED_SIZES."""
         num_layers, hidden_size = PUBLISHED_SIZES[name]
         return cls(
             vocab_size=vocab_size,
@@ -100,30 +112,13 @@ class BertConfig:
         )
 
     @classmethod
-    def load(cls, path: Path) -> "BertConfig":
-        """Reads a `bert_config.json`, or the `config.json` of a Hugging Face BERT.
-
-        Keys that say nothing about the model's function are passed over.
-
-        Raises:
-            UsageError: the file is not there, or is the config of no BERT that this package builds.
-        """
-        try:
-            content = json.loads(path.read_bytes())
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot be read: {error.strerror}. Name a bert_config.json, or one of "
-                f"{', '.join(PUBLISHED_SIZES)}"
-            ) from None
-        except ValueError as error:
-            raise UsageError(f"{path}: is not JSON: {error}") from None
-        return cls.parse(content, str(path))
-
-    @classmethod
     def parse(cls, content: Any, name: str = "bert_config.json") -> "BertConfig":
-        """The same from the file's JSON; `name` is what errors call it."""
+        """Return the config that a JSON document holds; `name` is its file in errors.
+
+        Keys that do not change the function of the model are ignored.
+        """
         if not isinstance(content, dict) or "vocab_size" not in content:
-            raise UsageError(f"{name}: no BERT's config: it has no vocab_size")
+            raise UsageError(f"{name}: not the config of a BERT: vocab_size is missing")
         for key, expected in _FIXED.items():
             if content.get(key, expected) != expected:
                 raise UsageError(
@@ -136,5 +131,60 @@ class BertConfig:
             raise UsageError(f"{name}: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
-        """The keys of a `bert_config.json`."""
+        """Return the content of a `bert_config.json`."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model architecture.
+
+    Attributes:
+        config: class of its configs.
+        module: name of the module with its `PretrainingModel`; imported on demand, with Keras.
+    """
+
+    config: type[BertConfig]
+    module: str
+
+
+#: By the `model_type` of a Hugging Face config; configs without one are BERT's.
+FAMILIES = {"bert": Family(BertConfig, "bertprep.model.bert")}
+
+
+def load_config(path: Path) -> BertConfig:
+    """Read a `bert_config.json`, or the `config.json` of a Hugging Face folder.
+
+    Raises:
+        UsageError: there is no such file, or it configures a model that is not implemented.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read: {error.strerror}. Name a bert_config.json, or one of "
+            f"{', '.join(PUBLISHED_SIZES)}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not valid JSON: {error}") from None
+    family = content.get("model_type", "bert") if isinstance(content, dict) else "bert"
+    if family not in list(FAMILIES):
+        known = " or ".join(FAMILIES)
+        raise UsageError(f"{path}: model_type must be {known}, got {json.dumps(family)}")
+    return FAMILIES[family].config.parse(content, str(path))
+
+
+def make_model(
+    config: BertConfig, policy: str = "float32", heads: Sequence[str] = tuple(HEADS)
+) -> Any:
+    """Return a model with its variables drawn. Imports Keras.
+
+    Args:
+        config: the shape, of any family.
+        policy: a Keras dtype policy.
+        heads: names of HEADS.
+    """
+    family = next(family for family in FAMILIES.values() if type(config) is family.config)
+    model = import_module(family.module).PretrainingModel(config, policy, heads=heads)
+    model.build()
+    return model

@@ -1,29 +1,36 @@
-"""`--init-from`: a source's weights -> a model at the start of a fresh schedule, and what was done.
+"""`--init-from`: pretrained weights -> a model at the start of a new schedule, with notes.
 
-    source = read_source(path)
-    config = config_for(source, wanted=None, max_seq_length=512)
-    model = ...                                  # built: what the source lacks is drawn already
-    for line in initialize(model, source, vocabulary, max_seq_length=512):
-        print(line)
+    weights = read_pretrained(path)
+    config = config_for(weights, wanted=None, max_seq_length=512)
+    model = make_model(config)                   # draws the initial weights
+    notes = initialize(model, weights, vocabulary, max_seq_length=512)
 
-Two phases, the first with short sequences: a table of position embeddings longer than the data is
-kept whole. One that is too short is an error, unless `--model` asks for a longer one: then the new
-rows are drawn, and that is said. Source: appendix A.2 of arXiv:1810.04805.
+A path is a run, a Hugging Face folder or a TensorFlow 1 checkpoint. Position embeddings beyond the
+data's length are kept, for a later phase with longer sequences. Fewer position embeddings than the
+data needs is an error, unless `--model` asks for more: then the new rows keep their drawn values.
+
+Cost: the weights once in memory, 4 bytes per parameter. Source: appendix A.2 of arXiv:1810.04805.
 """
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from keras import ops
 
 from bertprep.errors import UsageError
-from bertprep.model.bert import PretrainingModel
-from bertprep.model.config import BertConfig
-from bertprep.model.pretrained import Source
-from bertprep.model.weights import variables_by_path
+from bertprep.model.config import BertConfig, make_model
+from bertprep.model.heads import HEADS
+from bertprep.model.hugging_face import WEIGHTS_NAME, read_hugging_face
+from bertprep.model.saved_run import VOCABULARY_NAME, SavedRun, is_run, load_run
+from bertprep.model.tf1_checkpoint import checkpoint_prefix, read_tf1_checkpoint
+from bertprep.model.weights import PretrainedWeights, assign_weights, variables_by_path
 from bertprep.vocab import Vocabulary
 
 _POSITIONS = "embeddings/position_embeddings"
-#: What a model may have otherwise than the one that its weights come from.
+#: What a model may have different from the one that its weights come from.
 _FREE = {
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
@@ -32,136 +39,180 @@ _FREE = {
 }
 
 
-def config_for(source: Source, wanted: BertConfig | None, max_seq_length: int) -> BertConfig:
-    """The shape of a model that a source's weights go into.
+def read_pretrained(path: Path) -> PretrainedWeights:
+    """Read the weights of a path.
 
     Args:
-        source: of the weights.
-        wanted: from `--model`; None takes the source's own.
-        max_seq_length: of the data.
+        path: a folder, or the file of the weights in it.
 
     Raises:
-        UsageError: the weights do not fit into the wanted model, or it is too short for the data.
+        UsageError: there are no weights of a known format, or of a model that is not implemented.
+        BertprepError: a checkpoint of a run is damaged.
     """
-    config = wanted or source.config
-    there, here = asdict(source.config), asdict(config)
+    folder = path if path.is_dir() else path.parent
+    if is_run(path):
+        return load_run(path)
+    if path.suffix == ".npz" and is_run(folder.parent):
+        return load_run(folder.parent, path.stem.rpartition("-")[2])
+    if (folder / WEIGHTS_NAME).is_file() and (path.is_dir() or path.name == WEIGHTS_NAME):
+        weights = read_hugging_face(folder)
+    else:
+        prefix = checkpoint_prefix(path)
+        if prefix is None:
+            raise _no_weights(path)
+        folder, weights = prefix.parent, read_tf1_checkpoint(prefix)
+    vocabulary = folder / VOCABULARY_NAME
+    if vocabulary.exists():
+        weights = replace(weights, vocabulary=Vocabulary.load(vocabulary, lenient=True))
+    return weights
+
+
+def _no_weights(path: Path) -> UsageError:
+    kinds = (
+        "a bertprep run, a Hugging Face folder (config.json, model.safetensors) or a TensorFlow 1 "
+        "checkpoint (bert_config.json, bert_model.ckpt.*)"
+    )
+    if not path.exists():
+        return UsageError(f"{path}: no such file or folder. Name {kinds} on this machine")
+    if list(path.glob("*.safetensors.index.json")):
+        return UsageError(f"{path}: the weights are sharded: save them as one {WEIGHTS_NAME}")
+    if (path / "pytorch_model.bin").exists():
+        return UsageError(
+            f"{path}: the weights are in pytorch_model.bin, which can run code when it is loaded. "
+            'Convert them: python -c "from transformers import BertForPreTraining as B; '
+            f"B.from_pretrained('{path}').save_pretrained('{path}')\""
+        )
+    return UsageError(f"{path}: no weights found. Name {kinds}")
+
+
+def restore_model(run: SavedRun) -> Any:
+    """Return the model of a run, in float32 whatever it was trained in.
+
+    Raises:
+        UsageError: the checkpoint is not of the model in the run's config.
+    """
+    parts = {path.partition("/")[0] for path in run.arrays}
+    model = make_model(run.config, heads=[head for head in HEADS if head in parts])
+    assign_weights(model, run.arrays, run.name)
+    return model
+
+
+def config_for(
+    weights: PretrainedWeights, wanted: BertConfig | None, max_seq_length: int
+) -> BertConfig:
+    """Return the shape of a model that takes pretrained weights.
+
+    Args:
+        weights: the weights.
+        wanted: the config of `--model`; None takes that of the weights.
+        max_seq_length: sequence length of the data.
+
+    Raises:
+        UsageError: the weights do not fit the wanted model, or the data is too long for it.
+    """
+    config = wanted or weights.config
+    theirs, ours = asdict(weights.config), asdict(config)
     differing = [
-        f"{name} {there[name]:,} there and {here[name]:,} here"
-        for name in there
-        if there[name] != here[name] and name not in _FREE
+        f"{name} {theirs[name]} there, {ours[name]} here"
+        for name in theirs
+        if theirs[name] != ours[name] and name not in _FREE
     ]
     if differing:
         raise UsageError(
-            f"{source.name}: is of another model than --model ({', '.join(differing)}): leave out "
-            "--model to take its own"
+            f"{weights.name}: not the model that --model asks for ({'; '.join(differing)}): leave "
+            "out --model to use the config of the weights"
         )
-    rows = source.config.max_position_embeddings
+    rows = weights.config.max_position_embeddings
     if config.max_position_embeddings < rows:
         raise UsageError(
-            f"{source.name}: has {rows} positions, and --model only "
-            f"{config.max_position_embeddings}: give it as many, or leave it out"
+            f"{weights.name}: has {rows} position embeddings, --model asks for "
+            f"{config.max_position_embeddings}: ask for as many, or leave out --model"
         )
     if max_seq_length > config.max_position_embeddings:
         raise UsageError(
-            f"{source.name}: has {rows} positions, and the data is {max_seq_length} long: take "
-            f"data of {rows}, or pass --model FILE with a bert_config.json that has "
-            f'"max_position_embeddings": {max_seq_length}, and the new ones are drawn'
+            f"{weights.name}: has {rows} position embeddings, the records have {max_seq_length} "
+            f"tokens: use records of at most {rows} tokens, or pass --model FILE with a "
+            f'bert_config.json that has "max_position_embeddings": {max_seq_length} to draw the '
+            "others"
         )
     return config
 
 
 def initialize(
-    model: PretrainingModel, source: Source, vocabulary: Vocabulary, max_seq_length: int
+    model: Any, weights: PretrainedWeights, vocabulary: Vocabulary, max_seq_length: int
 ) -> list[str]:
-    """Gives a model a source's weights; what the source does not have stays as it was drawn.
+    """Set a model to pretrained weights; variables without one keep their drawn values.
 
     Args:
-        model: of the shape of `config_for`, built.
-        source: of the weights.
-        vocabulary: of the data.
-        max_seq_length: of the data.
+        model: a built model of the shape of `config_for`.
+        weights: the weights.
+        vocabulary: vocabulary of the data.
+        max_seq_length: sequence length of the data.
 
     Returns:
-        What was done, for people: a line for each thing that one may not expect.
+        Notes for the user: a line for each thing that may be unexpected.
 
     Raises:
         UsageError: the weights are of another vocabulary, or have other shapes than their config.
     """
-    notes = _compare_vocabularies(source, vocabulary)
-    variables = variables_by_path(model)
-    arrays = dict(source.arrays)
-    fresh = ops.convert_to_numpy(variables[_POSITIONS])
-    rows = source.config.max_position_embeddings
-    if arrays[_POSITIONS].shape == (rows, fresh.shape[1]) and rows < len(fresh):
-        table = fresh.copy()
-        table[:rows] = arrays[_POSITIONS]
-        arrays[_POSITIONS] = table
-    for path, array in arrays.items():
-        if array.shape != tuple(variables[path].shape):
-            raise UsageError(
-                f"{source.name}: {path} must have the shape {tuple(variables[path].shape)}, got "
-                f"{array.shape}: the config beside the weights is not theirs"
-            )
-    for path, array in arrays.items():
-        variables[path].assign(array)
-    if source.missing:
-        notes.append(f"drawn anew, as {source.name} does not have it: {', '.join(source.missing)}")
-    if source.unused:
-        notes.append(f"of {source.name} not used: {_shortened(source.unused)}")
-    return notes + _tell_positions(source, len(fresh), max_seq_length)
+    notes = _compare_vocabularies(weights, vocabulary)
+    drawn = ops.convert_to_numpy(variables_by_path(model)[_POSITIONS])
+    arrays, rows = dict(weights.arrays), weights.config.max_position_embeddings
+    if arrays[_POSITIONS].shape == (rows, drawn.shape[1]) and rows < len(drawn):
+        arrays[_POSITIONS] = np.concatenate([arrays[_POSITIONS], drawn[rows:]])
+    assign_weights(model, arrays, weights.name)
+    if weights.missing:
+        notes.append(f"{', '.join(weights.missing)}: drawn, not in {weights.name}")
+    if weights.unused:
+        notes.append(f"{weights.name}: unused: {_shorten(weights.unused)}")
+    return notes + _position_notes(weights, len(drawn), max_seq_length)
 
 
-def trained_positions(source: Source | None, max_seq_length: int) -> int:
-    """Of a run's position embeddings, those that data will have reached when it ends, from 0."""
-    if source is None:
-        return max_seq_length
-    before = source.trained_positions or source.config.max_position_embeddings
-    return max(before, max_seq_length)
+def trained_positions(weights: PretrainedWeights | None, max_seq_length: int) -> int:
+    """Return the number of position embeddings that data has reached at the end of a run."""
+    return max(weights.trained_positions, max_seq_length) if weights else max_seq_length
 
 
-def _tell_positions(source: Source, num_rows: int, max_seq_length: int) -> list[str]:
-    rows = source.config.max_position_embeddings
-    trained = min(source.trained_positions or rows, rows)
+def _position_notes(weights: PretrainedWeights, num_rows: int, max_seq_length: int) -> list[str]:
+    rows, trained = weights.config.max_position_embeddings, weights.trained_positions
     notes = []
     if rows < num_rows:
-        notes.append(
-            f"positions {rows} to {num_rows - 1} are drawn anew: {source.name} has {rows} positions"
-        )
+        notes.append(f"positions {rows} to {num_rows - 1}: drawn, not in {weights.name}")
     if trained < min(rows, max_seq_length):
         last = min(rows, max_seq_length) - 1
         notes.append(
-            f"positions {trained} to {last} begin as {source.name} drew them: its data was "
-            f"{trained} long"
+            f"positions {trained} to {last}: untrained in {weights.name}, whose records had "
+            f"{trained} tokens"
         )
     return notes
 
 
-def _compare_vocabularies(source: Source, vocabulary: Vocabulary) -> list[str]:
-    """Raises UsageError where ids mean other pieces than the weights have learned."""
-    rows, here = source.config.vocab_size, vocabulary.tokens
-    if rows != len(here):
+def _compare_vocabularies(weights: PretrainedWeights, vocabulary: Vocabulary) -> list[str]:
+    """Raise UsageError if an id means another piece than the one that the weights learned."""
+    rows, ours = weights.config.vocab_size, vocabulary.tokens
+    if rows != len(ours):
         raise UsageError(
-            f"{source.name}: has {rows:,} word embeddings, and the vocabulary of the data "
-            f"{len(here):,} pieces: make the data with the vocabulary of these weights"
+            f"{weights.name}: has {rows:,} word embeddings, and the vocabulary of the records has "
+            f"{len(ours):,} pieces: create the records with the vocabulary of these weights"
         )
-    if source.vocabulary is None:
-        return [f"no vocab.txt lies beside {source.name}: its ids are taken to be the data's"]
-    there = source.vocabulary.tokens
-    differing = [i for i, pair in enumerate(zip(there, here, strict=False)) if pair[0] != pair[1]]
+    if weights.vocabulary is None:
+        return [f"{weights.name}: no vocab.txt next to it; assuming the vocabulary of the records"]
+    theirs = weights.vocabulary.tokens
+    differing = [i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]]
     for i in differing:
-        if not there[i].startswith("[unused"):
+        if not theirs[i].startswith("[unused"):
             raise UsageError(
-                f"{source.name}: its vocabulary has {there[i]!r} in line {i + 1}, and the data's "
-                f"{here[i]!r}: make the data with the vocabulary of these weights"
+                f"{weights.name}: line {i + 1} of its vocabulary is {theirs[i]!r}, of that of the "
+                f"records {ours[i]!r}: create the records with the vocabulary of these weights"
             )
     if differing:
-        pieces = _shortened([here[i] for i in differing])
-        return [f"in places that {source.name} has not used: {pieces}"]
+        pieces = _shorten([ours[i] for i in differing])
+        return [f"{weights.name}: new pieces at ids that were unused: {pieces}"]
     return []
 
 
-def _shortened(names: list[str] | tuple[str, ...], most: int = 5) -> str:
-    """The first names, and how many more; the optimizer's as one."""
+def _shorten(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names and the number of others; the optimizer's variables as one name."""
     kept = [name for name in names if not name.endswith(("/adam_m", "/adam_v"))]
     shown = kept[:most] + (["the optimizer's state"] if len(kept) < len(names) else [])
     more = f", and {len(kept) - most:,} more" if len(kept) > most else ""

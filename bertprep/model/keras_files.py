@@ -1,4 +1,4 @@
-"""A model -> a SavedModel that needs no code of ours, or a .keras file that does.
+"""A model -> a SavedModel, which loads without this package, or a .keras file, which needs it.
 
     served = tf.saved_model.load("model")
     served.signatures["serving_default"](
@@ -7,12 +7,13 @@
         # pooled_output [batch, hidden_size], sequence_output [batch, seq_length, hidden_size]
     served.signatures["masked_lm"](
         ..., masked_lm_positions=...                                # int32[batch, max_predictions]
-    )   # the same but sequence_output, with masked_lm_logits [batch, max_predictions, vocab_size]
+    )   # without sequence_output, and with masked_lm_logits [batch, max_predictions, vocab_size]
 
     import bertprep.model.bert                                # the classes of the .keras file
     keras.saving.load_model("model/model.keras")
 
-Batch and seq_length are free, seq_length up to max_position_embeddings. Outputs are float32.
+Batch and seq_length are any, seq_length up to max_position_embeddings. Outputs are float32; those
+of heads that the model does not have are left out.
 
 Source: https://www.tensorflow.org/guide/saved_model, and there for `assets.extra`.
 """
@@ -24,13 +25,13 @@ import keras
 from bertprep.model.bert import PretrainingModel
 from bertprep.model.layers import Tensor
 
-#: Of a SavedModel, the folder for what belongs to it and no signature reads.
+#: Folder of a SavedModel for files that no signature reads.
 EXTRA_ASSETS = "assets.extra"
 _INPUTS = ("input_ids", "input_mask", "segment_ids")
 
 
 def write_saved_model(folder: Path, model: PretrainingModel) -> None:
-    """Writes the model with the signatures `serving_default` and `masked_lm`."""
+    """Write the model with the signatures `serving_default` and `masked_lm`."""
 
     def everywhere(input_ids: Tensor, input_mask: Tensor, segment_ids: Tensor) -> dict[str, Tensor]:
         values = (input_ids, input_mask, segment_ids)
@@ -44,7 +45,8 @@ def write_saved_model(folder: Path, model: PretrainingModel) -> None:
         outputs: dict[str, Tensor] = model({**features, "masked_lm_positions": masked_lm_positions})
         return outputs
 
-    # Its endpoints track the variables that they use; tracked once more, they are written twice.
+    # The endpoints track the variables that they use; the model is not tracked as well, since
+    # variables that are tracked twice are written twice.
     archive = keras.export.ExportArchive()
     for name, function, inputs in (
         ("serving_default", everywhere, _INPUTS),
@@ -56,5 +58,5 @@ def write_saved_model(folder: Path, model: PretrainingModel) -> None:
 
 
 def write_keras(folder: Path, model: PretrainingModel) -> None:
-    """Writes `model.keras`."""
+    """Write `model.keras`."""
     model.save(folder / "model.keras")

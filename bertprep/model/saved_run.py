@@ -1,59 +1,92 @@
-"""A run's folder -> what is handed on of it: the model and what its token ids mean.
+"""The folder of a training run: what its files are called, what describes the model, its weights.
 
-    run.json            what the model learned from: how text became ids, how many positions
-    bert_config.json    the shape of the model
-    vocab.txt           the vocabulary of the data
-    checkpoints/        the weights
+    run.json            plan of the run, tokenizer options, number of trained positions
+    bert_config.json    shape of the model
+    vocab.txt           vocabulary of the data
+    checkpoints/        step-00001000.npz, ..., best.json
+    metrics.jsonl       losses and accuracies
+    curves.png          the same as a chart
+    tensorboard/        the same for TensorBoard
 
-`describe_run` writes the first three when a run begins; `load_run` reads all four.
+`write_run_description` writes the first three when a run begins; `load_run` reads the first four.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bertprep.errors import UsageError
-from bertprep.model.bert import PretrainingModel
 from bertprep.model.checkpoints import Checkpoints
-from bertprep.model.config import BertConfig
-from bertprep.model.run_layout import CHECKPOINTS_NAME, CONFIG_NAME, RUN_NAME, VOCABULARY_NAME
-from bertprep.model.weights import variables_by_path
+from bertprep.model.config import BertConfig, load_config
+from bertprep.model.weights import PretrainedWeights, collect_weights
 from bertprep.options import TokenizerOptions
 from bertprep.storage.files import write_whole
+from bertprep.storage.folder_state import FolderLayout
+from bertprep.storage.plans import Plan, encode
 from bertprep.vocab import Vocabulary
 
-#: Of a model's variables in a checkpoint: the part of the state, then the model's name.
+RUN_NAME = "run.json"
+CONFIG_NAME = "bert_config.json"
+VOCABULARY_NAME = "vocab.txt"
+CHECKPOINTS_NAME = "checkpoints"
+METRICS_NAME = "metrics.jsonl"
+CURVES_NAME = "curves.png"
+TENSORBOARD_NAME = "tensorboard"
+
+_RUN_FILE = re.compile(
+    rf"{CHECKPOINTS_NAME}/(step-[0-9]{{8,}}\.npz|best\.json)"
+    rf"|{TENSORBOARD_NAME}/(train|eval)/events\.out\.tfevents\.[^/]+"
+    rf"|{re.escape(METRICS_NAME)}|{re.escape(CURVES_NAME)}|{re.escape(CONFIG_NAME)}"
+)
+
+
+def _read_plan(value: Any) -> Plan:
+    plan: Plan = value["plan"]
+    if not isinstance(plan["training"]["steps"], int):
+        raise TypeError("steps")
+    if not isinstance(plan["vocabulary"]["sha256"], str):
+        raise TypeError("sha256")
+    return plan
+
+
+RUN_LAYOUT = FolderLayout(
+    read_plan=_read_plan,
+    lists=lambda plan, name: _RUN_FILE.fullmatch(name) is not None,
+    reserved=re.compile(f"{CHECKPOINTS_NAME}|{re.escape(METRICS_NAME)}"),
+    work_names=re.compile(r"(?!)"),  # none
+    folders=(
+        CHECKPOINTS_NAME,
+        *(f"{TENSORBOARD_NAME}/{split}" for split in ("train", "eval")),
+        TENSORBOARD_NAME,
+    ),
+    plan_name=RUN_NAME,
+)
+
+#: Prefix of a model's variables in a checkpoint: the part of the state, then the model's name.
 _MODEL_PREFIX = "model/bert/"
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A trained model.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SavedRun(PretrainedWeights):
+    """The model of a run at a checkpoint.
 
     Attributes:
-        folder: of the run.
-        step: updates behind the weights.
-        config: the shape of the model.
-        vocabulary: of the data.
-        tokenizer: how its text became ids; None for records that do not say.
-        trained_positions: of the position embeddings, those that data has reached, from 0.
-        arrays: float32 by `WeightName.path`.
+        folder: folder of the run.
+        step: updates before the checkpoint.
+        vocabulary: vocabulary of the data.
+        tokenizer: options that the data was tokenized with; None where the records do not say.
     """
 
     folder: Path
     step: int
-    config: BertConfig
     vocabulary: Vocabulary
     tokenizer: TokenizerOptions | None
-    trained_positions: int
-    arrays: Mapping[str, np.ndarray]
 
 
-def describe_run(
+def write_run_description(
     folder: Path,
     config: BertConfig,
     vocabulary: Vocabulary,
@@ -61,101 +94,91 @@ def describe_run(
     trained_positions: int,
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes what stands beside the checkpoints; `run.json`, the mark of a run, last.
+    """Write the files next to the checkpoints; `run.json`, which marks a run, last.
 
     Args:
-        folder: of the run; made if need be.
-        config: as in `Run`, and so are the next ones.
-        vocabulary: its file's bytes are copied.
-        tokenizer: of the data's plan.
-        trained_positions: the data's max_seq_length, or more if the weights began elsewhere.
-        facts: JSON values that go into `run.json` as well.
+        folder: folder of the run; created if needed.
+        config: as in `SavedRun`, like the next ones.
+        vocabulary: vocabulary whose file is copied.
+        tokenizer: tokenizer options of the data.
+        trained_positions: max_seq_length of the data, or more with `--init-from`.
+        facts: more JSON values for `run.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    about = {
+    description = {
         **(facts or {}),
         "tokenizer": asdict(tokenizer) if tokenizer else None,
         "trained_positions": trained_positions,
     }
     for name, data in (
-        (CONFIG_NAME, _encode(config.to_json())),
+        (CONFIG_NAME, encode(config.to_json())),
         (VOCABULARY_NAME, vocabulary.data),
-        (RUN_NAME, _encode(about)),
+        (RUN_NAME, encode(description)),
     ):
         write_whole(folder / name, folder / f"{name}.partial", data)
 
 
-def _encode(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
-
-
 def is_run(folder: Path) -> bool:
-    """There is a run in this folder."""
+    """Whether the folder holds a run."""
     return (folder / RUN_NAME).is_file()
 
 
-def load_run(folder: Path, checkpoint: str = "last") -> Run:
-    """Reads a run.
+def load_run(folder: Path, checkpoint: str = "last") -> SavedRun:
+    """Read a run.
 
     Args:
-        folder: that `bertprep pretrain` has made.
+        folder: folder that `bertprep pretrain` wrote.
         checkpoint: "last", "best", or the number of a step.
 
     Raises:
-        UsageError: there is no run here, or no such checkpoint.
+        UsageError: there is no run, or no such checkpoint.
         BertprepError: the checkpoint is damaged.
     """
     if not is_run(folder):
-        what = "has no run in it" if folder.is_dir() else "no such folder"
+        what = "not the folder of a run" if folder.is_dir() else "no such folder"
         raise UsageError(
-            f"{folder}: {what}. Name the folder that `bertprep pretrain` wrote to, with its "
-            f"{RUN_NAME} and {CHECKPOINTS_NAME}"
+            f"{folder}: {what}. Name the output folder of `bertprep pretrain`, with its {RUN_NAME} "
+            f"and {CHECKPOINTS_NAME}"
         )
     try:
-        about = json.loads((folder / RUN_NAME).read_bytes())
-        options = about["tokenizer"]
+        description = json.loads((folder / RUN_NAME).read_bytes())
+        options = description["tokenizer"]
         tokenizer = TokenizerOptions(**options) if options else None
-        trained_positions = int(about["trained_positions"])
-    except (ValueError, KeyError, TypeError):
+        trained_positions = int(description["trained_positions"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{folder / RUN_NAME}: bertprep did not write this file") from None
-    step, arrays = _load_checkpoint(Checkpoints(folder / CHECKPOINTS_NAME), checkpoint)
-    config = BertConfig.load(folder / CONFIG_NAME)
-    vocabulary = Vocabulary.load(folder / VOCABULARY_NAME, lenient=True)
-    return Run(folder, step, config, vocabulary, tokenizer, trained_positions, arrays)
+    checkpoints = Checkpoints(folder / CHECKPOINTS_NAME)
+    step = _find_step(checkpoints, checkpoint)
+    config = load_config(folder / CONFIG_NAME)
+    state, _ = checkpoints.load(step)
+    arrays = {
+        name.removeprefix(_MODEL_PREFIX): array
+        for name, array in state.items()
+        if name.startswith(_MODEL_PREFIX)
+    }
+    weights = collect_weights(f"{folder} (step {step:,})", config, arrays, "path")
+    return SavedRun(
+        name=weights.name,
+        config=config,
+        arrays=weights.arrays,
+        missing=weights.missing,
+        trained_positions=min(trained_positions, config.max_position_embeddings),
+        folder=folder,
+        step=step,
+        vocabulary=Vocabulary.load(folder / VOCABULARY_NAME, lenient=True),
+        tokenizer=tokenizer,
+    )
 
 
-def _load_checkpoint(
-    checkpoints: Checkpoints, checkpoint: str
-) -> tuple[int, dict[str, np.ndarray]]:
+def _find_step(checkpoints: Checkpoints, checkpoint: str) -> int:
     steps = checkpoints.steps()
     if not steps:
-        raise UsageError(f"{checkpoints.folder}: the run has saved no checkpoint yet")
+        raise UsageError(f"{checkpoints.folder}: the run has not saved a checkpoint yet")
     named = {"last": checkpoints.latest(), "best": checkpoints.best()}
     step = named.get(checkpoint, int(checkpoint) if checkpoint.isdecimal() else None)
-    if step not in steps:
-        there = ", ".join(map(str, steps))
+    if step is None or step not in steps:
         raise UsageError(
-            f"{checkpoints.folder}: there is no checkpoint {checkpoint!r}, only those of the "
-            f"steps {there}: name one of them, last, or best (if the run evaluates)"
+            f"{checkpoints.folder}: no checkpoint {checkpoint!r}; there are those of the steps "
+            f"{', '.join(map(str, steps))}: name one of them, last, or best (if the run evaluates)"
         )
-    arrays, _ = checkpoints.load(step)
-    prefix = len(_MODEL_PREFIX)
-    return step, {k[prefix:]: v for k, v in arrays.items() if k.startswith(_MODEL_PREFIX)}
-
-
-def model_of(run: Run) -> PretrainingModel:
-    """The model with the run's weights, in float32 whatever it was trained in.
-
-    Raises:
-        UsageError: the checkpoint and the run's config are not of one model.
-    """
-    model = PretrainingModel(run.config)
-    model.build()
-    for path, variable in variables_by_path(model).items():
-        if path not in run.arrays or run.arrays[path].shape != tuple(variable.shape):
-            raise UsageError(
-                f"{run.folder / CONFIG_NAME}: is of another model than the checkpoint of step "
-                f"{run.step}: {path} is not there, or has another shape"
-            )
-        variable.assign(run.arrays[path])
-    return model
+    return step

@@ -1,62 +1,76 @@
-"""The variables of a model <-> arrays under the names that Hugging Face and the release give them.
+"""The names of a model's variables here, in Hugging Face's files and in the release's checkpoints.
+
+    collect_weights(name, config, arrays, "hugging_face")     arrays under their names -> by path
+    assign_weights(model, weights.arrays, name)               by path -> the model
+    weights_by_name(model, "hugging_face")                    the model -> arrays under their names
 
 One table holds all three names of each variable. A kernel is [inputs, outputs] here and in the
-release; in Hugging Face's files it is the other way round.
-
-    arrays = to_names(model, "hugging_face")       numpy arrays by name, copied
-    assign(model, arrays, "hugging_face")          the way back, with every shape checked
+release, and [outputs, inputs] in Hugging Face's files.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from bertprep.errors import UsageError
-from bertprep.model.bert import PretrainingModel
 from bertprep.model.config import BertConfig
+from bertprep.model.heads import HEADS
+from bertprep.vocab import Vocabulary
+
+#: Parts that pretrained weights may lack as a whole, by the first part of their path.
+_OPTIONAL_PARTS = {"pooler": "pooler"} | {head.name: head.description for head in HEADS.values()}
 
 
 @dataclass(frozen=True)
 class WeightName:
-    """One variable in three worlds.
+    """The names of one variable.
 
     Attributes:
-        path: of the Keras variable, behind the model's name.
-        hugging_face: in the state of `BertForPreTraining`.
-        release: in a TensorFlow 1 checkpoint of google-research/bert.
+        path: path of the Keras variable below the model's name.
+        hugging_face: name in the state of `BertForPreTraining`.
+        release: name in a TensorFlow 1 checkpoint of google-research/bert.
         is_kernel: [inputs, outputs] here, transposed in Hugging Face's files.
-        is_flipped_in_release: transposed in the release's, too.
+        is_transposed_in_release: transposed in the release's checkpoints as well.
     """
 
     path: str
     hugging_face: str
     release: str
     is_kernel: bool = False
-    is_flipped_in_release: bool = False
+    is_transposed_in_release: bool = False
 
     def is_transposed(self, naming: str) -> bool:
-        return self.is_kernel if naming == "hugging_face" else self.is_flipped_in_release
+        """Whether the array under a naming ("path", "hugging_face", "release") is transposed."""
+        flags = {"hugging_face": self.is_kernel, "release": self.is_transposed_in_release}
+        return flags.get(naming, False)
 
 
-#: Parts of the model, by their path; both the others' names, and what they hold.
-_PARTS = (
-    ("embeddings/layer_norm", "bert.embeddings.LayerNorm", "bert/embeddings/LayerNorm"),
-    ("pooler", "bert.pooler.dense", "bert/pooler/dense"),
-    (
-        "masked_lm/transform",
-        "cls.predictions.transform.dense",
-        "cls/predictions/transform/dense",
-    ),
-    (
-        "masked_lm/layer_norm",
-        "cls.predictions.transform.LayerNorm",
-        "cls/predictions/transform/LayerNorm",
-    ),
-)
-_LAYER_PARTS = (
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PretrainedWeights:
+    """Weights and what is known of the model that they were trained in.
+
+    Attributes:
+        name: file or folder, for messages.
+        config: shape of the model.
+        arrays: float32 by `WeightName.path`.
+        trained_positions: number of position embeddings that data has reached, from 0.
+        vocabulary: the vocabulary file next to them; None where there is none.
+        missing: parts of the model without weights, in words.
+        unused: names of arrays that the model has no variable for.
+    """
+
+    name: str
+    config: BertConfig
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+    trained_positions: int
+    vocabulary: Vocabulary | None = None
+    missing: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
+_LAYERS = (
     ("attention/query", "attention.self.query"),
     ("attention/key", "attention.self.key"),
     ("attention/value", "attention.self.value"),
@@ -69,76 +83,118 @@ _LAYER_PARTS = (
 
 
 def weight_names(config: BertConfig) -> Iterator[WeightName]:
-    """The table: every variable of the model once."""
+    """Yield the names of every variable of a model with all heads."""
     for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
-        their = f"embeddings.{name}"
-        yield WeightName(f"embeddings/{name}", f"bert.{their}.weight", f"bert/embeddings/{name}")
-    for part in _PARTS:
-        yield from _pair(*part)
+        path = f"embeddings/{name}"
+        yield WeightName(path, f"bert.embeddings.{name}.weight", f"bert/{path}")
+    yield from _layer_names("embeddings/layer_norm", "bert.embeddings.LayerNorm")
+    yield from _layer_names("pooler", "bert.pooler.dense")
     for i in range(config.num_hidden_layers):
-        for path, name in _LAYER_PARTS:
+        for path, name in _LAYERS:
             release = f"bert/encoder/layer_{i}/{name.replace('.', '/')}"
-            yield from _pair(f"layer_{i}/{path}", f"bert.encoder.layer.{i}.{name}", release)
+            yield from _layer_names(f"layer_{i}/{path}", f"bert.encoder.layer.{i}.{name}", release)
+    yield from _layer_names("masked_lm/transform", "cls.predictions.transform.dense")
+    yield from _layer_names("masked_lm/layer_norm", "cls.predictions.transform.LayerNorm")
     yield WeightName("masked_lm/bias", "cls.predictions.bias", "cls/predictions/output_bias")
-    relation, release = "cls.seq_relationship", "cls/seq_relationship"
+    head, release = "cls.seq_relationship", "cls/seq_relationship"
+    kernel = f"{release}/output_weights"
+    yield WeightName("next_sentence/kernel", f"{head}.weight", kernel, True, True)
+    yield WeightName("next_sentence/bias", f"{head}.bias", f"{release}/output_bias")
+
+
+def _layer_names(path: str, hugging_face: str, release: str = "") -> Iterator[WeightName]:
+    """Yield the two variables of a LayerNorm or of a dense layer."""
+    release = release or hugging_face.replace(".", "/")
+    is_norm = path.endswith("layer_norm")
+    kernel, bias = ("gamma", "beta") if is_norm else ("kernel", "bias")
     yield WeightName(
-        "next_sentence/kernel", f"{relation}.weight", f"{release}/output_weights", True, True
+        f"{path}/{kernel}", f"{hugging_face}.weight", f"{release}/{kernel}", is_kernel=not is_norm
     )
-    yield WeightName("next_sentence/bias", f"{relation}.bias", f"{release}/output_bias")
+    yield WeightName(f"{path}/{bias}", f"{hugging_face}.bias", f"{release}/{bias}")
 
 
-def _pair(path: str, hugging_face: str, release: str) -> Iterator[WeightName]:
-    """Scale and shift of a LayerNorm, or kernel and bias of a dense layer."""
-    if path.endswith("layer_norm"):
-        yield WeightName(f"{path}/gamma", f"{hugging_face}.weight", f"{release}/gamma")
-        yield WeightName(f"{path}/beta", f"{hugging_face}.bias", f"{release}/beta")
-    else:
-        yield WeightName(
-            f"{path}/kernel", f"{hugging_face}.weight", f"{release}/kernel", is_kernel=True
-        )
-        yield WeightName(f"{path}/bias", f"{hugging_face}.bias", f"{release}/bias")
-
-
-def variables_by_path(model: PretrainingModel) -> dict[str, Any]:
-    """The model's variables by their path behind its name."""
+def variables_by_path(model: Any) -> dict[str, Any]:
+    """Return the trainable variables of a built model by their path below its name."""
     return {variable.path.split("/", 1)[1]: variable for variable in model.trainable_variables}
 
 
-def to_names(model: PretrainingModel, naming: str = "hugging_face") -> dict[str, np.ndarray]:
-    """The model's weights as float32 arrays.
+def weights_by_name(model: Any, naming: str = "hugging_face") -> dict[str, np.ndarray]:
+    """Return the weights of a built model as float32 arrays.
 
     Args:
-        model: a model that is built.
+        model: a built model.
         naming: "hugging_face" or "release".
     """
-    variables = variables_by_path(model)
-    arrays = {}
+    from keras import ops
+
+    variables, arrays = variables_by_path(model), {}
     for weight in weight_names(model.config):
-        array = ops.convert_to_numpy(variables[weight.path])
-        name = getattr(weight, naming)
-        arrays[name] = np.ascontiguousarray(array.T) if weight.is_transposed(naming) else array
+        if weight.path in variables:
+            array = ops.convert_to_numpy(variables[weight.path])
+            transposed = weight.is_transposed(naming)
+            arrays[getattr(weight, naming)] = np.ascontiguousarray(array.T) if transposed else array
     return arrays
 
 
-def assign(
-    model: PretrainingModel, arrays: Mapping[str, np.ndarray], naming: str = "hugging_face"
-) -> None:
-    """Sets the model's weights; names that are not of the table are passed over.
+def collect_weights(
+    name: str, config: BertConfig, found: Mapping[str, np.ndarray], naming: str
+) -> PretrainedWeights:
+    """Return the weights of a model, of which pooler and heads may be missing as a whole.
+
+    Args:
+        name: file or folder, for messages.
+        config: shape of the model.
+        found: arrays by name.
+        naming: "path", "hugging_face" or "release".
 
     Raises:
-        UsageError: a weight is missing, or has another shape.
+        UsageError: other weights are missing, or a part of the pooler or of a head.
     """
-    variables = variables_by_path(model)
-    new_values = []
-    for weight in weight_names(model.config):
-        name, variable = getattr(weight, naming), variables[weight.path]
-        if name not in arrays:
-            raise UsageError(f"there is no {name} among the weights")
-        array = arrays[name].T if weight.is_transposed(naming) else arrays[name]
-        if array.shape != tuple(variable.shape):
+    table = {getattr(weight, naming): weight for weight in weight_names(config)}
+    arrays = {
+        weight.path: np.ascontiguousarray(
+            found[key].T if weight.is_transposed(naming) else found[key], np.float32
+        )
+        for key, weight in table.items()
+        if key in found
+    }
+    paths = [weight.path for weight in table.values()]
+    present_parts = {path.partition("/")[0] for path in arrays}
+    missing = [part for part in _OPTIONAL_PARTS if part not in present_parts]
+    lacking = [p for p in paths if p not in arrays and p.partition("/")[0] not in missing]
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise UsageError(
+            f"{name}: the weights lack {', '.join(lacking[:3])}{more}, which the config next to "
+            "them asks for"
+        )
+    return PretrainedWeights(
+        name=name,
+        config=config,
+        arrays=arrays,
+        trained_positions=config.max_position_embeddings,
+        missing=tuple(_OPTIONAL_PARTS[part] for part in missing),
+        unused=tuple(sorted(key for key in found if key not in table)),
+    )
+
+
+def assign_weights(model: Any, arrays: Mapping[str, np.ndarray], name: str) -> None:
+    """Set the variables of a model; those without an array keep their values.
+
+    Args:
+        model: a built model.
+        arrays: by path; those of parts that the model does not have are ignored.
+        name: file or folder of the arrays, for messages.
+
+    Raises:
+        UsageError: an array has another shape than its variable; nothing is set.
+    """
+    pairs = [(v, path) for path, v in variables_by_path(model).items() if path in arrays]
+    for variable, path in pairs:
+        shape, expected = tuple(arrays[path].shape), tuple(variable.shape)
+        if shape != expected:
             raise UsageError(
-                f"{name} must have the shape {tuple(variable.shape)}, got {tuple(array.shape)}"
+                f"{name}: {path} must have the shape {expected} by its config, got {shape}"
             )
-        new_values.append((variable, array))
-    for variable, array in new_values:
-        variable.assign(array)
+    for variable, path in pairs:
+        variable.assign(arrays[path])

@@ -17,13 +17,13 @@ import numpy as np
 from bertprep.data import CONTINUES_WORD, TokenizedDocuments
 from bertprep.errors import BertprepError
 from bertprep.kernels import instances as kernel
-from bertprep.kernels import mt19937
+from bertprep.kernels import masking, mt19937
 from bertprep.options import InstanceOptions
 from bertprep.vocab import Vocabulary
 
 #: Share of the longest target that an instance uses up on average; only sizes the first arrays.
 _TYPICAL_SHARE = 0.6
-#: An instance knows where it starts by 32 bits.
+#: An instance holds the index of its first token in 32 bits.
 _MOST_TOKENS = 2**31 - 1
 
 
@@ -32,11 +32,11 @@ class TrainingInstance:
     """One instance: `[CLS] A [SEP] B [SEP]` with its masks, as the reference's class of this name.
 
     Attributes:
-        token_ids: the ids, masks in place.
-        segment_ids: 0 up to and with the first [SEP], then 1.
-        masked_lm_positions: ascending.
-        masked_lm_ids: the ids that stood at the masks.
-        is_random_next: B comes from elsewhere.
+        token_ids: ids of the tokens after masking.
+        segment_ids: 0 up to and including the first [SEP], then 1.
+        masked_lm_positions: positions of the masks, ascending.
+        masked_lm_ids: ids at these positions before masking.
+        is_random_next: whether B comes from a random document.
     """
 
     token_ids: list[int]
@@ -51,9 +51,9 @@ class TrainingInstances(Sequence[TrainingInstance]):
     """The instances of a set of documents, in the order in which the reference writes them.
 
     Attributes:
-        documents: whose tokens the instances are slices of.
-        arrays: kernels.instances.INSTANCE[num_instances], in the order of making.
-        masks: kernels.instances.MASK[num_masks].
+        documents: the documents; instances are slices of their tokens.
+        arrays: kernels.instances.INSTANCE[num_instances], in the order of creation.
+        masks: kernels.masking.MASK[num_masks].
         order: int32[num_instances]. Record k is arrays[order[k]].
         cls_id, sep_id: ids of [CLS] and [SEP].
         num_random_next: number of instances whose B comes from a random document.
@@ -71,7 +71,7 @@ class TrainingInstances(Sequence[TrainingInstance]):
 
     @property
     def counts(self) -> dict[str, int]:
-        """What the manifest counts of the instances."""
+        """The manifest's counts of instances."""
         lengths = (self.arrays["a_length"], self.arrays["b_length"])
         return {
             "instances": len(self),
@@ -117,8 +117,8 @@ class TrainingInstances(Sequence[TrainingInstance]):
         )
 
 
-def _settings(vocabulary: Vocabulary, options: InstanceOptions) -> kernel.Settings:
-    return kernel.Settings(
+def _settings(vocabulary: Vocabulary, options: InstanceOptions) -> masking.Settings:
+    return masking.Settings(
         max_seq_length=options.max_seq_length,
         max_predictions=options.predictions,
         short_seq_below=_numerator(options.short_seq_prob),
@@ -131,16 +131,16 @@ def _settings(vocabulary: Vocabulary, options: InstanceOptions) -> kernel.Settin
     )
 
 
-def _tables(vocabulary: Vocabulary, options: InstanceOptions) -> kernel.Tables:
+def _tables(vocabulary: Vocabulary, options: InstanceOptions) -> masking.Tables:
     lengths = range(options.max_seq_length + 1)
-    return kernel.Tables(
+    return masking.Tables(
         budgets=np.array([options.num_to_predict(length) for length in lengths], np.int64),
         replacements=vocabulary.replacement_ids(ordinary_only=options.quirks == "fix"),
     )
 
 
 def _numerator(probability: float) -> int:
-    """The smallest n so that `random() < probability` is `numerator < n`."""
+    """Return the smallest n for which `random() < probability` is `numerator < n`."""
     scaled = probability * mt19937.RANDOM_UNIT  # exact: a power of two
     return int(scaled) + (scaled != int(scaled))
 
@@ -167,11 +167,11 @@ def create_sentence_pairs(
     inputs = kernel.Documents(
         documents.tokens, documents.sentence_offsets, documents.document_offsets, shuffled
     )
-    scratch = np.zeros(kernel.SCRATCH_ROWS * options.max_seq_length, np.int32)
+    scratch = np.zeros(masking.SCRATCH_ROWS * options.max_seq_length, np.int32)
     typical = max(1, int(_TYPICAL_SHARE * options.max_seq_length))
     capacity = options.dupe_factor * (documents.num_tokens // typical + documents.num_documents)
     arrays = np.empty(capacity, kernel.INSTANCE)
-    masks = np.empty(capacity * options.predictions, kernel.MASK)
+    masks = np.empty(capacity * options.predictions, masking.MASK)
     progress = np.zeros(1, kernel.PROGRESS)
     for _ in range(options.dupe_factor):
         progress["next_document"] = 0
@@ -212,12 +212,11 @@ def create_masked_lm_predictions(
     options: InstanceOptions,
     rng: np.ndarray,
 ) -> TrainingInstance:
-    """Masks one pair `[CLS] A [SEP] B [SEP]`; a whole document goes faster through
-    `create_training_instances`.
+    """Mask one pair `[CLS] A [SEP] B [SEP]`; for documents, `create_training_instances` is faster.
 
     Args:
         tokens_a, tokens_b: uint32[num_tokens >= 1]. Tokens as in `TokenizedDocuments`.
-        rng: a generator, from `bertprep.seeded(seed)`; it moves on as the reference's would.
+        rng: a generator of `bertprep.seeded(seed)`; it advances as the reference's would.
 
     Raises:
         BertprepError: the pair is longer than `max_seq_length`.
@@ -234,15 +233,15 @@ def create_masked_lm_predictions(
     arrays = np.zeros(1, kernel.INSTANCE)
     arrays["a_length"], arrays["b_length"] = len(tokens_a), len(tokens_b)
     arrays["b_start"] = len(tokens_a)
-    masks = np.empty(options.predictions, kernel.MASK)
+    masks = np.empty(options.predictions, masking.MASK)
     arrays["num_masks"] = options.num_to_predict(num_tokens)
-    kernel.mask_instance(
+    masking.mask_instance(
         rng,
         tokens,
         arrays,
         _settings(vocabulary, options),
         _tables(vocabulary, options).replacements,
-        np.zeros(kernel.SCRATCH_ROWS * options.max_seq_length, np.int32),
+        np.zeros(masking.SCRATCH_ROWS * options.max_seq_length, np.int32),
         masks,
     )
     offsets = np.array([0, len(tokens_a), len(tokens)], np.int64)

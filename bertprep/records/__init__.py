@@ -1,11 +1,12 @@
-"""Record files, whoever wrote them -> data sets, frames, features, and columns of many records.
+"""TFRecord files of any tool, and the shards that `create` writes.
 
-    find_data_set(paths) -> DataSet of Shards             names and manifests, nothing else read
-    read_frames(shard) -> Frame, Frame, …                 plain Python, a record at a time
-    parse_example(frame.data) -> features                 the exact twin of the compiled reader
-    columns.RecordReader(shard, …) -> RecordBatch, …      hundreds of megabytes a second
+    find_data_set(paths) -> DataSet of Shards             reads names and manifests only
+    read_schema(data_set) -> RecordSchema                 the features of its records
+    read_frames(shard) -> Frame, Frame, …                 plain Python, one record at a time
+    parse_example(frame.data) -> {name: FeatureValues}    the exact twin of the compiled reader
+    columns.RecordReader(shard, …) -> RecordBatch, …      rows, at hundreds of megabytes per second
 
-Whoever looks at a few records waits for no compiler: only `columns` imports kernels.
+Reading a few records loads no compiler: these names import no kernels.
 """
 
 from bertprep.records.data_set import DataSet, Home, find_data_set

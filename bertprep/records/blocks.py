@@ -1,4 +1,4 @@
-"""The uncompressed bytes of a shard, in a buffer that kernels look into and that moves along.
+"""The uncompressed bytes of a shard, in a sliding buffer that kernels read.
 
 Memory: 256 KB, or the longest record.
 """
@@ -12,28 +12,28 @@ from bertprep.kernels.examples import find_header
 from bertprep.kernels.machine import PADDING
 from bertprep.records.frames import GZIP_ERRORS, HEADER, HEADER_SIZE, LONGEST_RECORD
 
-#: What fits the second-level cache together with the rows that are made of it.
+#: Fits the second-level cache together with the rows parsed from it.
 BLOCK_BYTES = 1 << 18
 
 
 class Blocks:
-    """A window on a stream.
+    """A sliding window on a stream.
 
     Args:
-        stream: opened without a buffer of its own.
+        stream: an unbuffered stream.
         start: byte to begin at.
 
     Attributes:
-        data: uint8[...]. Bytes `at` to `have` are read and not used, and PADDING more may be
-            touched; they stay where they are until more is read.
+        data: uint8[...]. Bytes `at` to `have` are read but not used yet; PADDING bytes more may be
+            accessed. They stay in place until more is read.
         base: byte of the stream at which `data` begins.
-        is_ended: there is nothing behind `have`.
-        gzip_problem: why it ended too soon; None where it did not.
-        crc32c: of all that was used.
+        is_ended: the stream ends at `have`.
+        gzip_problem: why a gzip stream ended too early; None where it did not.
+        crc32c: CRC32C of all used bytes.
     """
 
     def __init__(self, stream: BinaryIO, start: int = 0) -> None:
-        # What is unpacked of a gzip file before its damage is lost to a read of more than that.
+        # A larger read of a damaged gzip file would lose what is unpacked before the damage.
         self._read: Any = getattr(stream, "readinto1", None) or stream.readinto  # type: ignore
         if start:
             stream.seek(start)
@@ -46,17 +46,17 @@ class Blocks:
 
     @property
     def offset(self) -> int:
-        """The byte of the stream that is next."""
+        """The next byte of the stream."""
         return self.base + self.at
 
     def require(self, size: int) -> bool:
-        """Has `size` unused bytes there; False where the stream ends before."""
+        """Provide `size` unused bytes; False where the stream ends before."""
         if self.have - self.at < size and not self.is_ended:
             self._fill(size)
         return self.have - self.at >= size
 
     def _fill(self, size: int) -> None:
-        """Moves what is not used to the front and reads on, `size` bytes in all or more."""
+        """Move the unused bytes to the front and read until there are `size` or more."""
         left = self.data[self.at : self.have].copy()
         if size > len(self.data) - PADDING:
             self.data = np.zeros(size + BLOCK_BYTES + PADDING, np.uint8)
@@ -69,27 +69,27 @@ class Blocks:
                 count = self._read(room[self.have :])
             except GZIP_ERRORS as error:
                 is_cut = isinstance(error, EOFError)
-                problem = "stops before its end: the file was cut off" if is_cut else str(error)
-                self.gzip_problem, count = f"its gzip stream is broken: {problem}", 0
+                problem = "it is truncated" if is_cut else str(error)
+                self.gzip_problem, count = f"its gzip stream is damaged: {problem}", 0
             self.is_ended = not count
             self.have += count
 
     def use(self, size: int) -> None:
-        """The next `size` bytes have been used."""
+        """Mark the next `size` bytes as used."""
         unused = self.data[self.at :]
         self.crc32c = int(extend_crc32c(np.uint32(self.crc32c), unused, size))
         self.at += size
 
-    # What stands some bytes ahead of the first that is not used.
+    # The following look `ahead` bytes past the first unused one.
 
     def header(self, ahead: int) -> tuple[int, bool]:
-        """The length in the header there, and whether its CRC is right."""
+        """Return the length in the header, and whether its CRC is correct."""
         start = self.at + ahead
         size, crc = HEADER.unpack(self.data[start : start + HEADER_SIZE].tobytes())
         return size, int(masked_crc32c(self.data, start, start + 8)) == crc
 
     def own_size(self, ahead: int) -> int | None:
-        """The size of the record there by its own account; None where its CRC does not agree."""
+        """Return the size of a record as its protobuf encodes it; None where its CRC is wrong."""
         self.require(ahead + 6)
         start = self.at + ahead
         # A serialized example is one field: a tag, its size in up to five bytes, the content.
@@ -104,7 +104,7 @@ class Blocks:
         return size if int(masked_crc32c(self.data, start, start + size)) == crc else None
 
     def is_boundary(self, ahead: int) -> bool:
-        """A record may end there: another begins, whole or cut off, or the stream ends."""
+        """Return whether a record may end here: another one begins, or the stream ends."""
         if not self.require(ahead + HEADER_SIZE):
             return self.have - self.at >= ahead
         size, is_right = self.header(ahead)
@@ -112,11 +112,11 @@ class Blocks:
         return is_header or self.own_size(ahead + HEADER_SIZE) is not None
 
     def seek_header(self, ahead: int = 0, limit: int | None = None) -> bool:
-        """Uses everything up to the next header, or up to the end.
+        """Use everything up to the next header, or up to the end.
 
         Args:
-            ahead: the first byte where it may stand.
-            limit: byte of the stream before which it must begin; None is the end.
+            ahead: first byte to search.
+            limit: byte of the stream before which the header must begin; None is the end.
         """
         while True:
             self.require(ahead + HEADER_SIZE)
@@ -134,7 +134,7 @@ class Blocks:
 
 
 def warm_up() -> None:
-    """Compiles what only some ranges and faults need: workers find it done."""
+    """Compile what only some ranges and faults need, so that workers do not have to."""
     data = np.zeros(HEADER_SIZE + PADDING, np.uint8)
     find_header(data, 0, HEADER_SIZE, LONGEST_RECORD)
     masked_crc32c(data, 0, HEADER_SIZE)

@@ -1,12 +1,12 @@
-"""A range of a shard -> batches of records as columns, with what stands between them.
+"""A range of a shard -> batches of rows, one per record, and the faults between them.
 
     reader = RecordReader(shard, schema, start, end)
     for batch in reader:
-        batch.rows, batch.offsets       # and what cannot be read, in batch.faults
+        batch.rows, batch.offsets, batch.faults
     reader.first, reader.end, reader.crc32c, reader.num_records
 
-A range begins anywhere: the reader starts at the first frame in it and ends with the last that
-begins in it, so that ranges side by side read each record once. Memory: a block of 256 KB and its
+A range may begin at any byte: the reader starts at the first frame in it and ends with the last one
+that begins in it, so that adjacent ranges read each record once. Memory: a block of 256 KB and its
 rows, or the longest record.
 """
 
@@ -25,8 +25,8 @@ from bertprep.records.frames import (
     HEADER_SIZE,
     LONGEST_RECORD,
     Shard,
+    describe_header,
     open_stream,
-    what_stands_there,
 )
 from bertprep.records.schema import RECORDS_TRIED, RecordSchema
 
@@ -35,12 +35,12 @@ _DAMAGED = "its data does not match its CRC: it was changed after it was written
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a frame.
+    """A damaged frame.
 
     Attributes:
-        index: of the record in its range, from 0.
-        offset: byte of the frame in the uncompressed stream.
-        problem: what was found.
+        index: index of the record in its range, from 0.
+        offset: first byte of the frame in the uncompressed stream.
+        problem: what is wrong.
     """
 
     index: int
@@ -50,16 +50,16 @@ class Fault:
 
 @dataclass(frozen=True, eq=False)
 class RecordBatch:
-    """Some records that follow one another.
+    """Consecutive records.
 
     Attributes:
-        indices: int64[num_records]. Their places in the range.
-        offsets: int64[num_records]. The bytes of their frames in the uncompressed stream.
+        indices: int64[num_records]. Indices of the records in the range.
+        offsets: int64[num_records]. First bytes of their frames in the uncompressed stream.
         rows: int32[num_records, width]. The values of all features, in the columns of
             `schema.columns`; those of float32 as their bits.
         states: uint8[num_records]. READ; DAMAGED where the CRC is wrong; UNUSUAL where the
-            features are not what the schema says. Only rows that are READ have a meaning.
-        faults: what is wrong with frames, these or others near them.
+            features are not those of the schema. Only rows that are READ are valid.
+        faults: damaged frames, among these records or next to them.
     """
 
     indices: np.ndarray
@@ -72,7 +72,7 @@ class RecordBatch:
     _sizes: np.ndarray
 
     def record(self, i: int) -> bytes:
-        """The serialized example; only until the next batch is taken."""
+        """Return the serialized example; valid until the next batch is read."""
         start = self._starts[i]
         return self._data[start : start + self._sizes[i]].tobytes()
 
@@ -84,17 +84,17 @@ class RecordReader:
     """Reads the records whose frames begin in `[start, end)` of a shard.
 
     Args:
-        shard: the shard; one that is compressed is read whole.
-        schema: what its records are like.
-        start, end: bytes; None ends with the file. From a start behind 0 on, the first frame is
-            looked for.
+        shard: the shard; a compressed one is read whole.
+        schema: features of its records.
+        start, end: bytes; None ends with the file. If `start` is not 0, the first frame is searched
+            for.
         is_frame: a frame is known to begin at `start`.
 
     Attributes (complete when the iterator has ended):
-        first: byte of the first frame; None where none begins in the range.
-        end: the byte behind the last record, where the next one begins or the file ends.
-        crc32c: of the bytes from `first` to `end`.
-        num_records: frames that were found, and those that were not where one should be.
+        first: first byte of the first frame; None where none begins in the range.
+        end: the byte after the last record.
+        crc32c: CRC32C of the bytes from `first` to `end`.
+        num_records: frames that were found, and damaged regions that count as one each.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class RecordReader:
         self._wanted = 1
 
     def __iter__(self) -> Iterator[RecordBatch]:
-        """One batch or more; some are empty."""
+        """Yield one batch or more; some are empty."""
         with naming(self._shard.path), open_stream(self._shard, buffering=0) as stream:
             blocks = self._blocks = Blocks(stream, self.end)
             if not self._is_frame and not blocks.seek_header(0, self._limit):
@@ -169,14 +169,14 @@ class RecordReader:
         return self._batch(count)
 
     def _frame_size(self) -> int:
-        """Bytes of the next frame by its header; those of a header where none is whole."""
+        """Return the size of the next frame by its header; of a header where it is incomplete."""
         blocks = self._blocks
         if blocks.have - blocks.at < HEADER_SIZE:
             return HEADER_SIZE
         return FRAME_SIZE + blocks.header(0)[0]
 
     def _batch(self, count: int, faults: Sequence[Fault] = ()) -> RecordBatch:
-        """The first `count` records that were found, read."""
+        """Return the first `count` records that were found, parsed."""
         rows, starts, sizes, states = (
             array[:count] for array in (self._rows, self._starts, self._sizes, self._states)
         )
@@ -200,7 +200,7 @@ class RecordReader:
         return batch
 
     def _read_plainly(self, record: bytes, row: np.ndarray) -> bool:
-        """Reads what the kernel leaves alone; False where the features are not the schema's."""
+        """Parse an unusual record; False where its features are not those of the schema."""
         try:
             features = parse_example(record)
         except ValueError:
@@ -218,20 +218,20 @@ class RecordReader:
         return not (features and self._schema.is_closed)
 
     def _recover(self) -> RecordBatch:
-        """Says what is wrong with the next frame, and goes to where the one behind it begins."""
+        """Report what is wrong with the next frame, and continue where the one after it begins."""
         blocks, offset = self._blocks, self._blocks.offset
         self._is_lost = False
         if not blocks.require(HEADER_SIZE):
             left = blocks.have - blocks.at
             blocks.use(left)
-            cut = f"the file ends {left} bytes into a record: it was cut off"
+            cut = f"the file ends {left} bytes into a record: it is truncated"
             return self._no_record(offset, blocks.gzip_problem or cut)
         size, is_size_right = blocks.header(0)
         own_size = blocks.own_size(HEADER_SIZE)
         if own_size is not None:
-            problem = f"its length field says {size:,} bytes, and the record has {own_size:,}"
+            problem = f"its length field says {size:,} bytes, but the record has {own_size:,}"
             if own_size == size:
-                problem = "the CRC of its length is wrong; the length and the record are right"
+                problem = "the CRC of its length is wrong; the length and the record are intact"
             return self._one_record(own_size, kernel.READ, problem)
         may_be_whole = is_size_right and size <= LONGEST_RECORD
         if may_be_whole and blocks.is_boundary(FRAME_SIZE + size):
@@ -242,19 +242,19 @@ class RecordReader:
         if not is_found and blocks.gzip_problem:
             problem = blocks.gzip_problem
         elif not is_found and may_be_whole and short > 0:
-            problem = f"the file ends {short:,} bytes before this record does: it was cut off"
+            problem = f"the file ends {short:,} bytes before this record does: it is truncated"
         elif is_size_right:
-            problem = f"its length field says {size:,} bytes, and no record begins behind them"
+            problem = f"its length field says {size:,} bytes, but no record begins after them"
         elif is_found:
             problem = "its length field does not match its CRC"
         else:
-            problem = what_stands_there(header, offset)
+            problem = describe_header(header, offset)
         if is_found:
-            problem += f"; the next one begins at byte {blocks.offset}"
+            problem += f"; the next record begins at byte {blocks.offset}"
         return self._no_record(offset, problem)
 
     def _one_record(self, size: int, state: int, problem: str) -> RecordBatch:
-        """The next frame, whose header or data are damaged; `size` bytes of data are there."""
+        """Return the next frame, whose header or data are damaged, with `size` bytes of data."""
         blocks, fault = self._blocks, Fault(self.num_records, self._blocks.offset, problem)
         self._starts[0], self._sizes[0] = blocks.at + HEADER_SIZE, size
         self._states[0] = state
@@ -262,7 +262,7 @@ class RecordReader:
         return self._batch(1, [fault])
 
     def _no_record(self, offset: int, problem: str) -> RecordBatch:
-        """Tells of what was passed over; it counts as a record."""
+        """Report a skipped region; it counts as a record."""
         if self._blocks.is_ended and self._blocks.at == self._blocks.have:
             self._blocks.gzip_problem = None
         batch = self._batch(0, [Fault(self.num_records, offset, problem)])
@@ -271,7 +271,7 @@ class RecordReader:
 
 
 def find_schema(shard: Shard) -> RecordSchema | None:
-    """The schema of one of the first records that are intact, wherever in the shard they stand."""
+    """Return the schema of the first intact record that has one, wherever it is in the shard."""
     tries = 0
     for batch in RecordReader(shard, RecordSchema(1, 1)):
         for i in np.flatnonzero(batch.states != kernel.DAMAGED).tolist():

@@ -1,6 +1,6 @@
-"""Paths -> a `DataSet`: its shards in order, and what manifests promise of them.
+"""Paths -> a `DataSet`: its shards in order, with the entries of their manifests.
 
-Nothing of the records is read but each file's first bytes, and a record for the schema.
+Only the first bytes of each file are read.
 """
 
 import glob
@@ -20,11 +20,11 @@ from bertprep.records.manifest import upgrade_manifest
 from bertprep.storage.plans import MANIFEST_NAME, PLAN_NAME, VOCABULARY_NAME, Plan
 from bertprep.vocab import Vocabulary
 
-#: What the name of a record file has in it, whoever wrote it.
+#: Names of record files contain one of these, whichever tool wrote them.
 _MARKS = (".tfrecord", ".tfrec")
-#: Parts of the plan in which data sets that are read as one must agree.
+#: Parts of the plan that must be equal in folders that are read together.
 _SHARED = ("vocabulary", "instances", "records")
-#: What is read of a manifest, and of which kind it must be.
+#: The parts of a manifest that are read, and their types.
 _SUMMARIES = [{"name": str, "records": int, "bytes": int, "crc32c": int}]
 _KINDS = {
     "plan": {
@@ -48,9 +48,9 @@ class Home:
     Attributes:
         folder: the folder.
         manifest: its manifest.json.
-        missing: files that the manifest lists and that are not there.
-        strangers: record files beside them that it does not list.
-        is_whole: the data set has all its files that are there.
+        missing: files that the manifest lists and that do not exist.
+        strangers: record files in its folders that it does not list.
+        is_whole: the data set includes all of its files that exist.
     """
 
     folder: Path
@@ -62,15 +62,15 @@ class Home:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Shards that are read as one.
+    """Shards that are read together.
 
     Attributes:
-        name: the paths that were given, for people.
-        shards: in the order of the manifest; by name where there is none.
-        vocabulary: None where none was named and none stands beside the shards.
-        vocabulary_path: where it was read from.
-        homes: the manifests of the shards.
-        plan: what all records were made with; None where a shard has no manifest.
+        name: the given paths, to show.
+        shards: in the order of the manifest; by name without one.
+        vocabulary: None where none was given and none is next to the shards.
+        vocabulary_path: path of the vocabulary.
+        homes: the folders with manifests.
+        plan: options of all records; None where a shard has no manifest.
         unfinished: folders with a plan and no manifest.
     """
 
@@ -88,25 +88,25 @@ class DataSet:
         return sum(shard.size for shard in self.shards)
 
     def require_vocabulary(self) -> Vocabulary:
-        """The vocabulary, or a UsageError that says how to name one."""
+        """Return the vocabulary; raise a UsageError that says how to name one if there is none."""
         if self.vocabulary is None:
             raise UsageError(
-                f"{self.name}: no {VOCABULARY_NAME} stands beside the records: name the "
-                "vocabulary that they were made with, with --vocab"
+                f"{self.name}: there is no {VOCABULARY_NAME} next to the records: name the "
+                "vocabulary that they were created with, with --vocab"
             )
         return self.vocabulary
 
 
 def find_data_set(paths: Sequence[str], vocab: Path | None = None) -> DataSet:
-    """Finds the shards that the paths name, each once.
+    """Find the shards that the paths name, each once.
 
     Args:
         paths: files, globs, or folders. In a folder with a manifest the shards are the files that
-            it lists; elsewhere those with .tfrecord or .tfrec in their name, below it too.
-        vocab: the vocabulary file; None takes the one beside the shards.
+            it lists; elsewhere those with .tfrecord or .tfrec in their name, in subfolders too.
+        vocab: vocabulary file; None takes the one next to the shards.
 
     Raises:
-        UsageError: there are no records; or what is there cannot be read as one.
+        UsageError: there are no records, or they cannot be read together.
     """
     name = " ".join(paths[:3]) + (f" and {len(paths) - 3:,} more" if len(paths) > 3 else "")
     files: dict[str, str] = {}
@@ -118,14 +118,14 @@ def find_data_set(paths: Sequence[str], vocab: Path | None = None) -> DataSet:
         for depth, folder in enumerate(list(Path(real_path).parents)[:2]):
             manifest, summaries = catalogue(folder)
             summary = summaries.get(real_path)
-            if summary is not None:  # held-out shards stand one folder deeper
+            if summary is not None:  # held-out shards are one folder deeper
                 homes[_as_shown(folder, file, depth)] = manifest
                 break
         if os.path.exists(real_path):
             shards.append(look_at(file, summary))
     known = tuple(_look_around(folder, manifest, files) for folder, manifest in homes.items())
     if not shards:
-        raise UsageError(f"{name}: none of the files that the manifest lists is there any more")
+        raise UsageError(f"{name}: none of the files that the manifest lists exists any more")
     _require_one_kind(name, known)
     has_plan = all(shard.summary is not None for shard in shards)
     plan = known[0].manifest["plan"] if known and has_plan else None
@@ -133,8 +133,8 @@ def find_data_set(paths: Sequence[str], vocab: Path | None = None) -> DataSet:
     vocabulary = Vocabulary.load(vocabulary_path, lenient=True) if vocabulary_path else None
     if vocabulary and plan and len(vocabulary.tokens) != plan["vocabulary"]["size"]:
         raise UsageError(
-            f"{vocabulary_path}: has {len(vocabulary.tokens):,} pieces, and the records were made "
-            f"with {plan['vocabulary']['size']:,}: name that vocabulary with --vocab"
+            f"{vocabulary_path}: has {len(vocabulary.tokens):,} pieces, but the records were "
+            f"created with {plan['vocabulary']['size']:,}: name that vocabulary with --vocab"
         )
     folders = dict.fromkeys(Path(shard.path).parent for shard in shards)
     return DataSet(
@@ -153,10 +153,10 @@ def find_data_set(paths: Sequence[str], vocab: Path | None = None) -> DataSet:
 
 
 def _files(path: str) -> list[str]:
-    """The record files of a path; those of a manifest whether they are there or not."""
+    """Return the record files of a path; those of a manifest even if they do not exist."""
     if is_url(path):
         raise UsageError(
-            f"{path}: records are read from this machine's disks. Copy them here first, with the "
+            f"{path}: records are read from local disks only. Copy them to this machine with the "
             "tool of the store, and name the copy"
         )
     if os.path.isfile(path):
@@ -178,19 +178,19 @@ def _files(path: str) -> list[str]:
     files = files or [file for file in _below(path) if not _is_ours(file) and is_header(file)]
     if not files:
         raise UsageError(
-            f"{path}: there are no records in this folder. Name one that `bertprep create` made, "
+            f"{path}: there are no records in this folder. Name one that `bertprep create` wrote, "
             "or record files"
         )
     return files
 
 
 def _is_ours(path: str) -> bool:
-    """What stands beside records and is none."""
+    """Return whether a file next to records is one that bertprep writes, and no shard."""
     return os.path.basename(path) in (PLAN_NAME, MANIFEST_NAME, VOCABULARY_NAME)
 
 
 def _below(folder: str) -> Iterator[str]:
-    """The files in a folder and those below it, by name, without hidden ones."""
+    """Yield the files in a folder and its subfolders, by name, without hidden ones."""
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (os.path.join(root, name) for name in sorted(names) if name[0] != ".")
@@ -222,7 +222,7 @@ def _fits(value: Any, kinds: Any) -> bool:
 
 
 def _listed(folder: Path, manifest: dict[str, Any]) -> dict[str, ShardSummary]:
-    """The files of a folder's manifest, with what it says of them."""
+    """Return the files of a folder's manifest with their entries."""
     shards = (
         ShardSummary(*(shard[name] for name in _SUMMARIES[0]))
         for shard in manifest["shards"] + manifest["eval_shards"]
@@ -231,7 +231,7 @@ def _listed(folder: Path, manifest: dict[str, Any]) -> dict[str, ShardSummary]:
 
 
 def _catalogue(folder: Path) -> tuple[dict[str, Any], dict[str, ShardSummary]]:
-    """A folder's manifest, and its summaries by the files' real paths; nothing where none is."""
+    """Return a folder's manifest and its entries by the files' real paths; empty without one."""
     manifest = _read_manifest(folder)
     if manifest is None:
         return {}, {}
@@ -240,7 +240,7 @@ def _catalogue(folder: Path) -> tuple[dict[str, Any], dict[str, ShardSummary]]:
 
 
 def _as_shown(folder: Path, file: str, depth: int) -> Path:
-    """The folder as the file's path names it, where that leads to it."""
+    """Return the folder as the file's path names it, if that path leads to it."""
     above = list(Path(file).parents)
     is_named = depth < len(above) and os.path.realpath(above[depth]) == str(folder)
     return above[depth] if is_named else folder
@@ -266,13 +266,13 @@ def _require_one_kind(name: str, homes: Sequence[Home]) -> None:
     if len(kinds) > 1:
         folders = " and ".join(str(home.folder) for home in homes[:3])
         raise UsageError(
-            f"{name}: {folders} were made with different options or vocabularies: look at one of "
-            "them at a time, or at both with --compare"
+            f"{name}: {folders} were created with different options or vocabularies: inspect one "
+            "of them at a time, or both with --compare"
         )
 
 
 def _words_of(home: Home) -> list[Any]:
-    """How words were told and what was kept whole, which says what a legal record is."""
+    """Return the tokenizer options that decide which records are legal."""
     tokenizer = home.manifest["plan"].get("tokenizer") or {}
     marks_words = tokenizer.get("segmented") or tokenizer.get("word_segmenter")
     return [bool(marks_words), tokenizer.get("never_split") or []]

@@ -1,7 +1,7 @@
-"""The bytes of a `tf.train.Example` -> its features, told plainly: the compiled reader's twin.
+"""The bytes of a `tf.train.Example` -> its features, in plain Python: the compiled reader's twin.
 
-Everything that protobuf allows is read: entries in any order, packed numbers and single ones, a
-message in several pieces. 100 us a record of 128 tokens.
+Everything that protobuf allows is read: entries in any order, packed and single numbers, a message
+in several pieces. 100 us per record of 128 tokens.
 
 Example:
     >>> data = bytes.fromhex("0a0d0a0b0a01781206" "1a040a020107")
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Fields of `Feature`: which kind of list it holds.
+#: Fields of the message `Feature`: which kind of list it holds.
 _KINDS = {1: "bytes", 2: "float", 3: "int64"}
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 
@@ -35,15 +35,15 @@ class FeatureValues:
 
 
 def parse_example(data: bytes) -> dict[str, FeatureValues]:
-    """The features of a serialized `tf.train.Example` by name; the last of two with one name.
+    """Return the features of a serialized `tf.train.Example` by name; of two equal names the last.
 
     Raises:
-        ValueError: it is none; the message says what is wrong at which byte of `data`.
+        ValueError: it is not one; the message says what is wrong at which byte of `data`.
     """
     features: dict[str, FeatureValues] = {}
     for number, start, end in _messages(data, 0, len(data)):
         if number != 1:
-            continue  # a field of another protocol: protobuf's readers pass over it
+            continue  # an unknown field: protobuf's readers skip it
         for entry_number, entry_start, entry_end in _messages(data, start, end):
             if entry_number == 1:
                 name, feature = _entry(data, entry_start, entry_end)
@@ -69,7 +69,7 @@ def _feature(data: bytes, start: int, end: int, feature: FeatureValues) -> Featu
         kind = _KINDS.get(number)
         if kind is None:
             continue
-        if feature.kind != kind:  # of two kinds the last one counts; a kind in pieces is joined
+        if feature.kind != kind:  # the last kind counts; pieces of one kind are joined
             feature = FeatureValues(kind)
         feature.values += _values(data, at, stop, kind)
     return feature
@@ -106,14 +106,14 @@ def _signed(value: int) -> int:
 
 
 def _messages(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of each field that has a length; others are passed over."""
+    """Yield number, start and end of each length-delimited field; others are skipped."""
     for number, wire_type, at, stop in _fields(data, start, end):
         if wire_type == _LENGTH_DELIMITED:
             yield number, at, stop
 
 
 def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Number, wire type, start and end of each field of a message; a length is passed over."""
+    """Yield number, wire type, start and end of the content of each field of a message."""
     at = start
     while at < end:
         tag, value_at = _varint(data, at, end)
@@ -128,7 +128,7 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, 
         elif wire_type in (_FIXED32, _FIXED64):
             stop = value_at + (4 if wire_type == _FIXED32 else 8)
         else:
-            raise ValueError(f"wire type {wire_type}, which there is not, at byte {at}")
+            raise ValueError(f"wire type {wire_type}, which does not exist, at byte {at}")
         if stop > end:
             raise ValueError(
                 f"a field of {stop - value_at:,} bytes where {end - value_at:,} are "
@@ -139,7 +139,7 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, 
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """A number of at most ten bytes, and the byte behind it."""
+    """Return a number of at most ten bytes, and the byte after it."""
     value = shift = 0
     for i in range(at, min(end, at + 10)):
         value |= (data[i] & 127) << shift

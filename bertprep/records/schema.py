@@ -60,7 +60,7 @@ class RecordSchema:
             num_values = len(features[stored].values) if stored in features else 0
             if num_values != schema.lengths[name]:
                 raise ValueError(
-                    f"{stored} has {num_values} values, and should have {schema.lengths[name]}"
+                    f"{stored} has {num_values} values instead of {schema.lengths[name]}"
                 )
         return schema
 
@@ -101,10 +101,10 @@ class RecordSchema:
 
 
 def read_schema(data_set: DataSet) -> RecordSchema:
-    """What the records are like: by the manifest, or by the first record that can be read.
+    """Return the schema of a data set: by its manifest, or by the first readable record.
 
     Raises:
-        BertprepError: there is no record, or none that bertprep knows.
+        BertprepError: there are no records, or none with features that bertprep knows.
     """
     if data_set.plan is not None:
         instances, records = data_set.plan["instances"], data_set.plan["records"]
@@ -125,5 +125,5 @@ def read_schema(data_set: DataSet) -> RecordSchema:
         except FrameError as error:
             problem = problem or error
     raise problem or BertprepError(
-        f"{data_set.name}: there are no records, only empty files. Name others"
+        f"{data_set.name}: there are no records, only empty files. Name other files"
     )

@@ -1,8 +1,8 @@
-"""Bytes -> a whole file under its final name, or no file: written while the next are made.
+"""Bytes -> a whole file under its final name, or no file; written while the next bytes are made.
 
-A thread of its own compresses and writes, so that a disk's time is not the maker's. Plain files
-go past the page cache where the system lets them (O_DIRECT): 10 GB of records would push everything
-else out of it, and copying them there costs as much as making them. Memory: 16 MB of buffers.
+A separate thread compresses and writes, so that serializing does not wait for the disk. Plain files
+bypass the page cache where the system allows it (O_DIRECT): 10 GB of records would evict everything
+else, and copying them there takes as long as making them. Memory: 16 MB of buffers.
 """
 
 import errno
@@ -23,32 +23,32 @@ from bertprep.kernels.crc32c import extend_crc32c
 
 #: Bytes written at a time; a multiple of any disk's block.
 BLOCK_BYTES = 1 << 20
-#: Records are made faster than written, and then for a while not at all: enough to write meanwhile.
+#: Records come in bursts, faster than they are written: enough buffers for the pauses between.
 _NUM_BUFFERS = 16
 _BLOCK = 4096
-#: zlib's level: half as fast again as its default 6, for files 4 % larger (benchmarks/README.md).
+#: zlib's level: 1.5 times as fast as its default 6, for files 4 % larger (benchmarks/README.md).
 _GZIP_LEVEL = 3
 
 
 def checksum(data: np.ndarray, size: int, crc32c: int = 0) -> int:
-    """The CRC32C of what `crc32c` is of, followed by the first bytes of a uint8 array."""
+    """Return the CRC32C of some bytes, by their `crc32c`, and of the first `size` of `data`."""
     return int(extend_crc32c(np.uint32(crc32c), data, size)) & 0xFFFFFFFF
 
 
 def gzip_bytes(data: np.ndarray) -> int:
-    """How many bytes a uint8 array takes in a gzip shard."""
+    """Return the number of bytes that a uint8 array takes in a gzip shard."""
     compressor = zlib.compressobj(_GZIP_LEVEL, wbits=31)
     return len(compressor.compress(data.data)) + len(compressor.flush())
 
 
 class ShardWriter:
-    """One shard: `buffer()` to fill, `write(size)` when filled, whole when the `with` ends well.
+    """One shard: fill `buffer()`, then `write(size)`; complete when the `with` block succeeds.
 
     Args:
-        path: the final name.
-        temporary: the name until then, on the same file system.
+        path: final path.
+        temporary: path while it is written, on the same file system.
         compression: "none" or "gzip".
-        slack: room that a buffer has behind its first BLOCK_BYTES.
+        slack: bytes of a buffer after its first BLOCK_BYTES.
     """
 
     def __init__(self, path: Path, temporary: Path, compression: str, slack: int) -> None:
@@ -68,11 +68,11 @@ class ShardWriter:
         self._thread.start()
 
     def buffer(self) -> tuple[np.ndarray, int]:
-        """The buffer to fill, uint8[BLOCK_BYTES + slack], and the byte to begin at."""
+        """Return the buffer to fill, uint8[BLOCK_BYTES + slack], and the byte to begin at."""
         return self._filling, self._carried
 
     def write(self, end: int) -> None:
-        """Hands on the buffer, filled up to byte `end`; what is over a whole block is carried."""
+        """Queue the buffer, filled up to byte `end`; bytes past a whole block are carried over."""
         self._raise_from_thread()
         if end < BLOCK_BYTES:
             self._carried = end
@@ -85,7 +85,7 @@ class ShardWriter:
         self._filling = following
 
     def _count(self, size: int) -> None:
-        # Here and not in the thread: this core has the bytes in its cache, and keeps them there.
+        # Here and not in the thread: this core has the bytes in its cache.
         self.crc32c = checksum(self._filling, size, self.crc32c)
         self.bytes += size
 
@@ -100,7 +100,7 @@ class ShardWriter:
             if not self._error:
                 try:
                     self._write_out(buffer, size)
-                except BaseException as error:  # raised where the maker can see it
+                except BaseException as error:  # raised by the next write
                     self._error = error
             self._free.put(buffer)
 
@@ -142,7 +142,7 @@ class ShardWriter:
 
 @functools.lru_cache(1)
 def _buffers(size: int) -> queue.LifoQueue[np.ndarray]:
-    """The process's free buffers, the last used on top: few stay in use while the disk keeps up."""
+    """Return the process's free buffers, the last used first: few are in use on a fast disk."""
     free: queue.LifoQueue[np.ndarray] = queue.LifoQueue()
     for _ in range(_NUM_BUFFERS):
         # Anonymous memory begins at a page, as O_DIRECT wants it.
@@ -161,7 +161,7 @@ def _open(path: Path, *, direct: bool) -> int:
 
 
 def _leave_direct(descriptor: int) -> None:
-    """Writes go through the page cache from here on: the file's tail is no whole block."""
+    """Write through the page cache from here on: the tail of a file is not a whole block."""
     if hasattr(os, "O_DIRECT"):
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
         if flags & os.O_DIRECT:
@@ -175,7 +175,7 @@ def _write_all(descriptor: int, data: memoryview) -> None:
         except OSError as error:
             if error.errno != errno.EINVAL or not _is_direct(descriptor):
                 raise
-            _leave_direct(descriptor)  # EINVAL: opened, but not kept, by this file system
+            _leave_direct(descriptor)  # EINVAL: accepted at opening, not at writing
             continue
         if written % _BLOCK:
             _leave_direct(descriptor)

@@ -1,31 +1,33 @@
-"""Plans: JSON documents that say what a folder is made from; how two of them differ."""
+"""Plans: JSON objects with every option that the content of a folder follows from."""
 
 import json
 import re
 from typing import Any
 
-PLAN_NAME, MANIFEST_NAME, VOCABULARY_NAME = "plan.json", "manifest.json", "vocab.txt"
+from bertprep.terminal import printable
 
+PLAN_NAME, MANIFEST_NAME, VOCABULARY_NAME = "plan.json", "manifest.json", "vocab.txt"
 
 Plan = dict[str, Any]
 
 
 def encode(document: Plan) -> bytes:
-    """JSON as it stands in the files."""
+    """Return the content of a JSON file."""
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def differences(old: Plan, new: Plan) -> list[str]:
-    """One phrase for each value in which two plans differ: `max_seq_length was 128, is 512`."""
+    """Return one phrase per value that differs: `max_seq_length was 128, is 512`."""
     if old.get("format") != new.get("format"):
+        old_format, new_format = (printable(_shown(plan.get("format"))) for plan in (old, new))
         return [
-            f"in format {_shown(old.get('format'))}, by another version of bertprep; this version "
-            f"writes format {_shown(new.get('format'))}"
+            f"in format {old_format}, by another version of bertprep; this version writes format "
+            f"{new_format}"
         ]
     flat_old, flat_new = dict(_leaves(old)), dict(_leaves(new))
     names = list(dict.fromkeys([*flat_old, *flat_new]))
     return [
-        f"{name} was {_shown(flat_old.get(name))}, is {_shown(flat_new.get(name))}"
+        printable(f"{name} was {_shown(flat_old.get(name))}, is {_shown(flat_new.get(name))}")
         for name in names
         if flat_old.get(name) != flat_new.get(name)
     ]
@@ -42,18 +44,18 @@ def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
 
 
 def _inner_name(name: str, key: str) -> str:
-    # An option has a name that says enough; "vocabulary" and "sha256" need each other.
-    return f"{name} {key}" if name in ("vocabulary",) else key
+    # The name of an option says enough; "vocabulary" and "sha256" need each other.
+    return f"{name} {key}" if name == "vocabulary" else key
 
 
 def _shown(value: Any) -> str:
     if value is None:
-        return "not there"
+        return "absent"
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
     if isinstance(value, dict):
         return ", ".join(
-            f"{key} {_shown(item)}" if isinstance(item, str) else f"{item:,} {key}"
+            f"{item:,} {key}" if isinstance(item, int) else f"{key} {item}"
             for key, item in value.items()
         )
     text = str(value)

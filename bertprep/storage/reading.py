@@ -1,8 +1,8 @@
-"""A file of a store -> its size and version, and its bytes, piece by piece or by seeking.
+"""A file of a store -> its size and version, and its bytes, in pieces or by seeking.
 
-Ranges of megabytes over one connection that is kept, the next one under way while a piece is in
-use. A web server that knows no ranges is read from the start, once. At the end the file is looked
-at again: what changed meanwhile is an error, not a mixture. Memory: three pieces.
+Ranges of megabytes are requested over one connection, the next one while a piece is in use. A file
+on a web server without ranges is read once from its start. At the end the size and version are
+compared again: a file that has changed is an error. Memory: three pieces.
 """
 
 import io
@@ -13,17 +13,17 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from bertprep.data import RemoteFile
-from bertprep.errors import BertprepError, MachineError, UsageError
+from bertprep.errors import RESUME, BertprepError, MachineError, UsageError
 from bertprep.options import shown_url
 from bertprep.storage.retries import FIRST_TRIES, attempt
-from bertprep.storage.systems import is_web, locate, look_anew
+from bertprep.storage.stores import is_web, locate, locate_fresh
 
-#: What one request is for, at most: at 50 ms each, a gigabit needs 6 MB under way.
+#: Bytes of a request, at most: with 50 ms a request, a gigabit per second needs 6 MB in flight.
 PIECE_BYTES = 8 << 20
-#: The first request may be for a look only; whoever reads on gets pieces so many times as large.
+#: The first request may be all that is read; each further one is so many times as large.
 _GROWTH = 8
 _SEEK_BYTES = 1 << 20
-#: What a store says of a file's content, the surest first.
+#: What identifies the content of a file, the most reliable first.
 _VERSIONS = (
     *("ETag", "etag", "Content-MD5", "content_md5", "md5Hash", "Digest", "generation", "crc32c"),
     *("LastModified", "Last-Modified", "last_modified", "mtime", "updated", "modified", "created"),
@@ -31,25 +31,22 @@ _VERSIONS = (
 
 
 def look(url: str, head_bytes: int) -> tuple[RemoteFile, bytes, str]:
-    """Looks at a file.
-
-    Returns:
-        The file, its first bytes, and its media type where a web server calls it one.
+    """Return a file, its first bytes, and the media type that a web server states for it.
 
     Raises:
-        UsageError: there is no such file, or its size is not known.
+        UsageError: no such file, or its size is unknown.
         MachineError: the store does not answer.
     """
     name = shown_url(url)
     try:
-        info = attempt(url, "cannot be looked at", lambda: _info(url), FIRST_TRIES)
+        info = attempt(url, "cannot be accessed", lambda: _info(url), FIRST_TRIES)
     except FileNotFoundError as error:
-        raise UsageError(f"{name}: there is no such file. Check the spelling of the URL") from error
+        raise UsageError(f"{name}: no such file. Check the spelling of the URL") from error
     if info["type"] != "file":
         raise UsageError(f"{name}: not a file. Name a file, a folder or a glob")
     if info.get("size") is None:
         raise UsageError(
-            f"{name}: the server does not say how large this is. Fetch it first, or pipe it: "
+            f"{name}: the server does not state the size of the file. Download it, or pipe it: "
             f"curl -L '{name}' | bertprep create -"
         )
     file = RemoteFile(url, int(info["size"]), _version(info))
@@ -60,11 +57,11 @@ def look(url: str, head_bytes: int) -> tuple[RemoteFile, bytes, str]:
 
 
 def read_remote(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-    """Reads bytes [start, end), in pieces of at most `piece_bytes`.
+    """Read bytes [start, end) in pieces of at most `piece_bytes`.
 
     Raises:
         BertprepError: the file has changed since it was found.
-        MachineError: it is not there any more, or cannot be read.
+        MachineError: it has disappeared, or cannot be read.
     """
     fetched = _fetch_all if file.has_ranges else _stream
     for data in fetched(file, start, end, piece_bytes):
@@ -75,28 +72,28 @@ def read_remote(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Ite
 
 
 def require_unchanged(file: RemoteFile) -> None:
-    """Looks at a file again, when it has been read: `read_remote` does so by itself.
+    """Check the size and version of a file that has been read. `read_remote` does so by itself.
 
     Raises:
-        BertprepError: it is another one than was found.
-        MachineError: it is not there any more, or the store does not answer.
+        BertprepError: the file has changed since it was found.
+        MachineError: it has disappeared, or the store does not answer.
     """
-    with _vanishing(file, file.size):
-        attempt(file.url, "cannot be looked at", lambda: _require_unchanged(file))
+    with _reporting_loss(file, file.size):
+        attempt(file.url, "cannot be accessed", lambda: _require_unchanged(file))
 
 
 def open_remote(file: RemoteFile) -> BinaryIO:
-    """A file object that seeks: each read is a range, small ones go through a buffer.
+    """Open a file for seeking. Each read requests a range; small reads are buffered.
 
-    Whoever is through with it calls `require_unchanged`.
+    Call `require_unchanged` after the last read.
 
     Raises:
-        UsageError: the server knows no ranges.
+        UsageError: the server does not support ranges.
     """
     if not file.has_ranges:
         raise UsageError(
-            f"{shown_url(file.url)}: this server knows no byte ranges, which this format needs. "
-            "Fetch the file first"
+            f"{shown_url(file.url)}: this server does not support byte ranges, which this format "
+            "needs. Download the file"
         )
     return io.BufferedReader(_Seeking(file), _SEEK_BYTES)
 
@@ -130,20 +127,20 @@ class _Seeking(io.RawIOBase):
 
 
 def _fetch_all(file: RemoteFile, start: int, end: int, first_bytes: int) -> Iterator[bytes]:
-    """Fetches ranges in order; from the second on, one more is under way than is in use."""
+    """Fetch ranges in order; from the second on, one is in flight while another is in use."""
     spans = _spans(start, end, min(first_bytes, PIECE_BYTES))
     for span in spans:
         yield _fetch(file, *span)
         break
     helper = ThreadPoolExecutor(1)
     try:
-        under_way: deque[Future[bytes]] = deque()
+        in_flight: deque[Future[bytes]] = deque()
         for span in spans:
-            under_way.append(helper.submit(_fetch, file, *span))
-            if len(under_way) > 1:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+            in_flight.append(helper.submit(_fetch, file, *span))
+            if len(in_flight) > 1:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()
     finally:
         helper.shutdown(wait=False, cancel_futures=True)
 
@@ -156,23 +153,23 @@ def _spans(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _fetch(file: RemoteFile, start: int, end: int) -> bytes:
-    """One range, whole."""
+    """Fetch one range completely."""
 
     def once() -> bytes:
         data = _range(file, start, end)
         if len(data) != end - start:
             _require_unchanged(file)
-            raise ConnectionError(f"{len(data):,} bytes came, and {end - start:,} were asked for")
+            raise ConnectionError(f"received {len(data):,} of {end - start:,} bytes")
         return data
 
-    with _vanishing(file, start):
+    with _reporting_loss(file, start):
         return attempt(file.url, f"cannot be read at byte {start:,}", once)
 
 
 def _range(file: RemoteFile, start: int, end: int) -> bytes:
     system, path = locate(file.url)
     if is_web(file.url):
-        # Not cat_file: from a server that ignores the range it would take the whole file.
+        # Not cat_file: it would read the whole file from a server that ignores the range.
         opened = system.open(path, size=file.size, block_size=end - start, cache_type="none")
         with opened as stream:
             stream.seek(start)
@@ -186,24 +183,24 @@ def _has_ranges(file: RemoteFile) -> bool:
     def once() -> bool:
         try:
             return len(_range(file, file.size - 1, file.size)) == 1
-        except ValueError:  # fsspec's word for an answer with the whole file
+        except ValueError:  # raised by fsspec when the whole file is sent
             return False
 
-    return file.size == 1 or attempt(file.url, "cannot be looked at", once, FIRST_TRIES)
+    return file.size == 1 or attempt(file.url, "cannot be accessed", once, FIRST_TRIES)
 
 
 def _stream(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
-    """Reads on from the start; after a break, from the start again up to where it was."""
+    """Read a file from its start; after an error, request it again and skip what was read."""
     system, path = locate(file.url)
     position = start
     stream: Any = None
-    reached = 0  # by this connection
+    reached = 0  # byte offset of this connection
 
     def read_on() -> bytes:
         nonlocal stream, reached
         try:
             if stream is None:
-                # Without a block size fsspec makes one request, and no other.
+                # Without a block size, fsspec makes a single request.
                 stream, reached = system.open(path, size=file.size, block_size=0), 0
             while True:
                 data: bytes = stream.read(piece_bytes)
@@ -212,7 +209,7 @@ def _stream(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Iterato
                     return data[max(0, len(data) - (reached - position)) :]
                 if not data:
                     _require_unchanged(file)
-                    raise ConnectionError("the server stopped before the end")
+                    raise ConnectionError("the connection was closed before the end")
         except BaseException:
             if stream is not None:
                 stream.close()
@@ -221,7 +218,7 @@ def _stream(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Iterato
 
     try:
         while position < end:
-            with _vanishing(file, position):
+            with _reporting_loss(file, position):
                 data = attempt(file.url, f"cannot be read at byte {position:,}", read_on)
             data = data[: end - position]
             position += len(data)
@@ -232,7 +229,7 @@ def _stream(file: RemoteFile, start: int, end: int, piece_bytes: int) -> Iterato
 
 
 def _info(url: str) -> dict[str, Any]:
-    system, path = look_anew(url)
+    system, path = locate_fresh(url)
     info: dict[str, Any] = system.info(path)
     return info
 
@@ -245,20 +242,20 @@ def _require_unchanged(file: RemoteFile) -> None:
     info = _info(file.url)
     if (info.get("size"), _version(info)) != (file.size, file.version):
         raise BertprepError(
-            f"{shown_url(file.url)}: the file has {info.get('size'):,} bytes "
-            f"({_version(info) or 'no version'}) and had {file.size:,} "
-            f"({file.version or 'no version'}) before: it has changed. Let nothing write to it, "
-            "and start again"
+            f"{shown_url(file.url)}: the file had {file.size:,} bytes "
+            f"({file.version or 'no version'}) and now has {info.get('size') or 0:,} "
+            f"({_version(info) or 'no version'}): it has changed. Let nothing write to it, and "
+            "start again"
         )
 
 
 @contextmanager
-def _vanishing(file: RemoteFile, position: int) -> Iterator[None]:
-    """Turns "not found" into one line: the file was there when the run began."""
+def _reporting_loss(file: RemoteFile, position: int) -> Iterator[None]:
+    """Report "not found" as the loss of a file that existed when the run began."""
     try:
         yield
     except FileNotFoundError as error:
         raise MachineError(
-            f"{shown_url(file.url)}: is not there any more, at byte {position:,} of "
-            f"{file.size:,}. Put it back, then give the same command again: it goes on from here"
+            f"{shown_url(file.url)}: has disappeared, at byte {position:,} of {file.size:,}. "
+            f"Restore it, {RESUME}"
         ) from error

@@ -1,4 +1,11 @@
-"""A call in a process of its own, for a process that will fork workers and must have no threads."""
+"""A call in a subprocess, for a process that will fork workers and so must have no threads.
+
+fsspec runs an event loop in a thread. The subprocess is forked, which takes 5 ms. A `forkserver`
+would take 60 ms for its start and 250 ms to import a store's library anew, would not see stores
+that the caller has registered or configured in fsspec, and would import the caller's main module
+once more, so that a script without `if __name__ == "__main__"` would start itself. Workers that
+came from it could not inherit compiled kernels.
+"""
 
 import multiprocessing
 import os
@@ -7,30 +14,32 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from bertprep.errors import BertprepError, MachineError
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 _STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 def run_in_subprocess(function: Callable[..., R], *arguments: Any) -> R:
-    """Calls a function that pickle can find by name, in a process that ends with the call.
+    """Call a function that pickle can find by name, in a process that ends with the call.
 
     Raises:
         MachineError: the process died.
         BaseException: what the function raised.
     """
-    if multiprocessing.current_process().daemon:  # a worker forks nobody
+    if multiprocessing.current_process().daemon:  # a worker forks nobody, and may have threads
         return function(*arguments)
     context: Any = multiprocessing.get_context(_START_METHOD)
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(theirs, function, arguments), daemon=True)
-    # A stop that comes now is ours: the child would take it with our handlers.
+    # A signal that arrives now is for this process: the child would handle it with our handlers.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
         process.start()
@@ -42,8 +51,8 @@ def run_in_subprocess(function: Callable[..., R], *arguments: Any) -> R:
     except EOFError as error:
         process.join()
         raise MachineError(
-            f"the process that asks the store ended by itself ({process.exitcode}): "
-            "give the same command again"
+            f"the subprocess that accesses the store died (exit code {process.exitcode}): repeat "
+            "the command"
         ) from error
     finally:
         process.kill()
@@ -55,13 +64,46 @@ def run_in_subprocess(function: Callable[..., R], *arguments: Any) -> R:
     raise result
 
 
+class _InSubprocess:
+    def __init__(self, target: object) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(run_in_subprocess, getattr(self._target, name))
+
+
+def in_subprocess(target: T) -> T:
+    """Return an object that calls each method of another one in a subprocess."""
+    proxy: Any = _InSubprocess(target)
+    return cast(T, proxy)
+
+
+def end_with_parent() -> None:
+    """Start a thread that ends this process within a second of its parent.
+
+    A killed run must leave no process behind. A kernel that keeps the GIL delays the end.
+    """
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    # Forked siblings hold ends of each other's pipes, so a pipe alone does not show that the parent
+    # has died; its id does, except on Windows, where it never changes and the pipe (there a handle)
+    # does.
+    while os.getppid() == parent.pid and parent.is_alive():
+        parent.join(1.0)
+    os._exit(1)
+
+
 def _answer(
     connection: Connection, function: Callable[..., object], arguments: tuple[Any, ...]
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent acts, and kills this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         reply = (True, function(*arguments))
     except BertprepError as error:
@@ -71,14 +113,5 @@ def _answer(
         reply = (False, error)
     try:
         connection.send(reply)
-    except Exception as error:  # a result or an exception that pickle cannot carry
+    except Exception as error:  # a result or an exception that cannot be pickled
         connection.send((False, MachineError(f"{reply[1]} ({error})")))
-
-
-def _end_with_parent() -> None:
-    """Ends this process soon after its parent: a killed run must leave nobody behind."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    while os.getppid() == parent.pid and parent.is_alive():
-        parent.join(1.0)
-    os._exit(1)

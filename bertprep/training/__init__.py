@@ -1,24 +1,16 @@
-"""Records -> a pretrained BERT: the Keras model, its optimizer, and one loop around both.
+"""Records -> a pretrained model: `bertprep pretrain`.
 
-    config        bert_config.json -> BertConfig, and the published sizes by name
-    layers        the parts of the encoder; keras.ops only
-    modeling      features -> logits of both heads
-    weights       the variables by the names that Hugging Face gives them
-    optimization  the two losses as sums, the learning rate, AdamW
-    order         which record stands at which place of a shuffled run
-    stream        the records in that order, read and checked
-    dataset       the same as batches of features, by tf.data
-    loop          steps, over replicas and micro-batches
-    checkpoints   files to go on from
-    runs          a run's folder -> the model and what its token ids mean
-    sources       weights of runs, of Hugging Face's folders, of the release's checkpoints
-    initialization  those weights -> a model at the start of a fresh schedule
-    layout        what the files in a run's folder are called
-    metrics       sums of steps -> the numbers that people follow, and their file
-    baselines     what there is to reach without context
-    summaries     the same numbers for TensorBoard
-    startup       TensorFlow's import, without its talk
+    pretrain         the command: job -> folder -> run -> result
+    job              options -> everything resolved and checked, before TensorFlow is loaded
+    run              steps, and between them metrics, evaluation and checkpoints
+    loop             one step, over replicas and micro-batches
+    optimization     losses as sums, learning-rate schedule, AdamW
+    input_pipeline   records -> batches of features, by tf.data
+    metrics          sums of steps -> losses and accuracies, and the files that keep them
+    baselines        losses and accuracies without context, to compare with
+    curves           metrics -> a chart
+    startup          TensorFlow's import with start-up logs suppressed; the workers of TF_CONFIG
+    stop_signals     SIGINT and SIGTERM take effect after the step and its checkpoint
 
-Only `dataset` and `loop` know that TensorFlow runs it all; `sources` reads its checkpoints, and
-`summaries` writes its events. `bertprep.training.command` puts the parts in order.
+Only `loop`, `input_pipeline`, `metrics` (for TensorBoard) and `startup` know TensorFlow.
 """

@@ -1,51 +1,58 @@
-"""Options -> a `Job`: everything that is known, and has been checked, before TensorFlow is loaded.
+"""Options -> a `PretrainJob`: everything resolved and checked before TensorFlow is loaded.
 
-A model that is too short for the data, a vocabulary of another size, a batch that cannot be cut:
-each is an error within a second, not behind minutes of reading or hours of training.
+A model too short for the data, a vocabulary of another size, a batch that cannot be divided: each
+is an error within a second, not after minutes of reading or hours of training.
 """
 
 import hashlib
 import importlib.util
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bertprep.errors import UsageError
 from bertprep.loading.windows import RecordStream
-from bertprep.model.config import PUBLISHED_SIZES, BertConfig
+from bertprep.model.config import PUBLISHED_SIZES, BertConfig, load_config
+from bertprep.model.heads import HEADS, Head
+from bertprep.objectives import OBJECTIVES
 from bertprep.options import PretrainOptions, TokenizerOptions, TrainingOptions
 from bertprep.records import DataSet, Shard, find_data_set
+from bertprep.training.startup import read_worker
 from bertprep.vocab import Vocabulary
 
-_FORMAT = 1
+#: Of the plan in run.json; a run of another number cannot be resumed.
+PLAN_FORMAT = 2
 _EVAL_NAME = "eval"
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """A run that can be made.
+class PretrainJob:
+    """A run whose options are resolved and checked.
 
     Attributes:
-        options: of the command.
-        training: of the updates, with their number.
-        train: the records to learn from, in the order of the run.
-        held_out: those to measure on, as they stand; None where there are none.
-        vocabulary: of the records.
-        tokenizer: how their text became ids; None for records that do not say.
-        wanted: the model that was asked for; None takes that of `init_from`.
-        max_seq_length: of the longest records.
-        worker: number of this process among those that make the run.
-        num_workers: how many these are.
+        options: options of the command.
+        training: options of the updates, with their number.
+        train: training records, in the order of the run.
+        held_out: held-out records, in the order of their shards; None where there are none.
+        heads: heads of the model, those of the records' objective.
+        vocabulary: vocabulary of the records.
+        tokenizer: options that they were tokenized with; None for records that do not say.
+        wanted: config of `--model`; None takes that of `--init-from`.
+        max_seq_length: tokens of the longest records.
+        worker: index of this process among the workers.
+        num_workers: number of workers.
         plan: what the weights follow from, as JSON values.
-        notes: what one may not expect, in words.
+        notes: what may be unexpected, in words.
     """
 
     options: PretrainOptions
     training: TrainingOptions
     train: RecordStream
     held_out: RecordStream | None
+    heads: Sequence[Head]
     vocabulary: Vocabulary
     tokenizer: TokenizerOptions | None
     wanted: BertConfig | None
@@ -57,68 +64,61 @@ class Job:
 
     @property
     def is_chief(self) -> bool:
-        """Of all workers, only this one writes."""
+        """Whether this process is the one worker that writes and reports."""
         return self.worker == 0
 
     @property
     def is_quiet(self) -> bool:
-        """There is nothing to say but errors."""
+        """Whether only errors are printed."""
         return self.options.quiet or not self.is_chief
 
 
-def make_job(options: PretrainOptions) -> Job:
-    """Finds the data, and checks all that can be checked.
+def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
+    """Find the data, and check everything that can be checked without TensorFlow.
 
     Raises:
         BertprepError: with one line that says what to do.
     """
     _require_extras(options)
-    _require_other_folder(options)
-    worker, num_workers = _place_among_workers(options)
+    _require_separate_folder(options)
+    worker, num_workers = _find_worker(options)
     data_set = find_data_set(options.data, options.vocab)
-    _require_whole(data_set, options)
+    _require_complete(data_set, options)
     train_set, eval_set = _split(data_set)
     if eval_set is None and options.eval_every is not None:
         raise UsageError(
-            f"{data_set.name}: there are no held-out records for --eval-every: make the records "
-            "with `bertprep create --eval-fraction 0.01`, or leave it out"
+            f"{data_set.name}: no held-out records for --eval-every: create the records with "
+            "--eval-fraction 0.01, or leave out --eval-every"
         )
     vocabulary = data_set.require_vocabulary()
     _require_own_vocabulary(data_set, vocabulary)
     seed, vocab_size = options.updates.seed, len(vocabulary.tokens)
     train = RecordStream(train_set, vocab_size, seed)
     held_out = RecordStream(eval_set, vocab_size, seed, is_shuffled=False) if eval_set else None
-    lengths = [s.schema.max_seq_length for s in (train, held_out) if s]
-    wanted = _wanted_config(options.model, vocabulary, max(lengths), data_set)
+    max_seq_length = max(s.schema.max_seq_length for s in (train, held_out) if s)
+    wanted = _wanted_config(options.model, vocabulary, max_seq_length, data_set)
     training = options.training(train.num_records)
-    plan = {
-        "format": _FORMAT,
-        "model": asdict(wanted) if wanted else None,
-        "init_from": str(options.init_from) if options.init_from else None,
-        "vocabulary": {"sha256": vocabulary.sha256},
-        "training": asdict(training),
-        "data": _identity("training", train_set) | _identity("held_out", eval_set),
-    }
-    notes = []
-    if held_out is None:
-        notes.append(
-            "no records are held out, so nothing but the loss in training is measured: "
-            "`bertprep create --eval-fraction 0.01` holds some out"
-        )
-    return Job(
+    return PretrainJob(
         options=options,
         training=training,
         train=train,
         held_out=held_out,
+        heads=[HEADS[name] for name in OBJECTIVES[train.schema.objective].heads],
         vocabulary=vocabulary,
         tokenizer=TokenizerOptions(**data_set.plan["tokenizer"]) if data_set.plan else None,
         wanted=wanted,
-        max_seq_length=max(lengths),
+        max_seq_length=max_seq_length,
         worker=worker,
         num_workers=num_workers,
-        plan=json.loads(json.dumps(plan)),
-        notes=tuple(notes),
+        plan=_make_plan(options, training, wanted, vocabulary, train_set, eval_set),
+        notes=() if held_out else (_NOTHING_HELD_OUT,),
     )
+
+
+_NOTHING_HELD_OUT = (
+    "no held-out records, so only the training loss is measured: "
+    "`bertprep create --eval-fraction 0.01` holds some out"
+)
 
 
 def _require_extras(options: PretrainOptions) -> None:
@@ -129,40 +129,29 @@ def _require_extras(options: PretrainOptions) -> None:
         )
 
 
-def _require_other_folder(options: PretrainOptions) -> None:
+def _require_separate_folder(options: PretrainOptions) -> None:
     source, output = options.init_from, os.path.realpath(options.output)
     if source is None:
         return
-    # The name of a TensorFlow checkpoint is that of no file, but what its files begin with.
+    # A TensorFlow checkpoint is named by the prefix of its files.
     if not source.exists() and not os.path.exists(f"{source}.index"):
         raise UsageError(
             f"{source}: no such file or folder. Name a bertprep run, a Hugging Face folder or a "
-            "TensorFlow 1 checkpoint on this machine, for --init-from"
+            "TensorFlow 1 checkpoint on this machine for --init-from"
         )
     if os.path.realpath(source) == output or output in map(str, Path(source).resolve().parents):
         raise UsageError(
-            f"{source}: is in the folder of the new run: name another --output for what begins "
-            "with its weights"
+            f"{source}: in the output folder of the new run: name another --output for a run that "
+            "starts from these weights"
         )
 
 
-def _place_among_workers(options: PretrainOptions) -> tuple[int, int]:
-    """The number of this process, and how many there are."""
+def _find_worker(options: PretrainOptions) -> tuple[int, int]:
+    """Return the index of this process among the workers, and their number."""
     updates = options.updates
     if updates.distribute != "multiworker":
         return 0, 1
-    try:
-        content = json.loads(os.environ.get("TF_CONFIG", ""))
-        num_workers, worker = len(content["cluster"]["worker"]), int(content["task"]["index"])
-        is_right = 0 <= worker < num_workers
-    except (ValueError, KeyError, TypeError):
-        is_right = False
-    if not is_right:
-        raise UsageError(
-            "--distribute multiworker needs the workers in the environment variable TF_CONFIG, as "
-            'in {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", '
-            '"index": 0}}, with the same list and its own index on each'
-        )
+    worker, num_workers = read_worker()
     if updates.batch_size % (num_workers * updates.gradient_accumulation):
         raise UsageError(
             f"batch_size must be a multiple of workers x gradient_accumulation ({num_workers} x "
@@ -171,37 +160,39 @@ def _place_among_workers(options: PretrainOptions) -> tuple[int, int]:
     return worker, num_workers
 
 
-def _require_whole(data_set: DataSet, options: PretrainOptions) -> None:
+def _require_complete(data_set: DataSet, options: PretrainOptions) -> None:
     for folder in data_set.unfinished:
         raise UsageError(
-            f"{folder}: `bertprep create` has not finished these records: give its command again"
+            f"{folder}: incomplete records: repeat the command of `bertprep create` to finish them"
         )
     if any(os.path.isdir(path) for path in options.data):
         for path in (path for home in data_set.homes for path in home.missing):
-            raise UsageError(f"{path}: is not there, and the manifest lists it: make it anew")
+            raise UsageError(
+                f"{path}: missing, but listed in the manifest: create the records again"
+            )
 
 
 def _require_own_vocabulary(data_set: DataSet, vocabulary: Vocabulary) -> None:
     if data_set.plan and data_set.plan["vocabulary"]["sha256"] != vocabulary.sha256:
         raise UsageError(
-            f"{data_set.vocabulary_path}: is not the vocabulary that the records were made with; "
-            "leave out --vocab to take the one beside them"
+            f"{data_set.vocabulary_path}: not the vocabulary that the records were created with; "
+            "leave out --vocab to use the one next to them"
         )
 
 
 def _split(data_set: DataSet) -> tuple[DataSet, DataSet | None]:
-    """The shards to learn from, and those to measure on."""
-    held = [shard for shard in data_set.shards if _is_held_out(shard)]
-    kept = [shard for shard in data_set.shards if shard not in held]
-    if not kept:
+    """Split the shards into those to train on and those to evaluate on."""
+    held_out = [shard for shard in data_set.shards if _is_held_out(shard)]
+    train = [shard for shard in data_set.shards if shard not in held_out]
+    if not train:
         raise UsageError(
-            f"{data_set.name}: all of these records are held out, in {_EVAL_NAME}/: name the "
+            f"{data_set.name}: all of these are held-out records, in {_EVAL_NAME}/: name the "
             "folder above"
         )
-    if all(shard.summary and not shard.summary.records for shard in held):
-        held = []
-    train = replace(data_set, shards=tuple(kept))
-    return train, replace(data_set, shards=tuple(held)) if held else None
+    if all(shard.summary and not shard.summary.records for shard in held_out):
+        held_out = []
+    eval_set = replace(data_set, shards=tuple(held_out)) if held_out else None
+    return replace(data_set, shards=tuple(train)), eval_set
 
 
 def _is_held_out(shard: Shard) -> bool:
@@ -209,8 +200,54 @@ def _is_held_out(shard: Shard) -> bool:
     return Path(name).parent.name == _EVAL_NAME
 
 
+def _wanted_config(
+    model: str | None, vocabulary: Vocabulary, max_seq_length: int, data_set: DataSet
+) -> BertConfig | None:
+    """Return the config that `--model` asks for, checked against the data."""
+    if model is None:
+        return None
+    vocab_size = len(vocabulary.tokens)
+    if model in PUBLISHED_SIZES:
+        config = BertConfig.published(model, vocab_size)
+    else:
+        config = load_config(Path(model))
+    if config.vocab_size != vocab_size:
+        raise UsageError(
+            f"{model}: vocab_size must be that of {data_set.vocabulary_path} ({vocab_size:,}), got "
+            f"{config.vocab_size:,}"
+        )
+    if config.max_position_embeddings < max_seq_length:
+        raise UsageError(
+            f"{model}: has {config.max_position_embeddings} position embeddings, the records have "
+            f"{max_seq_length} tokens: pass --model FILE with a bert_config.json that has "
+            f'"max_position_embeddings": {max_seq_length}, or create shorter records'
+        )
+    if config.type_vocab_size < 2:
+        raise UsageError(f"{model}: type_vocab_size must be at least 2, got 1")
+    return config
+
+
+def _make_plan(
+    options: PretrainOptions,
+    training: TrainingOptions,
+    wanted: BertConfig | None,
+    vocabulary: Vocabulary,
+    train_set: DataSet,
+    eval_set: DataSet | None,
+) -> dict[str, Any]:
+    plan = {
+        "format": PLAN_FORMAT,
+        "model": asdict(wanted) if wanted else None,
+        "init_from": str(options.init_from) if options.init_from else None,
+        "vocabulary": {"sha256": vocabulary.sha256},
+        "training": asdict(training),
+        "data": _identity("training", train_set) | _identity("held_out", eval_set),
+    }
+    return dict(json.loads(json.dumps(plan)))
+
+
 def _identity(name: str, data_set: DataSet | None) -> dict[str, Any]:
-    """What tells records from others, wherever they lie."""
+    """Return what identifies records, wherever they are stored."""
     shards = data_set.shards if data_set else ()
     parts = [
         [os.path.basename(s.path), s.size, s.summary.crc32c if s.summary else None] for s in shards
@@ -220,30 +257,3 @@ def _identity(name: str, data_set: DataSet | None) -> dict[str, Any]:
         f"{name}_bytes": sum(shard.size for shard in shards),
         f"{name}_sha256": hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
     }
-
-
-def _wanted_config(
-    model: str | None, vocabulary: Vocabulary, max_seq_length: int, data_set: DataSet
-) -> BertConfig | None:
-    """The config that `--model` asks for, which fits the data."""
-    if model is None:
-        return None
-    vocab_size = len(vocabulary.tokens)
-    if model in PUBLISHED_SIZES:
-        config = BertConfig.published(model, vocab_size)
-    else:
-        config = BertConfig.load(Path(model))
-    if config.vocab_size != vocab_size:
-        raise UsageError(
-            f"{model}: vocab_size must be that of {data_set.vocabulary_path} ({vocab_size:,}), got "
-            f"{config.vocab_size:,}"
-        )
-    if config.max_position_embeddings < max_seq_length:
-        raise UsageError(
-            f"{model}: has {config.max_position_embeddings} positions, and the data is "
-            f"{max_seq_length} long: pass --model FILE with a bert_config.json that has "
-            f'"max_position_embeddings": {max_seq_length}, or make shorter records'
-        )
-    if config.type_vocab_size < 2:
-        raise UsageError(f"{model}: type_vocab_size must be at least 2, got 1")
-    return config

@@ -1,117 +1,125 @@
 """Logits and labels -> sums that add up over micro-batches and replicas; and the optimizer.
 
-A batch's loss is a quotient whose denominator is known only for the whole batch, so nothing here
-divides but `loss_of`. Every count of steps is one of updates, not of micro-batches.
+The denominators of a batch's loss are known only for the whole batch, so only `loss_of` divides.
+Every number of steps counts updates, not micro-batches.
 
 Source: run_pretraining.py and optimization.py of google-research/bert; appendix A.2 of the paper.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from bertprep.model.bert import PretrainingModel
+from bertprep.model.heads import SEQUENCES, Head
 from bertprep.options import TrainingOptions
 
 Tensor = Any
+Features = Mapping[str, Tensor]
 
-#: What `sums_of` counts, in its order.
-SUMS = (
-    "masked_lm_loss",  # cross entropy of the masked tokens
-    "masked_lm_correct",
-    "masked_lm_weights",
-    "next_sentence_loss",  # cross entropy of the pairs
-    "next_sentence_correct",
-    "sequences",
-)
 _BETA_1, _BETA_2, _EPSILON, _CLIP_NORM = 0.9, 0.999, 1e-6, 1.0
-#: In the denominator of the masked-LM loss, so that a batch without a mask has one.
-_NO_MASK = 1e-5
 
 
-def denominators(features: Mapping[str, Tensor]) -> Tensor:
-    """float32[2]. Masks and sequences of a batch: what `loss_of` divides by, before any model.
+def prediction_counts(heads: Iterable[Head], features: Features) -> dict[str, Tensor]:
+    """Return the sums that `loss_of` divides by: `count` of each head, and the sequences.
 
-    A sequence without tokens (its `input_mask` is 0 at [CLS]) fills a batch up, and counts nothing.
+    A sequence without tokens, whose `input_mask` is 0 at [CLS], fills a batch and counts nothing.
     """
-    weights, present = features["masked_lm_weights"], features["input_mask"][:, 0]
-    return ops.stack([ops.sum(weights), ops.sum(ops.cast(present, "float32"))])
+    weights = {head.count: features[head.weights] for head in heads if head.weights}
+    counts = {name: ops.sum(values) for name, values in weights.items()}
+    return counts | {SEQUENCES: ops.sum(_is_sequence(features))}
 
 
-def sums_of(outputs: Mapping[str, Tensor], features: Mapping[str, Tensor]) -> Tensor:
-    """float32[6]. The SUMS of a batch.
+def _is_sequence(features: Features) -> Tensor:
+    """Return float32[batch]: 1 for a sequence, 0 for padding of the batch."""
+    return ops.cast(features["input_mask"][:, 0], "float32")
+
+
+def sums_of(
+    heads: Sequence[Head], outputs: Mapping[str, Tensor], features: Features
+) -> dict[str, Tensor]:
+    """Return the sums of a batch, by the names of `heads.sum_names`.
 
     Args:
-        outputs: of a PretrainingModel.
-        features: `masked_lm_ids`, `masked_lm_weights`: [batch, max_predictions];
-            `next_sentence_labels`: int[batch, 1]; `input_mask`: int[batch, seq_length].
+        heads: heads of the model.
+        outputs: outputs of the model.
+        features: `input_mask`: int[batch, seq_length]; labels and weights of the heads.
     """
-    present = ops.cast(features["input_mask"][:, 0], "float32")
-    masked_lm = _head_sums(
-        outputs["masked_lm_logits"], features["masked_lm_ids"], features["masked_lm_weights"]
-    )
-    labels = features["next_sentence_labels"][:, 0]
-    return ops.stack([*masked_lm, *_head_sums(outputs["next_sentence_logits"], labels, present)])
+    sums = prediction_counts(heads, features)
+    for head in heads:
+        weights = features[head.weights] if head.weights else _is_sequence(features)
+        logits = outputs[f"{head.name}_logits"]
+        loss, correct = _loss_and_correct(logits, features[head.labels], weights)
+        sums |= {head.loss_sum: loss, head.correct_sum: correct}
+    return sums
 
 
-def _head_sums(logits: Tensor, labels: Tensor, weights: Tensor) -> list[Tensor]:
-    """Cross entropy, right answers and weights: float32[..., n], int[...], float32[...]."""
+def _loss_and_correct(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weighted sums of cross entropies and correct predictions.
+
+    Args:
+        logits: float32[..., num_classes].
+        labels: int[...].
+        weights: float32[...].
+    """
     logits = ops.reshape(logits, (-1, logits.shape[-1]))
     labels, weights = ops.reshape(labels, (-1, 1)), ops.reshape(weights, (-1,))
-    # The largest logit is found faster than its place.
+    # The maximum is faster than its index.
     own = ops.take_along_axis(logits, labels, axis=1)[:, 0]
-    is_right = ops.cast(own >= ops.max(logits, axis=1), "float32")
-    return [
-        _cross_entropy(logits, labels, weights),
-        ops.sum(weights * ops.stop_gradient(is_right)),
-        ops.sum(weights),
-    ]
+    is_correct = ops.cast(own >= ops.max(logits, axis=1), "float32")
+    correct = ops.sum(weights * ops.stop_gradient(is_correct))
+    return _cross_entropy(logits, labels, weights), correct
 
 
 @ops.custom_gradient
 def _cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Any]:
-    """Weighted sum of cross entropies: float32[n, k], int[n, 1], float32[n] -> float32 scalar.
+    """Return the weighted sum of cross entropies of float32[n, k], int[n, 1], float32[n].
 
-    The logits of 640 masks are 80 MB, and every pass over them counts: the exponentials are kept,
-    and the gradient is one product and one number a row. Half the time of Keras's.
+    The logits of 640 masked tokens are 80 MB, and every pass over them counts: the exponentials are
+    kept, and the gradient is one product and one update per row. Half the time of Keras's.
     """
     largest = ops.max(logits, axis=1, keepdims=True)
     exponentials = ops.exp(logits - largest)
     total = ops.sum(exponentials, axis=1, keepdims=True)
     own = ops.take_along_axis(logits, labels, axis=1)
-    each = ops.log(total) + largest - own
+    losses = ops.log(total) + largest - own
 
     def gradient(*upstreams: Tensor, upstream: Tensor | None = None) -> tuple[Any, ...]:
         scale = (upstreams[0] if upstream is None else upstream) * weights[:, None]
         probabilities = exponentials * (scale / total)
         rows = ops.arange(ops.shape(labels)[0], dtype=labels.dtype)[:, None]
-        places = ops.concatenate([rows, labels], axis=1)
+        indices = ops.concatenate([rows, labels], axis=1)
         corrected = ops.take_along_axis(probabilities, labels, axis=1) - scale
-        return ops.scatter_update(probabilities, places, corrected[:, 0]), None, None
+        return ops.scatter_update(probabilities, indices, corrected[:, 0]), None, None
 
-    return ops.sum(weights[:, None] * each), gradient
+    return ops.sum(weights[:, None] * losses), gradient
 
 
-def loss_of(sums: Tensor, denominators: Tensor) -> Tensor:
-    """float32 scalar. A part's share in the loss: these shares add up to the whole batch's loss.
+def loss_of(
+    heads: Sequence[Head], sums: Mapping[str, Tensor], counts: Mapping[str, Tensor]
+) -> Tensor:
+    """Return a part's share of the loss, float32; the shares add up to the loss of the batch.
 
     Args:
-        sums: float32[6]. Of the part.
-        denominators: float32[2]. Of the whole batch, over all replicas and micro-batches.
+        heads: heads of the model.
+        sums: sums of the part.
+        counts: `prediction_counts` of the batch, over all replicas and micro-batches.
     """
-    return sums[0] / (denominators[0] + _NO_MASK) + sums[3] / denominators[1]
+    shares = (
+        sums[head.loss_sum] / (counts[head.count] + head.denominator_offset) for head in heads
+    )
+    return sum(shares)
 
 
 @keras.saving.register_keras_serializable("bertprep")
 class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from 0 up to the peak; behind it the line from the peak at update 0 to 0 at the end.
+    """Linear from 0 to the peak, then the line that leads from the peak at update 0 to 0.
 
-    So the first update has the rate 0, and the rate falls a little where the warm-up ends.
+    So the first update has rate 0, and the rate drops slightly where the warm-up ends.
 
     Args:
-        peak: the rate that the warm-up leads to.
+        peak: learning rate at the end of the warm-up.
         warmup_steps: updates of the warm-up.
         total_steps: updates of the run.
 
@@ -123,36 +131,42 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
 
     def __call__(self, step: Tensor) -> Tensor:
-        """The rate of update `step`, from 0."""
+        """Return the learning rate of update `step`, counted from 0."""
         step = ops.cast(step, "float32")
         rising = step / max(1, self.warmup_steps)
         falling = ops.maximum(0.0, 1.0 - step / self.total_steps)
         return self.peak * ops.where(step < self.warmup_steps, rising, falling)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Return the arguments."""
         names = ("peak", "warmup_steps", "total_steps")
         return {name: getattr(self, name) for name in names}
 
 
-def make_optimizer(
-    model: PretrainingModel,
-    options: TrainingOptions,
-    optimizer_class: type[keras.optimizers.AdamW] = keras.optimizers.AdamW,
-) -> keras.optimizers.Optimizer:
-    """AdamW as BERT has it, with its variables made; under float16 with a loss scale around it.
+class SummedAdamW(keras.optimizers.AdamW):
+    """AdamW for gradients that are summed over the replicas before they are clipped.
 
-    Weights of a LayerNorm and biases do not decay. Keras corrects the bias of Adam's averages,
+    Keras sums them after clipping, which then applies to each replica's part alone.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Iterable[Any]) -> list[Any]:
+        return list(grads_and_vars)
+
+
+def make_optimizer(model: keras.Model, options: TrainingOptions) -> keras.optimizers.Optimizer:
+    """Return BERT's AdamW with its variables built; under float16 with loss scaling.
+
+    Biases and the weights of LayerNorm do not decay. Keras corrects the bias of Adam's averages,
     which the release does not: its first updates are larger there.
     """
-    optimizer = optimizer_class(
+    optimizer = SummedAdamW(
         WarmupLinearDecay(options.learning_rate, options.warmup_steps, options.steps),
         weight_decay=options.weight_decay,
         beta_1=_BETA_1,
         beta_2=_BETA_2,
         epsilon=_EPSILON,
         global_clipnorm=_CLIP_NORM,
-        name="adamw",  # stands in checkpoints
+        name="adamw",  # part of the names in checkpoints
     )
     variables = model.trainable_variables
     optimizer.exclude_from_weight_decay([v for v in variables if len(v.shape) == 1])

@@ -1,35 +1,59 @@
-"""Imports TensorFlow and Keras without their talk on the terminal.
+"""The process of a training run: the workers of TF_CONFIG, and the import of TensorFlow.
 
     load_tensorflow()
-    from bertprep.training.loop import Trainer  # says nothing any more
+    from bertprep.training.loop import Trainer  # TensorFlow logs nothing any more
 
-TensorFlow's C++ parts write to descriptor 2 while they are loaded and look for devices, before
-any setting of theirs counts. So the descriptor leads into a file for that time, which is shown if
-the import fails. Whoever wants to hear it all sets TF_CPP_MIN_LOG_LEVEL=0.
+TensorFlow's C++ code writes to descriptor 2 while it is loaded and looks for devices, before any of
+its settings takes effect. So the descriptor leads to a file for that time, which is printed if the
+import fails. TF_CPP_MIN_LOG_LEVEL=0 in the environment shows the logs.
 
 Cost: three seconds, once.
 """
 
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bertprep.errors import UsageError
+
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
+def read_worker() -> tuple[int, int]:
+    """Return the index of this process among the workers of TF_CONFIG, and their number.
+
+    Raises:
+        UsageError: TF_CONFIG does not name the workers.
+    """
+    try:
+        content = json.loads(os.environ.get("TF_CONFIG", ""))
+        num_workers, worker = len(content["cluster"]["worker"]), int(content["task"]["index"])
+        is_valid = 0 <= worker < num_workers
+    except (ValueError, KeyError, TypeError):
+        is_valid = False
+    if not is_valid:
+        raise UsageError(
+            "--distribute multiworker needs the workers in the environment variable TF_CONFIG, as "
+            'in {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", '
+            '"index": 0}}, with the same list and its own index on each'
+        )
+    return worker, num_workers
+
+
 def load_tensorflow() -> None:
-    """Imports TensorFlow, and Keras on top of it."""
+    """Import TensorFlow and Keras with start-up logs suppressed."""
     if "tensorflow" in sys.modules:
         return
-    is_wanted = _LOG_LEVEL in os.environ
+    shows_logs = _LOG_LEVEL in os.environ
     os.environ.setdefault(_LOG_LEVEL, "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if is_wanted:
+    if shows_logs:
         _load()
         return
-    with _errors_held_back():
+    with _stderr_suppressed():
         _load()
 
 
@@ -41,8 +65,8 @@ def _load() -> None:
 
 
 @contextmanager
-def _errors_held_back() -> Iterator[None]:
-    """Leads descriptor 2 into a file; what is in it is shown only after an exception."""
+def _stderr_suppressed() -> Iterator[None]:
+    """Redirect descriptor 2 to a file, which is printed only after an exception."""
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as file:

@@ -304,8 +304,8 @@ def test_the_output_of_another_run_is_refused_and_the_options_are_named() -> Non
     )
     assert_error(["a.txt", "--max-seq-length", "64", "--dupe-factor", "3"], 2, message)
     message = (
-        r"out: .* \(input a\.txt was \d+ bytes, .* modified_ns, is not there; input long\.txt was "
-        r"not there, is .*\): name another --output, or pass --overwrite"
+        r"out: .* \(input a\.txt was \d+ bytes, .* modified_ns, is absent; input long\.txt was "
+        r"absent, is .*\): name another --output, or pass --overwrite"
     )
     assert_error(["long.txt"], 2, message)
     Path("a.txt").write_bytes(TEXT + b"\nMore.\n")
@@ -388,12 +388,12 @@ def test_what_no_plan_lists_is_never_written_over() -> None:
     Path("out").mkdir()
     records = Path("out", "tf_examples.tfrecord-00000-of-00001")
     records.write_text("from elsewhere")
-    message = rf"{records}: there are records here without a plan\.json: name another --output, .*"
+    message = rf"{records}: is here without a plan\.json; name another --output, .*"
     for flags in ([], ["--overwrite"]):
         assert_error(["a.txt", *flags], 2, message)
     records.unlink()
     Path("out", "vocab.txt").write_text("my own")
-    message = r"out/vocab\.txt: another vocabulary stands where a copy of --vocab belongs: .*"
+    message = r"out/vocab\.txt: is a different vocabulary, where a copy of this run's belongs; .*"
     assert_error(["a.txt"], 2, message)
     Path("out", "vocab.txt").unlink()
     for plan in ("{", "[1, 2]", '{"name": "my plan"}'):
@@ -692,7 +692,7 @@ def test_errors_of_the_system_name_the_file_and_the_way_out(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "out/plan.json")
 
-    monkeypatch.setattr("bertprep.storage.output_folder.write_whole", refuse)
+    monkeypatch.setattr("bertprep.storage.files.write_whole", refuse)
     message = (
         r"out/plan\.json: Permission denied\. Choose a path that you can write to, or change its "
         r"permissions"

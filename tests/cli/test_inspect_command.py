@@ -92,8 +92,8 @@ def test_paths_without_records_are_named(
 @pytest.mark.parametrize("mode", MODES[:-1], ids=MODE_NAMES[:-1])
 def test_without_a_vocabulary_the_flag_is_named(mode: list[str]) -> None:
     message = (
-        r"alone\.tfrecord: no vocab\.txt stands beside the records: name the vocabulary that they "
-        r"were made with, with --vocab"
+        r"alone\.tfrecord: there is no vocab\.txt next to the records: name the vocabulary "
+        r"that they were created with, with --vocab"
     )
     assert_error(["alone.tfrecord", "--quiet", *mode], 2, message)
 
@@ -102,7 +102,7 @@ def test_without_a_vocabulary_the_flag_is_named(mode: list[str]) -> None:
 def test_a_vocabulary_of_another_size_is_named(mode: list[str]) -> None:
     pieces = Path("pieces.txt").read_text().split("\n")
     Path("short.txt").write_text("\n".join(pieces[:100]))
-    message = r"short\.txt: has 100 pieces, and the records were made with 3,667: name .*"
+    message = r"short\.txt: has 100 pieces, but the records were created with 3,667: name .*"
     assert_error(["records", "--vocab", "short.txt", *mode], 2, message)
 
 
@@ -150,7 +150,7 @@ def test_a_truncated_file_gives_no_traceback(mode: list[str]) -> None:
             assert re.match(r"Error: cut\.tfrecord: record \d+ at byte \d+: ", result.stderr)
         if mode == ["--verify"]:
             assert result.exit_code == 1
-            words = "it was cut" if size >= 12 else "not a TFRecord file"
+            words = "it is truncated" if size >= 12 else "not a TFRecord file"
             assert words in result.output
 
 

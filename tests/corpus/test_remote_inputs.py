@@ -33,7 +33,7 @@ from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
-from bertprep.options import CorpusOptions, place, shown_url
+from bertprep.options import CorpusOptions, place
 from bertprep.storage import open_remote, reading, require_unchanged, retries
 from bertprep.storage import run_in_subprocess as apart
 
@@ -150,9 +150,9 @@ def test_a_copy_of_the_vocabulary_is_no_text(tmp_path: Path) -> None:
         ("memory://corpus/*.nope", "no file matches this glob"),
         ("memory://pictures", "no text files in this folder"),
         ("memory://corpus/wide.md", "this text is UTF-16"),
-        ("nosuch://a/b", "nosuch:// is nothing that fsspec knows"),
-        ("https://example.org/corpus/", "a web server lists no files"),
-        ("https://example.org/*.txt", "a web server lists no files"),
+        ("nosuch://a/b", "unknown scheme nosuch://"),
+        ("https://example.org/corpus/", "a web server cannot list files"),
+        ("https://example.org/*.txt", "a web server cannot list files"),
     ],
 )
 def test_a_name_that_cannot_be_read_is_one_line(pattern: str, message: str) -> None:
@@ -178,7 +178,7 @@ def test_a_web_page_is_read_with_a_warning() -> None:
 
 
 def test_a_file_of_unknown_size_is_to_be_piped() -> None:
-    expected = r"does not say how large .* bertprep create -$"
+    expected = r"does not state the size .* bertprep create -$"
     with (
         WebServer({"a.txt": TEXT}, has_size=False) as server,
         pytest.raises(UsageError, match=expected),
@@ -187,23 +187,8 @@ def test_a_file_of_unknown_size_is_to_be_piped() -> None:
 
 
 def test_a_web_file_that_is_not_there_is_a_mistake() -> None:
-    with WebServer({}) as server, pytest.raises(UsageError, match="there is no such file"):
+    with WebServer({}) as server, pytest.raises(UsageError, match="no such file"):
         find(server.url("a.txt"))
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://host/a.txt?page=3", "https://host/a.txt?page=3"),
-        ("https://host/a.txt?X-Amz-Date=1&X-Amz-Signature=0a", "https://host/a.txt"),
-        ("https://host/a.txt?sig=abc", "https://host/a.txt"),
-        ("https://me:secret@host/a.txt", "https://me@host/a.txt"),
-        ("sftp://me@host/a@b:c@d.txt", "sftp://me@host/a@b:c@d.txt"),
-        ("s3://bucket/a@b:c.txt", "s3://bucket/a@b:c.txt"),
-    ],
-)
-def test_secrets_of_a_url_are_not_shown(url: str, shown: str) -> None:
-    assert shown_url(url) == shown
 
 
 # Their bytes
@@ -312,7 +297,7 @@ def test_a_seekable_file_that_has_changed_is_refused_at_the_end() -> None:
 def test_a_seekable_file_needs_ranges() -> None:
     with WebServer({"a.txt": TEXT}, has_ranges=False) as server:
         file = remote_file(server.url("a.txt"))
-    with pytest.raises(UsageError, match="knows no byte ranges"):
+    with pytest.raises(UsageError, match="does not support byte ranges"):
         open_remote(file)
 
 
@@ -370,7 +355,7 @@ def test_a_file_that_vanishes_half_way_is_one_line(has_ranges: bool) -> None:
     with WebServer({"a.txt": TEXT}, has_ranges=has_ranges) as server:
         inputs = find(server.url("a.txt"))
         del server.files["a.txt"]
-        with pytest.raises(MachineError, match=r"a.txt: is not there any more, at byte .* again"):
+        with pytest.raises(MachineError, match=r"a.txt: has disappeared, at byte .* resume"):
             read(inputs)
         server.files["a.txt"] = TEXT
         assert read(inputs) == TEXT
@@ -450,7 +435,7 @@ def test_a_call_apart_brings_results_and_errors_back() -> None:
         apart(explode)
     with pytest.raises(ZeroDivisionError):
         apart(divmod, 1, 0)
-    with pytest.raises(MachineError, match=r"ended by itself \(3\)"):
+    with pytest.raises(MachineError, match=r"died \(exit code 3\)"):
         apart(os._exit, 3)
 
 
@@ -551,7 +536,7 @@ def test_a_run_goes_on_when_a_file_is_back(
         urls = [server.url(name) for name in server.files]
         result = create(sample_corpus, tmp_path / "out", *urls)
         assert result.exit_code == 1
-        assert "scripts.txt: is not there any more, at byte" in result.stderr
+        assert "scripts.txt: has disappeared, at byte" in result.stderr
         assert result.stderr.count("\n") == 1
         left = {path.name for path in (tmp_path / "out").iterdir()}
         assert left == {"plan.json", ".bertprep"}

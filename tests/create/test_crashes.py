@@ -49,7 +49,7 @@ IN_PARENT = {
     "a half-written manifest": ("half", "manifest.tmp", 1),
     "before the manifest": ("replace", "manifest.json", 1),
     "after the manifest": ("replaced", "manifest.json", 1),
-    "while the work folder is cleared": ("unlink", r"/tokens-.*json", 3),
+    "while the work folder is cleared": ("unlink", r"^tokens-.*json", 3),
 }
 
 
@@ -242,16 +242,16 @@ def test_no_worker_outlives_a_killed_parent(command: Command) -> None:
 def test_the_next_run_waits_for_the_workers_of_a_killed_one(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertprep.storage.output_folder._LOCK_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", 0.0)
     assert command.run(IN_WORKERS["in the middle of a shard"], "freeze") == -9
     frozen = command.processes()
     result = CliRunner().invoke(main, command.arguments)
     assert result.exit_code == 2
-    assert "another bertprep is at work" in result.stderr
+    assert "another bertprep process is using" in result.stderr
     for process in frozen:
         with suppress(psutil.NoSuchProcess):
             process.resume()
-    monkeypatch.setattr("bertprep.storage.output_folder._LOCK_PATIENCE_SECONDS", DEADLINE)
+    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", DEADLINE)
     command.again()
     command.assert_complete()
 
@@ -309,7 +309,7 @@ def test_what_is_left_without_a_plan_is_not_gone_on_with(command: Command) -> No
 def test_a_second_process_in_the_folder_is_refused(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertprep.storage.output_folder._LOCK_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", 0.2)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     first = command.start(IN_WORKERS["tokenizing a split"], "wait", marker=str(fifo))
@@ -318,7 +318,7 @@ def test_a_second_process_in_the_folder_is_refused(
             result = CliRunner().invoke(main, [*command.arguments, *more])
             assert result.exit_code == 2
             assert result.stderr == (
-                f"Error: {command.output}: another bertprep is at work in this folder; "
+                f"Error: {command.output}: another bertprep process is using this folder; "
                 "wait for it, or name another --output\n"
             )
         release.write("go on\n")

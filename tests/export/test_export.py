@@ -19,13 +19,11 @@ from trainer_runs import make_run, outputs, random_features, random_model, tiny_
 
 from bertprep.cli import main
 from bertprep.errors import BertprepError, UsageError
-from bertprep.export import Exported, export
-from bertprep.export.folder import MARK_NAME
+from bertprep.export import MARK_NAME, Exported, export
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.config import BertConfig
-from bertprep.model.initialization import initialize
-from bertprep.model.pretrained import read_source
+from bertprep.model.config import load_config
+from bertprep.model.initialization import initialize, read_pretrained
 from bertprep.options import ExportOptions, TokenizerOptions
 from bertprep.vocab import Vocabulary
 
@@ -68,8 +66,8 @@ def hugging_face(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     exported = export(ExportOptions(run, output))
     assert exported.step == 900
     assert exported.notes == (
-        "the model has 32 positions, and its data was 24 long: behind 24 tokens it has learned "
-        "nothing",
+        "the model has 32 positions, but was trained on sequences of 24 tokens: it has not "
+        "learned positions beyond that",
     )
     sizes = {name: (output / name).stat().st_size for name in exported.files}
     assert exported.files == sizes
@@ -106,7 +104,7 @@ def test_weights_have_the_names_and_shapes_of_transformers(
 def test_weights_come_back_to_the_bit(
     hugging_face: Path, model: PretrainingModel, sample_vocabulary: Vocabulary
 ) -> None:
-    source = read_source(hugging_face)
+    source = read_pretrained(hugging_face)
     assert (source.missing, source.unused) == ((), ())
     again = random_model(source.config, seed=9)
     assert initialize(again, source, sample_vocabulary, max_seq_length=32) == []
@@ -123,7 +121,7 @@ def test_the_config_says_what_transformers_needs(
     assert config["layer_norm_eps"] == 1e-12
     assert config["pad_token_id"] == 0
     assert config["tie_word_embeddings"] is True
-    assert BertConfig.load(hugging_face / "config.json") == model.config
+    assert load_config(hugging_face / "config.json") == model.config
 
 
 def test_the_tokenizer_is_that_of_the_data(
@@ -192,17 +190,17 @@ def test_tokens_that_are_never_split_are_handed_on(
     assert "added_tokens_decoder" not in other
 
 
-def test_records_that_do_not_say_have_their_tokenizer_guessed_and_told(
+def test_an_unknown_casing_is_guessed_from_the_vocabulary_with_a_note(
     sample_vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
     exported, config = tokenizer_config(tmp_path / "uncased", sample_vocabulary, None)
     assert config["do_lower_case"] is True
-    assert "by the vocabulary, lower-cased; see do_lower_case" in exported.notes[0]
+    assert "by the vocabulary it was: check do_lower_case" in exported.notes[0]
     capitals = b"".join(b"Word%d\n" % i for i in range(2000))
     cased = Vocabulary.parse(sample_vocabulary.data + capitals)
     exported, config = tokenizer_config(tmp_path / "cased", cased, None)
     assert config["do_lower_case"] is False
-    assert "by the vocabulary, as it is;" in exported.notes[0]
+    assert "by the vocabulary it was not:" in exported.notes[0]
 
 
 def test_ends_of_lines_are_made_plain(sample_vocabulary: Vocabulary, tmp_path: Path) -> None:
@@ -396,8 +394,28 @@ def test_a_mark_that_leads_out_of_the_folder_is_not_ours(run: Path, tmp_path: Pa
     assert (tmp_path / "keep").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["variables", "assets.extra"])
+def test_a_linked_subfolder_is_not_written_through(name: str, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "variables.index").write_text("mine")
+    export(ExportOptions(run, tmp_path / "model", "keras"))
+    (tmp_path / "model" / name).symlink_to(tmp_path / "theirs")
+    with pytest.raises(UsageError, match=f"{name}: is a link or a file, not a folder"):
+        export(ExportOptions(run, tmp_path / "model", "savedmodel", overwrite=True))
+    assert files_below(tmp_path / "theirs") == ["variables.index"]
+
+
+def test_a_list_with_files_of_others_is_not_ours(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("mine")
+    (tmp_path / MARK_NAME).write_text(json.dumps({"files": ["config.json", "notes.md"]}))
+    with pytest.raises(UsageError, match="no export of bertprep"):
+        export(ExportOptions(run, tmp_path))
+    export(ExportOptions(run, tmp_path, overwrite=True))
+    assert (tmp_path / "notes.md").read_text() == "mine"
+
+
 def test_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"has no run in it. Name the folder that `bertprep"):
+    with pytest.raises(UsageError, match=r"not the folder of a run. Name the output folder of"):
         export(ExportOptions(tmp_path, tmp_path / "model"))
     with pytest.raises(UsageError, match=r"none: no such folder"):
         export(ExportOptions(tmp_path / "none", tmp_path / "model"))
@@ -405,7 +423,7 @@ def test_no_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("checkpoint", ["7", "901"])
 def test_no_such_checkpoint(checkpoint: str, run: Path, tmp_path: Path) -> None:
-    message = rf"no checkpoint '{checkpoint}', only those of the steps 800, 900"
+    message = rf"no checkpoint '{checkpoint}'; there are those of the steps 800, 900"
     with pytest.raises(UsageError, match=message):
         export(ExportOptions(run, tmp_path / "model", checkpoint=checkpoint))
     assert not (tmp_path / "model").exists()
@@ -415,7 +433,7 @@ def test_no_checkpoint_yet(sample_vocabulary: Vocabulary, tmp_path: Path) -> Non
     run = make_run(tmp_path / "run", random_model(tiny_config(9)), sample_vocabulary)
     for path in (run / "checkpoints").iterdir():
         path.unlink()
-    with pytest.raises(UsageError, match=r"checkpoints: the run has saved no checkpoint yet"):
+    with pytest.raises(UsageError, match=r"checkpoints: the run has not saved a checkpoint yet"):
         export(ExportOptions(run, tmp_path / "model"))
 
 
@@ -423,7 +441,7 @@ def test_a_damaged_checkpoint(sample_vocabulary: Vocabulary, tmp_path: Path) -> 
     run = make_run(tmp_path / "run", random_model(tiny_config(9)), sample_vocabulary)
     path = run / "checkpoints" / "step-00000900.npz"
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(BertprepError, match=r"step-00000900.npz: is damaged"):
+    with pytest.raises(BertprepError, match=r"step-00000900.npz: damaged"):
         export(ExportOptions(run, tmp_path / "model"))
 
 
@@ -431,7 +449,7 @@ def test_a_config_of_another_model(sample_vocabulary: Vocabulary, tmp_path: Path
     run = make_run(tmp_path / "run", random_model(tiny_config(9)), sample_vocabulary)
     config = tiny_config(9, max_position_embeddings=25).to_json()
     (run / "bert_config.json").write_text(json.dumps(config))
-    with pytest.raises(UsageError, match=r"position_embeddings is not there, or has another"):
+    with pytest.raises(UsageError, match=r"position_embeddings must have the shape"):
         export(ExportOptions(run, tmp_path / "model"))
 
 
@@ -459,7 +477,7 @@ def test_the_command_line_tells_what_was_written(run: Path, tmp_path: Path) -> N
     output = tmp_path / "model"
     done = CliRunner().invoke(main, ["export", str(run), "--output", str(output)])
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith(f"{output}: the weights of step 900\n  config.json ")
+    assert done.stdout.startswith(f"{output}: weights of step 900\n  config.json ")
     assert done.stderr.startswith("Note: the model has 32 positions")
     done = CliRunner().invoke(main, ["export", str(run), "-o", str(run)])
     assert (done.exit_code, done.stdout) == (2, "")
@@ -481,4 +499,4 @@ def test_every_option_has_a_flag_with_its_default_and_help() -> None:
             assert flag.help
     shown = CliRunner().invoke(main, ["export", "--help"])
     assert shown.exit_code == 0
-    assert "\n    bertprep export /tmp/run --output /tmp/model\n" in shown.stdout
+    assert "\n    bertprep export /tmp/run --output /tmp/m\n" in shown.stdout

@@ -783,7 +783,7 @@ def test_a_text_file_is_named_before_a_missing_vocabulary() -> None:
     assert status == 1
     write("one", FERRY)
     message, status = failure("one")
-    assert message.startswith("one: no vocab.txt stands beside the records")
+    assert message.startswith("one: there is no vocab.txt next to the records")
     assert status == 2
 
 
@@ -832,7 +832,7 @@ def test_a_truncated_file_shows_its_whole_records(compression: str) -> None:
     Path("cut").write_bytes(data)
     chunks = show_records(InspectOptions(paths=("cut",)), plain)
     assert next(chunks).startswith("cut: record 0 at byte 0\n")
-    with pytest.raises(BertprepError, match=rf"^cut: record {last}: .* was cut\. .* again$"):
+    with pytest.raises(BertprepError, match=rf"^cut: record {last}: .* is truncated\. .* again$"):
         list(chunks)
 
 

@@ -184,9 +184,9 @@ def test_faults_are_in_the_order_of_the_files(folder: Path, records: list[bytes]
         "copy.tfrecord: not listed in the manifest; readers may take it for records",
         f"{NAMES[0]}: record 10 at byte {at}: {DAMAGED}",
         f"{NAMES[2]}: record 0 at byte 0: the CRC of its length is wrong; the length and the "
-        "record are right",
+        "record are intact",
         f"{HELD_OUT}: record 3 at byte {of_four}: the file ends 3 bytes before this record does: "
-        "it was cut off",
+        "it is truncated",
     ]
     lines = verify(folder)
     assert faults_of(lines, folder) == expected
@@ -495,13 +495,13 @@ def test_a_damaged_first_record(bare: Path, records: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "there are no records, only empty files. Name others"),
+        (b"", "there are no records, only empty files. Name other files"),
         (
             b"Once upon a time",
             "record 0 at byte 0: this is text ('Once upon a '…), not a TFRecord file: name record "
             "files",
         ),
-        (frame(b"no example"), "record 0 at byte 0: wire type 6, which there is not, at byte 0"),
+        (frame(b"no example"), "record 0 at byte 0: wire type 6, which does not exist, at byte 0"),
         (frame(b""), "record 0 at byte 0: there is no input_ids among its features (none)"),
     ],
     ids=["empty", "text", "no example", "no features"],

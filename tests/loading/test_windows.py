@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bertprep.errors import BertprepError
-from bertprep.loading.order import EpochOrder, Piece, hashes, shuffled
+from bertprep.loading.order import EpochOrder, ShardRange, hashes, shuffled
 from bertprep.loading.windows import RecordStream
 from bertprep.objectives import OBJECTIVES
 from bertprep.records import DataSet, find_data_set
@@ -27,8 +27,8 @@ def records_of(order: EpochOrder) -> list[tuple[int, int]]:
     """Shard and record at each place of an epoch."""
     found = []
     for window in range(order.num_windows):
-        pieces = [piece for lane in order.pieces(window) for piece in lane]
-        there = [(p.shard, p.first + i) for p in pieces for i in range(p.count)]
+        ranges = [part for lane in order.ranges(window) for part in lane]
+        there = [(p.shard, p.first + i) for p in ranges for i in range(p.count)]
         found += [there[i] for i in order.permutation(window)]
     return found
 
@@ -60,7 +60,7 @@ def test_the_order_is_pinned() -> None:
     order = EpochOrder([5, 0, 7], seed=1, epoch=2)
     records = "20 25 24 02 21 00 23 04 01 22 03 26"
     assert " ".join(f"{shard}{record}" for shard, record in records_of(order)) == records
-    assert order.pieces(0)[1:3] == [[Piece(2, 3, 1)], [Piece(2, 4, 1)]]
+    assert order.ranges(0)[1:3] == [[ShardRange(2, 3, 1)], [ShardRange(2, 4, 1)]]
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -233,11 +233,23 @@ def test_a_damaged_record_is_named(plain: DataSet, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"input_ids": [99, 1, 1, 1, 1, 1, 1, 1]}, "input_ids has the value 99, and must be below"),
-        ({"masked_lm_ids": [99, 0]}, "below 60: the records were made with another vocabulary"),
-        ({"masked_lm_positions": [8, 0]}, "masked_lm_positions has the value 8, and must be below"),
-        ({"next_sentence_labels": [2]}, "next_sentence_labels has the value 2, and must be below"),
-        ({"input_mask": [1]}, "it has not the features of the others, of 8 tokens and 2"),
+        (
+            {"input_ids": [99, 1, 1, 1, 1, 1, 1, 1]},
+            "input_ids has the value 99, which must be",
+        ),
+        ({"masked_lm_ids": [99, 0]}, "below 60: the records were created with another vocabulary"),
+        (
+            {"masked_lm_positions": [8, 0]},
+            "masked_lm_positions has the value 8, which must be",
+        ),
+        (
+            {"next_sentence_labels": [2]},
+            "next_sentence_labels has the value 2, which must be",
+        ),
+        (
+            {"input_mask": [1]},
+            "its features are not those of the others, for 8 tokens and 2",
+        ),
     ],
 )
 def test_a_record_that_does_not_fit_is_named(
@@ -255,7 +267,7 @@ def test_a_file_that_became_shorter_is_named(tmp_path: Path) -> None:
     stream = RecordStream(data_set, VOCAB, seed=1)
     path = Path(data_set.shards[0].path)
     path.write_bytes(path.read_bytes()[: len(frame(example(0))) * 39])
-    with pytest.raises(BertprepError, match=r"ends 1 records too soon"):
+    with pytest.raises(BertprepError, match=r"1 records are missing at its end"):
         list(training_batches(stream, range(5), 8))
 
 

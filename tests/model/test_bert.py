@@ -6,20 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from golden_trainer import GOLDENS, part, set_golden_weights
 from keras import ops
 
 from bertprep.errors import UsageError
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.config import PUBLISHED_SIZES, BertConfig
+from bertprep.model.config import PUBLISHED_SIZES, BertConfig, load_config, make_model
 from bertprep.model.layers import DropoutSeeds, dropout, gelu
-
-GOLDENS = Path(__file__).parents[1] / "goldens" / "trainer_goldens.npz"
-
-
-def part(goldens: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    """The arrays of one part of the file, by their names in it."""
-    return {key.split("/", 1)[1]: value for key, value in goldens.items() if key.startswith(name)}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +29,7 @@ def golden_config(goldens: dict[str, np.ndarray], **changes: Any) -> BertConfig:
 def model(goldens: dict[str, np.ndarray]) -> PretrainingModel:
     model = PretrainingModel(golden_config(goldens))
     model.build()
-    weights.assign(model, part(goldens, "weights/"))
+    set_golden_weights(model, goldens)
     return model
 
 
@@ -74,10 +68,11 @@ def test_what_is_padded_does_not_matter(
 def test_weights_go_there_and_back(
     naming: str, goldens: dict[str, np.ndarray], model: PretrainingModel
 ) -> None:
-    arrays = weights.to_names(model, naming)
-    other = PretrainingModel(model.config)
-    other.build()
-    weights.assign(other, arrays, naming)
+    arrays = weights.weights_by_name(model, naming)
+    other = make_model(model.config)
+    collected = weights.collect_weights("arrays", model.config, arrays, naming)
+    assert (collected.missing, collected.unused) == ((), ())
+    weights.assign_weights(other, collected.arrays, "arrays")
     for mine, theirs in zip(model.weights, other.weights, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(mine), ops.convert_to_numpy(theirs))
     if naming == "hugging_face":
@@ -95,14 +90,14 @@ def test_every_variable_has_its_names(model: PretrainingModel) -> None:
 
 
 def test_weights_that_do_not_fit_are_named(model: PretrainingModel) -> None:
-    arrays = weights.to_names(model)
-    short = dict(arrays)
-    short["bert.pooler.dense.weight"] = short["bert.pooler.dense.weight"][:3]
-    with pytest.raises(UsageError, match=r"bert\.pooler\.dense\.weight must have the shape"):
-        weights.assign(model, short)
+    arrays = weights.weights_by_name(model)
+    short = arrays | {"bert.pooler.dense.weight": arrays["bert.pooler.dense.weight"][:3]}
+    collected = weights.collect_weights("arrays", model.config, short, "hugging_face")
+    with pytest.raises(UsageError, match=r"arrays: pooler/kernel must have the shape .* got "):
+        weights.assign_weights(model, collected.arrays, "arrays")
     del short["bert.pooler.dense.weight"]
-    with pytest.raises(UsageError, match=r"no bert\.pooler\.dense\.weight"):
-        weights.assign(model, short)
+    with pytest.raises(UsageError, match=r"arrays: the weights lack pooler/kernel, which"):
+        weights.collect_weights("arrays", model.config, short, "hugging_face")
 
 
 def test_dropout_follows_from_seed_and_step(
@@ -178,7 +173,7 @@ def test_low_precision_is_near_and_keeps_float32_where_it_counts(
 ) -> None:
     low = PretrainingModel(model.config, policy)
     low.build()
-    weights.assign(low, part(goldens, "weights/"))
+    set_golden_weights(low, goldens)
     features = part(goldens, "padded/")
     outputs = low(features)
     assert {v.dtype for v in low.variables} == {"float32"}
@@ -191,6 +186,22 @@ def test_a_model_comes_back_from_its_config(model: PretrainingModel) -> None:
     again = PretrainingModel.from_config(model.get_config())
     assert again.config == model.config
     assert again.name == model.name
+
+
+def test_a_model_has_the_heads_that_are_asked_for(
+    goldens: dict[str, np.ndarray], model: PretrainingModel
+) -> None:
+    features = part(goldens, "padded/")
+    alone = make_model(model.config, heads=["masked_lm"])
+    paths = weights.variables_by_path(alone)
+    assert not any(path.startswith(("pooler", "next_sentence")) for path in paths)
+    set_golden_weights(alone, goldens)
+    outputs = alone(features)
+    assert outputs.keys() == {"masked_lm_logits"}
+    expected = features["masked_lm_logits"]
+    np.testing.assert_allclose(np.array(outputs["masked_lm_logits"]), expected, atol=2e-6)
+    again = PretrainingModel.from_config(alone.get_config())
+    assert again.head_names == ("masked_lm",)
 
 
 #: Parameters of the published models without heads, from the table of the release's README (M).
@@ -219,9 +230,9 @@ def test_published_sizes_have_heads_of_64(size: str) -> None:
 def test_a_config_of_hugging_face_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(
-        '{"vocab_size": 9, "hidden_size": 12, "layer_norm_eps": 1e-12, "model_type": 1}'
+        '{"vocab_size": 9, "hidden_size": 12, "layer_norm_eps": 1e-12, "model_type": "bert"}'
     )
-    config = BertConfig.load(path)
+    config = load_config(path)
     assert (config.vocab_size, config.hidden_size) == (9, 12)
     assert BertConfig.parse(config.to_json()) == config
 
@@ -229,13 +240,19 @@ def test_a_config_of_hugging_face_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"vocab_size": 9', "is not JSON"),
-        ('{"hidden_size": 9}', "it has no vocab_size"),
-        ('{"vocab_size": "9"}', "vocab_size must be a whole number from 1 on, got '9'"),
+        ('{"vocab_size": 9', "not valid JSON"),
+        ('{"hidden_size": 9}', "vocab_size is missing"),
+        ('{"vocab_size": "9"}', "vocab_size must be an integer of at least 1, got '9'"),
         ('{"vocab_size": 9, "hidden_size": 10}', r"num_attention_heads must divide hidden_size"),
         ('{"vocab_size": 9, "hidden_act": "relu"}', "hidden_act must be gelu, got 'relu'"),
         ('{"vocab_size": 9, "layer_norm_eps": 1e-5}', "layer_norm_eps must be 1e-12, got 1e-05"),
-        ('{"vocab_size": 9, "hidden_dropout_prob": 1}', "hidden_dropout_prob must be 0 or more"),
+        ('{"vocab_size": 9, "hidden_dropout_prob": 1}', "hidden_dropout_prob must be at least 0"),
+        ('{"vocab_size": 9, "model_type": "roberta"}', 'model_type must be bert, got "roberta"'),
+        ('{"vocab_size": 9, "model_type": [1]}', r"model_type must be bert, got \[1\]"),
+        (
+            '{"vocab_size": 9, "position_embedding_type": "alibi"}',
+            "position_embedding_type must be absolute, got 'alibi'",
+        ),
         ('{"vocab_size": 9, "initializer_range": 0}', "initializer_range must be above 0"),
         ('{"vocab_size": 9, "initializer_range": "a"}', "initializer_range must be a number"),
     ],
@@ -244,9 +261,9 @@ def test_a_config_that_cannot_be_is_one_line(content: str, message: str, tmp_pat
     path = tmp_path / "bert_config.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=message):
-        BertConfig.load(path)
+        load_config(path)
 
 
 def test_a_config_that_is_not_there_names_the_sizes(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Name a bert_config\.json, or one of tiny, mini"):
-        BertConfig.load(tmp_path / "none.json")
+        load_config(tmp_path / "none.json")

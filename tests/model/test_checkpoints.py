@@ -80,7 +80,7 @@ def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
     elif damage == "cut":
         del data[len(data) // 2 :]
     path.write_bytes({"empty": b"", "other": b"no zip file"}.get(damage, bytes(data)))
-    with pytest.raises(BertprepError, match=r"step-00000001\.npz: is damaged \(.*\)\. Remove it"):
+    with pytest.raises(BertprepError, match=r"step-00000001\.npz: damaged \(.*\)\. Remove it"):
         checkpoints.load(1)
 
 

@@ -15,8 +15,13 @@ from bertprep.errors import UsageError
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
 from bertprep.model.config import BertConfig
-from bertprep.model.initialization import config_for, initialize, trained_positions
-from bertprep.model.pretrained import Source, read_source
+from bertprep.model.initialization import (
+    config_for,
+    initialize,
+    read_pretrained,
+    trained_positions,
+)
+from bertprep.model.weights import PretrainedWeights
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 RELEASE = Path(__file__).parents[1] / "goldens" / "release_checkpoint"
@@ -35,12 +40,12 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def initialized(
-    source: Source,
+    source: PretrainedWeights,
     vocabulary: Vocabulary,
     max_seq_length: int = 8,
     wanted: BertConfig | None = None,
 ) -> tuple[PretrainingModel, list[str]]:
-    """A model with the source's weights, and what was said of it."""
+    """Return a model with the weights of a source, and the notes."""
     model = random_model(config_for(source, wanted, max_seq_length), seed=77)
     return model, initialize(model, source, vocabulary, max_seq_length)
 
@@ -65,7 +70,7 @@ def write_hugging_face(folder: Path, goldens: Arrays, arrays: Arrays, **changes:
 
 
 def golden_outputs(model: PretrainingModel, goldens: Arrays) -> Arrays:
-    """How far the model is from what transformers said, at most, by output."""
+    """Return the largest difference from the outputs of transformers, by output."""
     expected = part(goldens, "padded/")
     found = outputs(model, expected)
     return {name: np.abs(values - expected[name]).max() for name, values in found.items()}
@@ -76,7 +81,7 @@ def golden_outputs(model: PretrainingModel, goldens: Arrays) -> Arrays:
     ["", "bert_model.ckpt", "bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"],
 )
 def test_outputs_are_those_of_the_release(name: str) -> None:
-    source = read_source(RELEASE / name)
+    source = read_pretrained(RELEASE / name)
     model, notes = initialized(source, vocabulary_of(29))
     golden = dict(np.load(RELEASE / "outputs.npz"))
     found = outputs(model, golden)
@@ -87,8 +92,8 @@ def test_outputs_are_those_of_the_release(name: str) -> None:
             np.testing.assert_allclose(log_probs, expected[f"{head}_log_probs"], atol=most)
         np.testing.assert_allclose(found["pooled_output"], expected["pooled_output"], atol=most)
     assert notes == [
-        f"no vocab.txt lies beside {source.name}: its ids are taken to be the data's",
-        f"of {source.name} not used: global_step, the optimizer's state",
+        f"{source.name}: no vocab.txt next to it; assuming the vocabulary of the records",
+        f"{source.name}: unused: global_step, the optimizer's state",
     ]
 
 
@@ -99,16 +104,16 @@ def test_a_folder_with_a_record_of_the_last_one(tmp_path: Path) -> None:
             shutil.copy(path, tmp_path / name)
     shutil.copy(RELEASE / "bert_config.json", tmp_path)
     with pytest.raises(UsageError, match=r"several checkpoints \(model.ckpt-1.index, model"):
-        read_source(tmp_path)
+        read_pretrained(tmp_path)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-2"\n')
-    assert read_source(tmp_path).name == str(tmp_path / "model.ckpt-2")
+    assert read_pretrained(tmp_path).name == str(tmp_path / "model.ckpt-2")
 
 
 def test_a_checkpoint_without_its_config_is_one_line(tmp_path: Path) -> None:
     for path in RELEASE.glob("bert_model.ckpt.*"):
         shutil.copy(path, tmp_path)
-    with pytest.raises(UsageError, match=r"bert_model.ckpt: there is no bert_config.json"):
-        read_source(tmp_path)
+    with pytest.raises(UsageError, match=r"bert_model.ckpt: no bert_config.json next to"):
+        read_pretrained(tmp_path)
 
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
@@ -116,7 +121,7 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
         shutil.copy(path, tmp_path)
     (tmp_path / "bert_model.ckpt.index").write_bytes(b"no table" * 20)
     with pytest.raises(UsageError, match=r"cannot be read as a checkpoint: [^\n]+$"):
-        read_source(tmp_path)
+        read_pretrained(tmp_path)
 
 
 def test_a_config_of_another_size_is_named(tmp_path: Path) -> None:
@@ -125,24 +130,26 @@ def test_a_config_of_another_size_is_named(tmp_path: Path) -> None:
     config = json.loads((RELEASE / "bert_config.json").read_bytes())
     path = tmp_path / "bert_config.json"
     path.write_text(json.dumps(config | {"intermediate_size": 16}))
-    message = r"layer_0/intermediate/kernel must have the shape \(8, 16\), got \(8, 12\)"
+    message = (
+        r"layer_0/intermediate/kernel must have the shape \(8, 16\) by its config, got \(8, 12\)"
+    )
     with pytest.raises(UsageError, match=message):
-        initialized(read_source(tmp_path), vocabulary_of(29))
+        initialized(read_pretrained(tmp_path), vocabulary_of(29))
     path.write_text(json.dumps(config | {"num_hidden_layers": 3}))
-    message = r"no layer_2/attention/query/kernel, .*, and 13 more among the weights"
+    message = r"the weights lack layer_2/attention/query/kernel, .* and 13 more, which the config"
     with pytest.raises(UsageError, match=message):
-        read_source(tmp_path)
+        read_pretrained(tmp_path)
 
 
 def test_a_checkpoint_of_tensorflow_2_is_named(tmp_path: Path) -> None:
     tf.train.Checkpoint(a=tf.Variable(1.0)).write(str(tmp_path / "ckpt"))
     shutil.copy(RELEASE / "bert_config.json", tmp_path)
-    with pytest.raises(UsageError, match=r"ckpt: is a TensorFlow 2 checkpoint; only those of"):
-        read_source(tmp_path)
+    with pytest.raises(UsageError, match=r"ckpt: is a TensorFlow 2 checkpoint; only TensorFlow 1"):
+        read_pretrained(tmp_path)
 
 
 def test_outputs_are_those_of_transformers(goldens: Arrays, tmp_path: Path) -> None:
-    source = read_source(write_hugging_face(tmp_path, goldens, part(goldens, "weights/")))
+    source = read_pretrained(write_hugging_face(tmp_path, goldens, part(goldens, "weights/")))
     assert (source.missing, source.unused) == ((), ())
     model, _ = initialized(source, vocabulary_of(61))
     assert max(golden_outputs(model, goldens).values()) < 2e-6
@@ -150,7 +157,7 @@ def test_outputs_are_those_of_transformers(goldens: Arrays, tmp_path: Path) -> N
 
 def test_the_file_itself_is_as_good_as_the_folder(goldens: Arrays, tmp_path: Path) -> None:
     write_hugging_face(tmp_path, goldens, part(goldens, "weights/"))
-    assert read_source(tmp_path / "model.safetensors").name == str(tmp_path)
+    assert read_pretrained(tmp_path / "model.safetensors").name == str(tmp_path)
 
 
 def test_old_names_and_spelled_ties_are_known(goldens: Arrays, tmp_path: Path) -> None:
@@ -161,7 +168,7 @@ def test_old_names_and_spelled_ties_are_known(goldens: Arrays, tmp_path: Path) -
     arrays["bert.embeddings.position_ids"] = np.arange(24)[None]
     arrays["cls.predictions.decoder.weight"] = arrays["bert.embeddings.word_embeddings.weight"]
     arrays["cls.predictions.decoder.bias"] = arrays.pop("cls.predictions.bias")
-    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    source = read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
     assert (source.missing, source.unused) == ((), ())
     model, _ = initialized(source, vocabulary_of(61))
     assert max(golden_outputs(model, goldens).values()) < 2e-6
@@ -174,7 +181,7 @@ def test_a_decoder_of_its_own_is_refused(name: str, goldens: Arrays, tmp_path: P
     other = "bert.embeddings.word_embeddings.weight" if table else "cls.predictions.bias"
     arrays[f"cls.predictions.{name}"] = arrays[other] + 1
     with pytest.raises(UsageError, match=rf"{name} has values of its own"):
-        read_source(write_hugging_face(tmp_path, goldens, arrays))
+        read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
 
 
 @pytest.mark.parametrize("prefix", ["bert.", ""])
@@ -184,11 +191,9 @@ def test_an_encoder_alone_has_its_heads_drawn(prefix: str, goldens: Arrays, tmp_
         for name, value in part(goldens, "weights/").items()
         if name.startswith("bert.")
     }
-    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    source = read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
     model, notes = initialized(source, vocabulary_of(61))
-    assert notes[1] == (
-        f"drawn anew, as {tmp_path} does not have it: masked-LM head, next-sentence head"
-    )
+    assert notes[1] == (f"masked-LM head, next-sentence head: drawn, not in {tmp_path}")
     assert golden_outputs(model, goldens)["pooled_output"] < 2e-6
     fresh = random_model(model.config, seed=77)
     for path, variable in weights.variables_by_path(model).items():
@@ -205,7 +210,7 @@ def test_a_masked_lm_has_pooler_and_pair_head_drawn(goldens: Arrays, tmp_path: P
         for name, value in part(goldens, "weights/").items()
         if not name.startswith(("bert.pooler", "cls.seq_relationship"))
     }
-    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    source = read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
     model, notes = initialized(source, vocabulary_of(61))
     assert source.missing == ("pooler", "next-sentence head")
     assert "pooler, next-sentence head" in notes[1]
@@ -215,25 +220,25 @@ def test_a_masked_lm_has_pooler_and_pair_head_drawn(goldens: Arrays, tmp_path: P
 def test_what_is_left_over_is_named(goldens: Arrays, tmp_path: Path) -> None:
     arrays = part(goldens, "weights/")
     arrays |= {f"classifier.{i}": np.zeros(2, np.float32) for i in range(7)}
-    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    source = read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
     assert len(source.unused) == 7
     _, notes = initialized(source, vocabulary_of(61))
     names = ", ".join(f"classifier.{i}" for i in range(5))
-    assert notes[-1] == f"of {tmp_path} not used: {names}, and 2 more"
+    assert notes[-1] == f"{tmp_path}: unused: {names}, and 2 more"
 
 
 def test_half_a_head_is_an_error(goldens: Arrays, tmp_path: Path) -> None:
     arrays = part(goldens, "weights/")
     del arrays["bert.pooler.dense.bias"]
-    with pytest.raises(UsageError, match=r"there is no pooler/bias among the weights"):
-        read_source(write_hugging_face(tmp_path, goldens, arrays))
+    with pytest.raises(UsageError, match=r"the weights lack pooler/bias, which"):
+        read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_widened(dtype: str, goldens: Arrays, tmp_path: Path) -> None:
     narrow = tf.as_dtype(dtype).as_numpy_dtype
     arrays = {k: v.astype(narrow) for k, v in part(goldens, "weights/").items()}
-    source = read_source(write_hugging_face(tmp_path, goldens, arrays))
+    source = read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
     model, _ = initialized(source, vocabulary_of(61))
     assert {variable.dtype for variable in model.variables} == {"float32"}
     assert max(golden_outputs(model, goldens).values()) < 0.1
@@ -242,10 +247,10 @@ def test_half_precision_is_widened(dtype: str, goldens: Arrays, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "roberta"}, r"config.json: model_type must be bert, got 'roberta'"),
+        ({"model_type": "roberta"}, r'config.json: model_type must be bert, got "roberta"'),
         ({"hidden_act": "gelu_new"}, r"config.json: hidden_act must be gelu, got 'gelu_new'"),
         ({"tie_word_embeddings": False}, r"tie_word_embeddings must be true, got false"),
-        ({"num_hidden_layers": 3}, r"there is no layer_2/attention/query/kernel, "),
+        ({"num_hidden_layers": 3}, r"the weights lack layer_2/attention/query/kernel, "),
     ],
 )
 def test_another_model_is_one_line(
@@ -253,37 +258,37 @@ def test_another_model_is_one_line(
 ) -> None:
     arrays = part(goldens, "weights/")
     with pytest.raises(UsageError, match=message):
-        read_source(write_hugging_face(tmp_path, goldens, arrays, **changes))
+        read_pretrained(write_hugging_face(tmp_path, goldens, arrays, **changes))
 
 
 def test_a_damaged_file_is_one_line(goldens: Arrays, tmp_path: Path) -> None:
     write_hugging_face(tmp_path, goldens, part(goldens, "weights/"))
     (tmp_path / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
     with pytest.raises(UsageError, match=r"model.safetensors: cannot be read: [^\n]+$"):
-        read_source(tmp_path)
+        read_pretrained(tmp_path)
 
 
 def test_weights_are_the_same_to_the_bit(tmp_path: Path) -> None:
     trained, vocabulary = random_model(tiny_config(30)), vocabulary_of(30)
     run = make_run(tmp_path / "run", trained, vocabulary, step=900)
     make_run(run, random_model(tiny_config(30), seed=2), vocabulary, step=950)
-    source = read_source(run / "checkpoints" / "step-00000900.npz")
+    source = read_pretrained(run / "checkpoints" / "step-00000900.npz")
     model, notes = initialized(source, vocabulary)
     assert source.name == f"{run} (step 900)"
     assert notes == []
     for mine, theirs in zip(model.weights, trained.weights, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(mine), ops.convert_to_numpy(theirs))
-    assert read_source(run).name == f"{run} (step 950)"
+    assert read_pretrained(run).name == f"{run} (step 950)"
 
 
 def test_a_longer_table_is_kept_and_its_untrained_rows_are_named(tmp_path: Path) -> None:
     vocabulary = vocabulary_of(30)
     trained = random_model(tiny_config(30, 24))
-    source = read_source(make_run(tmp_path / "run", trained, vocabulary, trained_positions=8))
+    source = read_pretrained(make_run(tmp_path / "run", trained, vocabulary, trained_positions=8))
     model, notes = initialized(source, vocabulary, max_seq_length=8)
     assert (model.config.max_position_embeddings, notes) == (24, [])
     _, notes = initialized(source, vocabulary, max_seq_length=20)
-    assert notes == [f"positions 8 to 19 begin as {source.name} drew them: its data was 8 long"]
+    assert notes == [f"positions 8 to 19: untrained in {source.name}, whose records had 8 tokens"]
     assert trained_positions(source, 20) == 20
     assert trained_positions(source, 6) == 8
     assert trained_positions(None, 6) == 6
@@ -293,24 +298,25 @@ def test_a_table_that_is_too_short_is_an_error(tmp_path: Path) -> None:
     vocabulary = vocabulary_of(30)
     run = make_run(tmp_path / "run", random_model(tiny_config(30, 24)), vocabulary)
     message = (
-        r"has 24 positions, and the data is 32 long: take data of 24, or pass --model FILE "
-        r'with a bert_config.json that has "max_position_embeddings": 32'
+        r"has 24 position embeddings, the records have 32 tokens: use records of at most 24 "
+        r"tokens, or pass --model FILE with a bert_config.json that has "
+        r'"max_position_embeddings": 32'
     )
     with pytest.raises(UsageError, match=message):
-        config_for(read_source(run), None, max_seq_length=32)
+        config_for(read_pretrained(run), None, max_seq_length=32)
 
 
 def test_a_longer_table_that_is_asked_for_is_drawn_and_said(tmp_path: Path) -> None:
     vocabulary = vocabulary_of(30)
     trained = random_model(tiny_config(30, 24))
-    source = read_source(make_run(tmp_path / "run", trained, vocabulary))
+    source = read_pretrained(make_run(tmp_path / "run", trained, vocabulary))
     model, notes = initialized(source, vocabulary, 32, wanted=tiny_config(30, 40))
     assert notes == [
-        f"positions 24 to 39 are drawn anew: {source.name} has 24 positions",
+        f"positions 24 to 39: drawn, not in {source.name}",
     ]
-    table = ops.convert_to_numpy(model.embeddings.position_embeddings)
-    old = ops.convert_to_numpy(trained.embeddings.position_embeddings)
-    drawn = random_model(tiny_config(30, 40), seed=77).embeddings.position_embeddings
+    table = ops.convert_to_numpy(model.embeddings.positions.table)
+    old = ops.convert_to_numpy(trained.embeddings.positions.table)
+    drawn = random_model(tiny_config(30, 40), seed=77).embeddings.positions.table
     np.testing.assert_array_equal(table[:24], old)
     np.testing.assert_array_equal(table[24:], ops.convert_to_numpy(drawn)[24:])
     features = random_features(trained.config)
@@ -321,8 +327,8 @@ def test_a_longer_table_that_is_asked_for_is_drawn_and_said(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"hidden_size": 32}, r"--model \(hidden_size 16 there and 32 here\): leave out"),
-        ({"max_position_embeddings": 12}, r"has 24 positions, and --model only 12"),
+        ({"hidden_size": 32}, r"--model asks for \(hidden_size 16 there, 32 here\): leave out"),
+        ({"max_position_embeddings": 12}, r"has 24 position embeddings, --model asks for 12"),
     ],
 )
 def test_a_model_that_does_not_fit_is_named(
@@ -332,40 +338,44 @@ def test_a_model_that_does_not_fit_is_named(
     run = make_run(tmp_path / "run", random_model(config), vocabulary_of(30))
     wanted = BertConfig(**(config.to_json() | change))
     with pytest.raises(UsageError, match=message):
-        config_for(read_source(run), wanted, max_seq_length=8)
+        config_for(read_pretrained(run), wanted, max_seq_length=8)
     free = BertConfig(**(config.to_json() | {"hidden_dropout_prob": 0.0}))
-    assert config_for(read_source(run), free, max_seq_length=8) is free
+    assert config_for(read_pretrained(run), free, max_seq_length=8) is free
 
 
-def source_with(tmp_path: Path, vocabulary: Vocabulary) -> Source:
+def source_with(tmp_path: Path, vocabulary: Vocabulary) -> PretrainedWeights:
     config = tiny_config(len(vocabulary.tokens))
-    return read_source(make_run(tmp_path / "run", random_model(config), vocabulary))
+    return read_pretrained(make_run(tmp_path / "run", random_model(config), vocabulary))
 
 
 def test_another_size_is_named(tmp_path: Path) -> None:
     source = source_with(tmp_path, vocabulary_of(30))
-    with pytest.raises(UsageError, match=r"has 30 word embeddings, and .* data 31 pieces"):
+    with pytest.raises(UsageError, match=r"has 30 word embeddings, and .* records has 31 pieces"):
         initialized(source, vocabulary_of(31))
 
 
 def test_another_piece_is_named(tmp_path: Path) -> None:
     source = source_with(tmp_path, vocabulary_of(30))
-    with pytest.raises(UsageError, match=r"has 'w0' in line 6, and the data's 'x0': make"):
+    with pytest.raises(
+        UsageError, match=r"line 6 of its vocabulary is 'w0', of that of the records 'x0': create"
+    ):
         initialized(source, vocabulary_of(30, "x"))
 
 
 def test_pieces_in_unused_places_are_fine_and_said(tmp_path: Path) -> None:
     source = source_with(tmp_path, vocabulary_of(30, "[unused"))
     _, notes = initialized(source, vocabulary_of(30))
-    assert notes == [f"in places that {source.name} has not used: w0, w1, w2, w3, w4, and 20 more"]
+    assert notes == [
+        f"{source.name}: new pieces at ids that were unused: w0, w1, w2, w3, w4, and 20 more"
+    ]
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], r"there are no weights here. Name a bertprep run, a Hugging Face folder"),
+        ([], r"no weights found. Name a bertprep run, a Hugging Face folder"),
         (["pytorch_model.bin"], r"pytorch_model.bin, which can run code .*save_pretrained"),
-        (["model.safetensors.index.json"], r"the weights are in parts"),
+        (["model.safetensors.index.json"], r"the weights are sharded"),
         (["model.safetensors"], r"config.json: cannot be read: No such file"),
     ],
 )
@@ -375,9 +385,9 @@ def test_a_folder_without_weights_says_what_to_name(
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(UsageError, match=message):
-        read_source(tmp_path)
+        read_pretrained(tmp_path)
 
 
 def test_a_name_of_a_hub_is_no_path(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no such file or folder. Name .* on this machine"):
-        read_source(tmp_path / "google-bert" / "bert-base-uncased")
+        read_pretrained(tmp_path / "google-bert" / "bert-base-uncased")

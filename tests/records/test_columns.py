@@ -566,7 +566,7 @@ def test_damage_is_told_alike_in_any_ranges_and_blocks(
 # Faults. In the fifth record of twelve, or at the end.
 
 K = 4
-CUT = "it was cut off"
+CUT = "it is truncated"
 
 
 @cache
@@ -632,10 +632,10 @@ def test_a_bit_that_was_flipped_anywhere(tmp_path: Path) -> None:
         if place < 64:
             wrong = size ^ 1 << place
             expect(
-                reading, K, f"its length field says {wrong:,} bytes, and the record has {size}", 0
+                reading, K, f"its length field says {wrong:,} bytes, but the record has {size}", 0
             )
         elif place < 96:
-            problem = "the CRC of its length is wrong; the length and the record are right"
+            problem = "the CRC of its length is wrong; the length and the record are intact"
             expect(reading, K, problem, 0)
         else:
             problem = "its data does not match its CRC: it was changed after it was written"
@@ -656,7 +656,7 @@ def test_a_wrong_length_with_a_right_crc(tmp_path: Path) -> None:
             *range(10, 3000, 37),
         ]
         for wrong in lengths:
-            problem = f"its length field says {wrong:,} bytes, and the record has {size}"
+            problem = f"its length field says {wrong:,} bytes, but the record has {size}"
             if wrong != size:
                 expect(read_bytes(tmp_path, with_length(number, wrong)), number, problem, 0)
 
@@ -675,8 +675,8 @@ def test_a_wrong_length_of_a_record_that_is_no_example(tmp_path: Path) -> None:
             (
                 1,
                 at,
-                f"its length field says {wrong:,} bytes, and no record begins behind them; the "
-                f"next one begins at byte {behind}",
+                f"its length field says {wrong:,} bytes, but no record begins after them; the "
+                f"next record begins at byte {behind}",
             )
         ]
         assert reading.records == [some[0], some[2], some[3]]
@@ -689,7 +689,7 @@ def test_a_wrong_length_in_a_long_file(tmp_path: Path) -> None:
     assert len(frames(long)) > 2 * blocks.BLOCK_BYTES
     for wrong in (20_000_000, LONGEST_RECORD + 1, 1 << 40, 1 << 62, (1 << 64) - 1):
         damaged = with_length(K, wrong) + frames(long[12:])
-        problem = f"its length field says {wrong:,} bytes, and the record has {len(long[K])}"
+        problem = f"its length field says {wrong:,} bytes, but the record has {len(long[K])}"
         reading = read_bytes(tmp_path, damaged)
         assert reading.faults == [(K, starts()[K], problem)]
         assert reading.records == long
@@ -698,8 +698,8 @@ def test_a_wrong_length_in_a_long_file(tmp_path: Path) -> None:
         damaged[starts()[K] + 12] ^= 0xFF
         reading = read_bytes(tmp_path, bytes(damaged))
         problem = (
-            f"its length field says {wrong:,} bytes, and no record begins behind them; the next "
-            f"one begins at byte {starts()[K + 1]}"
+            f"its length field says {wrong:,} bytes, but no record begins after them; the next "
+            f"record begins at byte {starts()[K + 1]}"
         )
         assert reading.faults == [(K, starts()[K], problem)]
         assert reading.records == [*long[:K], *long[K + 1 :]]
@@ -723,14 +723,14 @@ def test_a_damaged_record_and_a_cut(tmp_path: Path) -> None:
     damaged[starts()[10] + 50] ^= 1
     assert read_bytes(tmp_path, bytes(damaged)).faults == [
         (10, starts()[10], "its data does not match its CRC: it was changed after it was written"),
-        (11, starts()[11], "the file ends 5 bytes into a record: it was cut off"),
+        (11, starts()[11], "the file ends 5 bytes into a record: it is truncated"),
     ]
 
 
 def test_a_damaged_record_and_garbage_behind_it(tmp_path: Path) -> None:
     damaged = bytearray(whole())
     damaged[starts()[11] + 50] ^= 1
-    problem = f"its length field says {len(records()[11])} bytes, and no record begins behind them"
+    problem = f"its length field says {len(records()[11])} bytes, but no record begins after them"
     reading = read_bytes(tmp_path, bytes(damaged) + bytes(29))
     assert reading.faults == [(11, starts()[11], problem)]
 
@@ -745,11 +745,11 @@ def test_a_zeroed_page_in_the_middle(tmp_path: Path) -> None:
         following = next(i for i, border in enumerate(borders) if border >= at + 4096)
         if at - borders[20] >= 12:
             size = len(long[20])
-            what = f"its length field says {size} bytes, and no record begins behind them"
+            what = f"its length field says {size} bytes, but no record begins after them"
         else:
             what = "its length field does not match its CRC"
         assert reading.faults == [
-            (20, borders[20], f"{what}; the next one begins at byte {borders[following]}")
+            (20, borders[20], f"{what}; the next record begins at byte {borders[following]}")
         ]
         assert reading.records == long[:20] + long[following:]
         # How many are lost is not known: they count as one.
@@ -762,7 +762,7 @@ def test_garbage_between_records(size: int, tmp_path: Path) -> None:
     at = starts()[K]
     garbage = Random(size).randbytes(size)
     reading = read_bytes(tmp_path, whole()[:at] + garbage + whole()[at:])
-    problem = f"its length field does not match its CRC; the next one begins at byte {at + size}"
+    problem = f"its length field does not match its CRC; the next record begins at byte {at + size}"
     assert reading.faults == [(K, at, problem)]
     assert reading.records == records()
     assert reading.indices == [*range(K), *range(K + 1, 13)]
@@ -798,7 +798,7 @@ def test_bytes_that_were_lost(tmp_path: Path) -> None:
     reading = read_bytes(tmp_path, whole()[: at + 50] + whole()[at + 60 :])
     size = len(records()[K])
     problem = (
-        f"its length field says {size} bytes, and no record begins behind them; the next one "
+        f"its length field says {size} bytes, but no record begins after them; the next record "
         f"begins at byte {starts()[K + 1] - 10}"
     )
     expect(reading, K, problem)
@@ -820,7 +820,7 @@ def test_a_gzip_file_that_was_cut_anywhere(tmp_path: Path) -> None:
         inflated = zlib.decompressobj(31).decompress(packed[:size])
         number = whole_frames(inflated)
         reading = read_bytes(tmp_path, packed[:size])
-        problem = "its gzip stream is broken: stops before its end: the file was cut off"
+        problem = "its gzip stream is damaged: it is truncated"
         assert reading.faults == [(number, starts()[number], problem)], size
         assert reading.records == records()[:number]
         seen.add(number)
@@ -834,7 +834,7 @@ def test_a_gzip_file_that_is_damaged(tmp_path: Path) -> None:
         damaged[at] ^= 0x55
         faults = read_bytes(tmp_path, bytes(damaged)).faults
         assert faults
-        assert any("its gzip stream is broken: " in problem for _, _, problem in faults)
+        assert any("its gzip stream is damaged: " in problem for _, _, problem in faults)
 
 
 def test_a_gzip_file_whose_own_crc_is_wrong(tmp_path: Path) -> None:
@@ -844,7 +844,7 @@ def test_a_gzip_file_whose_own_crc_is_wrong(tmp_path: Path) -> None:
     assert reading.records == records()
     ((index, offset, problem),) = reading.faults
     assert (index, offset) == (12, len(whole()))
-    assert problem.startswith("its gzip stream is broken: CRC check failed")
+    assert problem.startswith("its gzip stream is damaged: CRC check failed")
 
 
 def test_records_damaged_before_they_were_compressed(tmp_path: Path) -> None:
@@ -865,7 +865,7 @@ def test_records_damaged_before_they_were_compressed(tmp_path: Path) -> None:
             "this is text ('Once upon a '…), not a TFRecord file",
         ),
         (bytes(5000), "this is not a TFRecord file"),
-        (b"text", "the file ends 4 bytes into a record: it was cut off"),
+        (b"text", "the file ends 4 bytes into a record: it is truncated"),
     ],
     ids=["short", "long", "not ASCII", "compressed", "zeros", "very short"],
 )

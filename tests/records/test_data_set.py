@@ -46,8 +46,7 @@ from bertprep.records import (
     read_frames,
     read_schema,
 )
-from bertprep.records.checksums import join_crc32c, masked_crc32c
-from bertprep.records.frames import count_records, look_at
+from bertprep.records.frames import count_records, join_crc32c, look_at, masked_crc32c
 from bertprep.vocab import Vocabulary
 
 OPTIONS = InstanceOptions(max_seq_length=16, max_predictions_per_seq=3, dupe_factor=1)
@@ -240,7 +239,7 @@ def test_nothing_is_left_of_a_data_set(folder: Path) -> None:
     for name in (*NAMES, HELD_OUT):
         (folder / name).unlink()
     problem = problem_of(lambda: find_data_set([str(folder)]))
-    assert problem == (f"{folder}: none of the files that the manifest lists is there any more")
+    assert problem == (f"{folder}: none of the files that the manifest lists exists any more")
 
 
 def test_a_run_that_was_not_finished(folder: Path) -> None:
@@ -256,7 +255,7 @@ def test_a_vocabulary_of_the_wrong_size(folder: Path, sample_vocabulary: Vocabul
     other.write_bytes(sample_vocabulary.data + b"more\n")
     problem = problem_of(lambda: find_data_set([str(folder)], other))
     assert problem == (
-        f"{other}: has 3,668 pieces, and the records were made with 3,667: name that vocabulary "
+        f"{other}: has 3,668 pieces, but the records were created with 3,667: name that vocabulary "
         "with --vocab"
     )
     (folder / "vocab.txt").unlink()
@@ -283,8 +282,8 @@ def test_data_sets_of_other_options_are_not_one(
     other = write_data_set(tmp_path / "other", [records], sample_vocabulary, options)
     problem = problem_of(lambda: find_data_set([str(folder), str(other)]))
     assert problem == (
-        f"{folder} {other}: {folder} and {other} were made with different options or "
-        "vocabularies: look at one of them at a time, or at both with --compare"
+        f"{folder} {other}: {folder} and {other} were created with different options or "
+        "vocabularies: inspect one of them at a time, or both with --compare"
     )
     same = write_data_set(tmp_path / "same", [records], sample_vocabulary, OPTIONS)
     assert find_data_set([str(folder), str(same)]).plan
@@ -379,7 +378,7 @@ def test_no_schema_without_records(tmp_path: Path) -> None:
     (tmp_path / "b.tfrecord").write_bytes(gzip.compress(b""))
     data_set = find_data_set([str(tmp_path)])
     problem = problem_of(lambda: read_schema(data_set), BertprepError)
-    assert problem == f"{tmp_path}: there are no records, only empty files. Name others"
+    assert problem == f"{tmp_path}: there are no records, only empty files. Name other files"
 
 
 @pytest.mark.parametrize(
@@ -390,11 +389,11 @@ def test_no_schema_without_records(tmp_path: Path) -> None:
         ({"input_ids": [1]}, "there is no masked_lm_positions among its features (input_ids)"),
         (
             {"input_word_ids": [1], "masked_lm_positions": [2], "input_mask": [1]},
-            "input_type_ids has 0 values, and should have 1",
+            "input_type_ids has 0 values instead of 1",
         ),
         (
             {"input_ids": [1, 2], "masked_lm_positions": [2], "input_mask": [1]},
-            "input_mask has 1 values, and should have 2",
+            "input_mask has 1 values instead of 2",
         ),
     ],
 )
@@ -475,13 +474,13 @@ def test_a_file_that_was_cut_anywhere(tmp_path: Path) -> None:
             expected = ""
         elif size >= start + 12:
             expected = (
-                f"{start}: the file ends {end - size} bytes before this record does: it was cut. "
-                "Copy or make it again"
+                f"{start}: the file ends {end - size} bytes before this record does: it is "
+                "truncated. Copy or create it again"
             )
         elif start:
             expected = (
-                f"{start}: the file ends {size - start} bytes into it: it was cut. Copy or make "
-                "it again"
+                f"{start}: the file ends {size - start} bytes into it: it is truncated. Copy or "
+                "create it again"
             )
         else:
             expected = "0: this is not a TFRecord file: name record files"
@@ -496,8 +495,7 @@ def test_a_gzip_file_that_was_cut_anywhere(tmp_path: Path) -> None:
         read, problem = read_until_error(shard_of(tmp_path, packed[:size]))
         assert read == records[: len(read)]
         assert problem == (
-            f"{316 * len(read)}: the gzip stream ends before its end: the file was cut. Copy or "
-            "make it again"
+            f"{316 * len(read)}: the gzip stream is truncated. Copy or create it again"
         )
         seen.add(len(read))
     assert seen == {0, 1, 2, 3, 4}
@@ -537,7 +535,7 @@ def test_a_bit_that_was_flipped_anywhere(tmp_path: Path) -> None:
         assert read == records[:1]
         if bit // 8 < 33:
             assert problem == (
-                "21: its length field does not match its CRC: --verify says what else is wrong"
+                "21: its length field does not match its CRC: --verify lists every fault"
             )
         else:
             assert problem == "21: its data does not match its CRC"
@@ -639,7 +637,7 @@ def test_unknown_fields_are_passed_over() -> None:
         ("0a02 0a05", "a field of 5 bytes where 0 are left at byte 2"),
         ("00", "a field with the number 0 at byte 0"),
         ("808080801000", "a field with the number 536870912 at byte 0"),
-        ("0b0c", "wire type 3, which there is not, at byte 0"),
+        ("0b0c", "wire type 3, which does not exist, at byte 0"),
         ("0a05 0a03 0a01 ff", "a feature's name is not UTF-8 at byte 6"),
         ("0a08 0a06 1204 1a02 0a80", "a number without an end at byte 9"),
         ("0a09 0a07 1205 1a03 0a01 80", "a number without an end at byte 10"),

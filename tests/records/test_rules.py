@@ -98,8 +98,8 @@ def test_a_legal_record_of_the_second_release(tmp_path: Path) -> None:
     record = {V2_NAMES.get(name, name): values for name, values in GOOD.items()}
     assert judges.faults(encoded(record)) == []
     assert judges.faults(encoded(GOOD)) == [
-        "input_word_ids is not there",
-        "input_type_ids is not there",
+        "input_word_ids is missing",
+        "input_type_ids is missing",
         "a feature 'input_ids' that does not belong here",
         "a feature 'segment_ids' that does not belong here",
     ]
@@ -117,9 +117,9 @@ def test_the_order_of_the_features_is_free(said: Any, tmp_path: Path) -> None:
 def test_a_feature_that_is_not_there(name: str, tmp_path: Path) -> None:
     judges = Judges(tmp_path, TINY, RecordSchema(12, 3), OPTIONS)
     record = {other: values for other, values in GOOD.items() if other != name}
-    assert judges.faults(encoded(record)) == [f"{name} is not there"]
+    assert judges.faults(encoded(record)) == [f"{name} is missing"]
     assert judges.faults(encoded(record | {"other": [1]})) == [
-        f"{name} is not there",
+        f"{name} is missing",
         "a feature 'other' that does not belong here",
     ]
 
@@ -145,26 +145,24 @@ def test_a_feature_of_another_kind(name: str, tmp_path: Path) -> None:
         ]
         data = example((n, feature if n == name else own) for n, own in entries)
         should = "float" if is_float else "int64"
-        assert judges.faults(data) == [f"{name} holds {kind}, and should hold {should}"]
+        assert judges.faults(data) == [f"{name} holds {kind} values instead of {should}"]
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_feature_of_another_length(name: str, said: Any) -> None:
     length = len(GOOD[name])
     for values in (GOOD[name][:-1] or [1, 1], GOOD[name] * 2):
-        assert said(**{name: values}) == [
-            f"{name} has {len(values)} values, and should have {length}"
-        ]
+        assert said(**{name: values}) == [f"{name} has {len(values)} values instead of {length}"]
 
 
 def test_bytes_that_are_no_example(tmp_path: Path) -> None:
     judges = Judges(tmp_path, TINY, RecordSchema(12, 3), OPTIONS)
     data = encoded(GOOD)
     assert judges.faults(data[:-1]) == [
-        f"it is no tf.train.Example: a field of {len(data) - 3} bytes where {len(data) - 4} are "
+        f"it is not a tf.train.Example: a field of {len(data) - 3} bytes where {len(data) - 4} are "
         "left at byte 0"
     ]
-    assert judges.faults(b"")[0] == "input_ids is not there"
+    assert judges.faults(b"")[0] == "input_ids is missing"
 
 
 def test_of_two_features_with_one_name_the_last_counts(tmp_path: Path) -> None:
@@ -175,9 +173,7 @@ def test_of_two_features_with_one_name_the_last_counts(tmp_path: Path) -> None:
     ]
     label = ("next_sentence_labels", int64s([2]))
     assert judges.faults(example([label, *features])) == []
-    assert judges.faults(example([*features, label])) == [
-        "next_sentence_labels is 2, and should be 0 or 1"
-    ]
+    assert judges.faults(example([*features, label])) == ["next_sentence_labels is 2, not 0 or 1"]
 
 
 def test_unknown_fields_of_protobuf_are_no_fault(tmp_path: Path) -> None:
@@ -192,22 +188,20 @@ def test_unknown_fields_of_protobuf_are_no_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", [2, -1, 1 << 40])
 def test_a_label_that_is_neither_0_nor_1(label: int, said: Any) -> None:
     assert said(next_sentence_labels=[1]) == []
-    assert said(next_sentence_labels=[label]) == [
-        f"next_sentence_labels is {label}, and should be 0 or 1"
-    ]
+    assert said(next_sentence_labels=[label]) == [f"next_sentence_labels is {label}, not 0 or 1"]
 
 
 @pytest.mark.parametrize("value", [0, 2, -1, 1 << 33])
 def test_a_hole_in_the_input_mask(value: int, said: Any) -> None:
     place = "place 4 has 1" if value == 0 else f"place 3 has {value}"
     assert said(**changed("input_mask", at_3=value)) == [
-        f"input_mask is not 1s and then 0s: {place}"
+        f"input_mask is not 1s followed by 0s: {place}"
     ]
 
 
 def test_padding_in_the_input_mask(said: Any) -> None:
     assert said(**changed("input_mask", at_11=1)) == [
-        "input_mask is not 1s and then 0s: place 11 has 1"
+        "input_mask is not 1s followed by 0s: index 11 is 1"
     ]
 
 
@@ -233,37 +227,37 @@ def test_segment_ids_out_of_order(place: int, value: int, said: Any) -> None:
 def test_a_segment_without_text(first: int, said: Any) -> None:
     segments = [0] * first + [1] * (9 - first) + [0] * 3
     assert said(segment_ids=segments) == [
-        f"segments of {first} and {9 - first} tokens: one has no text"
+        f"segments of {first} and {9 - first} tokens: one holds no text"
     ]
 
 
 def test_a_record_of_padding_only(said: Any) -> None:
     assert said(**{name: [0] * 12 for name in list(GOOD)[:3]}) == [
-        "segments of 0 and 0 tokens: one has no text"
+        "segments of 0 and 0 tokens: one holds no text"
     ]
 
 
 def test_a_segment_border_that_was_moved(said: Any) -> None:
     assert said(**changed("segment_ids", at_4=1)) == [
-        "b at position 3, where [SEP] belongs",
-        "[SEP] at position 4, where text belongs",
+        "b at position 3 instead of [SEP]",
+        "[SEP] at position 4, inside the text",
     ]
     assert said(**changed("segment_ids", at_5=0)) == [
-        "c at position 5, where [SEP] belongs",
-        "[SEP] at position 4, where text belongs",
+        "c at position 5 instead of [SEP]",
+        "[SEP] at position 4, inside the text",
     ]
 
 
 def test_an_id_in_the_padding(said: Any) -> None:
     assert said(**changed("input_ids", at_10=A)) == [
-        f"input_ids has {A} at position 10, behind the last token"
+        f"input_ids has {A} at position 10, after the last token"
     ]
 
 
 def test_specials_that_are_not_in_their_places(said: Any) -> None:
-    assert said(**changed("input_ids", at_0=SEP)) == ["[SEP] at position 0, where [CLS] belongs"]
-    assert said(**changed("input_ids", at_4=CLS)) == ["[CLS] at position 4, where [SEP] belongs"]
-    assert said(**changed("input_ids", at_8=PAD)) == ["[PAD] at position 8, where [SEP] belongs"]
+    assert said(**changed("input_ids", at_0=SEP)) == ["[SEP] at position 0 instead of [CLS]"]
+    assert said(**changed("input_ids", at_4=CLS)) == ["[CLS] at position 4 instead of [SEP]"]
+    assert said(**changed("input_ids", at_8=PAD)) == ["[PAD] at position 8 instead of [SEP]"]
 
 
 @pytest.mark.parametrize("number", [12, -1, 1 << 21, 1 << 31, 1 << 40, -(1 << 63)])
@@ -273,7 +267,7 @@ def test_an_id_outside_the_vocabulary(number: int, said: Any) -> None:
     # At a mask, too; and in a special's place.
     assert said(**changed("input_ids", at_1=number)) == [f"id {number} at position 1 {outside}"]
     assert said(**changed("input_ids", at_4=number)) == [
-        f"id {number} at position 4, where [SEP] belongs",
+        f"id {number} at position 4 instead of [SEP]",
         f"id {number} at position 4 {outside}",
     ]
     assert said(**changed("masked_lm_ids", at_1=number)) == [f"label {number} of mask 1 {outside}"]
@@ -304,34 +298,34 @@ def test_weights_that_are_not_1_then_0(
 
 def test_something_behind_the_last_mask(said: Any) -> None:
     assert said(**changed("masked_lm_positions", at_2=3)) == [
-        "masked_lm_positions has 3 in place 2, behind the last mask"
+        "masked_lm_positions has 3 at index 2, after the last mask"
     ]
     assert said(**changed("masked_lm_ids", at_2=-1)) == [
-        "masked_lm_ids has -1 in place 2, behind the last mask"
+        "masked_lm_ids has -1 at index 2, after the last mask"
     ]
 
 
 def test_a_weight_too_few(said: Any) -> None:
     assert said(masked_lm_weights=[1.0, 0.0, 0.0]) == [
-        "masked_lm_positions has 2 in place 1, behind the last mask",
-        f"masked_lm_ids has {X} in place 1, behind the last mask",
+        "masked_lm_positions has 2 at index 1, after the last mask",
+        f"masked_lm_ids has {X} at index 1, after the last mask",
     ]
 
 
 def test_a_weight_too_many(said: Any) -> None:
     assert said(masked_lm_weights=[1.0] * 3) == [
-        "mask 2 is at position 0, and should be above 2",
-        "3 masks, where 9 tokens have at most 2",
+        "mask 2 is at position 0, which must be above 2",
+        "3 masks, but 9 tokens have at most 2",
     ]
 
 
 @pytest.mark.parametrize(
     ("positions", "fault"),
     [
-        ([2, 1, 0], "mask 1 is at position 1, and should be above 2"),
-        ([1, 1, 0], "mask 1 is at position 1, and should be above 1"),
-        ([0, 2, 0], "mask 0 is at position 0, and should be above 0"),
-        ([-1, 2, 0], "mask 0 is at position -1, and should be above 0"),
+        ([2, 1, 0], "mask 1 is at position 1, which must be above 2"),
+        ([1, 1, 0], "mask 1 is at position 1, which must be above 1"),
+        ([0, 2, 0], "mask 0 is at position 0, which must be above 0"),
+        ([-1, 2, 0], "mask 0 is at position -1, which must be above 0"),
     ],
 )
 def test_positions_that_do_not_ascend(positions: list[int], fault: str, said: Any) -> None:
@@ -341,14 +335,14 @@ def test_positions_that_do_not_ascend(positions: list[int], fault: str, said: An
 def test_a_mask_at_a_special(said: Any) -> None:
     for position in (4, 8):
         assert said(**changed("masked_lm_positions", at_1=position)) == [
-            f"mask 1 is at position {position}, where [SEP] stands"
+            f"mask 1 is at position {position}, which holds [SEP]"
         ]
 
 
 @pytest.mark.parametrize("position", [9, 11, 12, 1 << 40])
 def test_a_mask_behind_the_last_token(position: int, said: Any) -> None:
     assert said(**changed("masked_lm_positions", at_1=position)) == [
-        f"mask 1 is at position {position}, behind the last token"
+        f"mask 1 is at position {position}, after the last token"
     ]
 
 
@@ -368,17 +362,17 @@ def masked_as(*masks: tuple[int, int]) -> dict[str, list[Any]]:
 
 def test_too_many_masks(said: Any) -> None:
     three = masked_as((1, A), (2, X), (3, B))
-    assert said(**three) == ["3 masks, where 9 tokens have at most 2"]
+    assert said(**three) == ["3 masks, but 9 tokens have at most 2"]
     assert said(None, **three) == []
     assert said(dataclasses.replace(OPTIONS, masked_lm_prob=0.3), **three) == []
 
 
 def test_too_few_masks(said: Any) -> None:
     # One more fits: c; not a ##x, nor d ##y.
-    assert said(**masked_as((3, B))) == ["1 of 2 masks, where a word that would fit is not masked"]
+    assert said(**masked_as((3, B))) == ["1 of 2 masks, but a word that would fit is not masked"]
     assert said(None, **masked_as((3, B))) == []
     assert said(None, **masked_as()) == []
-    assert said(**masked_as()) == ["0 of 2 masks, where a word that would fit is not masked"]
+    assert said(**masked_as()) == ["0 of 2 masks, but a word that would fit is not masked"]
 
 
 def test_a_word_that_does_not_fit_is_not_missed(said: Any) -> None:
@@ -386,7 +380,7 @@ def test_a_word_that_does_not_fit_is_not_missed(said: Any) -> None:
     more = dataclasses.replace(OPTIONS, masked_lm_prob=0.3)
     assert said(more, **masked_as((3, B), (5, C))) == []
     assert said(more, **masked_as((1, A), (2, X))) == [
-        "2 of 3 masks, where a word that would fit is not masked"
+        "2 of 3 masks, but a word that would fit is not masked"
     ]
 
 
@@ -394,14 +388,14 @@ def test_half_a_mask_is_rounded_to_even(said: Any) -> None:
     # 9 x 0.5 is 4.5, and 9 x 1/6 is 1.5: rounded to 4 (here cut to 3) and to 2.
     assert said(dataclasses.replace(OPTIONS, masked_lm_prob=1 / 6)) == []
     assert said(dataclasses.replace(OPTIONS, masked_lm_prob=0.5)) == [
-        "2 of 3 masks, where a word that would fit is not masked"
+        "2 of 3 masks, but a word that would fit is not masked"
     ]
 
 
 def test_at_least_one_mask_is_due(said: Any) -> None:
     none = dataclasses.replace(OPTIONS, masked_lm_prob=0.0)
     assert said(none, **masked_as((3, B))) == []
-    assert said(none, **masked_as()) == ["0 of 1 masks, where a word that would fit is not masked"]
+    assert said(none, **masked_as()) == ["0 of 1 masks, but a word that would fit is not masked"]
 
 
 def test_what_replaces_a_token(said: Any) -> None:
@@ -413,7 +407,7 @@ def test_what_replaces_a_token(said: Any) -> None:
         assert said(fix, **changed("input_ids", at_1=now)) == (
             []
             if is_drawn
-            else [f"{TOKENS[now]} replaces a token at position 1, which no mask draws"]
+            else [f"{TOKENS[now]} replaces a token at position 1, but is never drawn"]
         )
 
 
@@ -431,10 +425,10 @@ def test_a_special_token_in_the_text(special: int, said: Any) -> None:
     token = TOKENS[special]
     for options in (OPTIONS, None):
         assert said(options, **changed("input_ids", at_5=special)) == [
-            f"{token} at position 5, where text belongs"
+            f"{token} at position 5, inside the text"
         ]
         assert said(options, **changed("masked_lm_ids", at_0=special)) == [
-            f"{token} at position 1, where text belongs"
+            f"{token} at position 1, inside the text"
         ]
 
 
@@ -444,14 +438,12 @@ def test_unknown_tokens_are_text(said: Any) -> None:
 
 
 def test_unused_tokens_are_no_text_of_ours(said: Any) -> None:
-    assert said(**changed("input_ids", at_5=UNUSED)) == [
-        "[unused7] at position 5, where text belongs"
-    ]
+    assert said(**changed("input_ids", at_5=UNUSED)) == ["[unused7] at position 5, inside the text"]
     assert said(None, **changed("input_ids", at_5=UNUSED)) == []
 
 
 def test_a_segment_that_begins_inside_a_word(said: Any) -> None:
-    why = "begins a segment inside a word, and the record is not full, so that nothing was cut"
+    why = "begins a segment inside a word, but the record is not full, so nothing was truncated"
     for options in (OPTIONS, None):
         assert said(options, **changed("masked_lm_ids", at_0=X)) == [f"##x at position 1 {why}"]
         (fault, *_) = said(options, **changed("input_ids", at_5=X))
@@ -486,10 +478,10 @@ def test_the_shorter_segment_was_not_cut(said_of_full: Any) -> None:
     }
     why = "begins a segment inside a word, and the other one"
     assert said_of_full(one, **first, **mask) == [
-        f"##x at position 1 {why}, of 2 and 4 tokens, was longer"
+        f"##x at position 1 {why} was longer (2 and 4 tokens)"
     ]
     assert said_of_full(one, **second, **mask) == [
-        f"##x at position 6 {why}, of 4 and 2 tokens, was longer"
+        f"##x at position 6 {why} was longer (4 and 2 tokens)"
     ]
     # Other programs may cut otherwise.
     assert said_of_full(None, **first, **mask) == said_of_full(None, **second, **mask) == []
@@ -499,7 +491,7 @@ def test_the_shorter_segment_was_not_cut(said_of_full: Any) -> None:
 
 
 def test_a_word_that_is_masked_in_part(said: Any) -> None:
-    assert said(**masked_as((2, X), (3, B))) == ["the word a ##x at position 1 is masked in part"]
+    assert said(**masked_as((2, X), (3, B))) == ["the word a ##x at position 1 is partly masked"]
     assert said(None, **masked_as((2, X), (3, B))) == []
     pieces = dataclasses.replace(OPTIONS, whole_word_mask=False)
     assert said(pieces, **masked_as((2, X), (3, B))) == []
@@ -508,7 +500,7 @@ def test_a_word_that_is_masked_in_part(said: Any) -> None:
 def test_pieces_are_masked_by_themselves_where_words_are_not_promised(said: Any) -> None:
     pieces = dataclasses.replace(OPTIONS, whole_word_mask=False)
     assert said(pieces, **masked_as((7, Y))) == [
-        "1 of 2 masks, where a word that would fit is not masked"
+        "1 of 2 masks, but a word that would fit is not masked"
     ]
     assert said(pieces, **masked_as((3, B), (7, Y))) == []
 
@@ -526,7 +518,7 @@ def test_a_cut_word_belongs_to_the_last_one_before_it(said_of_full: Any) -> None
     for options in (keep, fix, pieces, None):
         assert said_of_full(options, **both) == []
     one = {"masked_lm_positions": [3, 6, 0], "masked_lm_ids": [B, D, 0]} | ONE_SIDE
-    assert said_of_full(keep, **one) == ["the word b ##x at position 3 is masked in part"]
+    assert said_of_full(keep, **one) == ["the word b ##x at position 3 is partly masked"]
     for options in (fix, pieces, None):
         assert said_of_full(options, **one) == []
 
@@ -542,7 +534,7 @@ def test_a_record_that_begins_inside_a_word_has_a_candidate_for_it(said_of_full:
     assert said_of_full(keep, **changes) == []
     changes["masked_lm_positions"], changes["masked_lm_ids"] = [2, 0, 0], [Y, 0, 0]
     changes["input_ids"] = [CLS, X, MASK, B, SEP, C, D, A, SEP]
-    assert said_of_full(keep, **changes) == ["the word ##x ##y at position 1 is masked in part"]
+    assert said_of_full(keep, **changes) == ["the word ##x ##y at position 1 is partly masked"]
 
 
 # The rules against the algorithm.

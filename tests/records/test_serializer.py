@@ -24,7 +24,8 @@ from tfrecords import features, masked_crc, read_features
 
 from bertprep.data import TokenizedDocuments
 from bertprep.kernels import crc32c
-from bertprep.kernels.instances import INSTANCE, MASK
+from bertprep.kernels.instances import INSTANCE
+from bertprep.kernels.masking import MASK
 from bertprep.objectives import create_training_instances
 from bertprep.objectives.sentence_pairs import TrainingInstance, TrainingInstances
 from bertprep.options import LONGEST_SEQUENCE, InstanceOptions, RecordOptions

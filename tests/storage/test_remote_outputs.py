@@ -1,6 +1,6 @@
-"""Data sets that go to an object store: the same bytes, the manifest last, resumed after any end.
+"""Data sets on an object store: the same bytes, the manifest last, resumed after any failure.
 
-The store is `shelf.py`'s, which renames and appends nothing; `local://` is fsspec's own.
+The store is that of `shelf.py`, without renames and appends; `local://` is fsspec's own.
 """
 
 import errno
@@ -27,7 +27,7 @@ RUN = "shelf://bucket/run"
 
 @pytest.fixture(autouse=True)
 def small_and_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store of its own, the sizes of shelf.py, no waits, and work folders that can be seen."""
+    """Use a new store, the sizes of shelf.py, no waits, and a visible temporary folder."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
@@ -74,7 +74,7 @@ def left_here(tmp_path: Path) -> list[str]:
 def expected(
     sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, bytes]]:
-    """What a local run makes, by compression, as it should stand in the bucket."""
+    """The files of a local run, by compression, under their names in the bucket."""
     made = {}
     for compression in ("none", "gzip"):
         folder = tmp_path_factory.mktemp("local") / "out"
@@ -136,7 +136,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("name", MOMENTS)
-def test_a_killed_run_goes_on_to_the_same_bytes(
+def test_a_killed_run_resumes_to_the_same_bytes(
     name: str, sample_corpus: Path, tmp_path: Path, expected: dict[str, dict[str, bytes]]
 ) -> None:
     words = [*map(str, MOMENTS[name]), *arguments(sample_corpus, RUN)]
@@ -161,7 +161,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     assert left_here(tmp_path) == []
 
 
-def test_another_command_is_refused_and_told_the_difference(
+def test_another_command_is_refused_naming_the_difference(
     sample_corpus: Path, tmp_path: Path
 ) -> None:
     assert create(sample_corpus, RUN).exit_code == 0
@@ -191,12 +191,12 @@ def test_overwrite_removes_what_the_plan_lists_and_nothing_else(sample_corpus: P
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("tf_examples.tfrecord-00000-of-00001", b"", "records here without a plan.json"),
-        ("vocab.txt", b"[PAD]\n", "another vocabulary stands where"),
+        ("tf_examples.tfrecord-00000-of-00001", b"", "is here without a plan.json"),
+        ("vocab.txt", b"[PAD]\n", "is a different vocabulary, where"),
         ("plan.json", b"{}", "bertprep did not write this file"),
     ],
 )
-def test_files_of_others_are_not_written_over(
+def test_foreign_files_are_not_overwritten(
     name: str, data: bytes, message: str, sample_corpus: Path, tmp_path: Path
 ) -> None:
     path = shelf.root() / "bucket/run" / name
@@ -210,7 +210,9 @@ def test_files_of_others_are_not_written_over(
     assert left_here(tmp_path) == []
 
 
-def test_a_mistake_in_the_corpus_leaves_nothing_there(sample_corpus: Path, tmp_path: Path) -> None:
+def test_an_error_in_the_corpus_leaves_nothing_at_the_url(
+    sample_corpus: Path, tmp_path: Path
+) -> None:
     (tmp_path / "bad.txt").write_bytes(b"One.\n\nTwo \xff.\n")
     words = arguments(sample_corpus, RUN)
     words[1] = str(tmp_path / "bad.txt")
@@ -221,7 +223,7 @@ def test_a_mistake_in_the_corpus_leaves_nothing_there(sample_corpus: Path, tmp_p
     assert left_here(tmp_path) == []
 
 
-def test_what_passes_is_sent_again(
+def test_temporary_errors_are_retried(
     sample_corpus: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -240,7 +242,7 @@ def test_what_passes_is_sent_again(
     assert on_shelf() == expected["none"]
 
 
-def test_a_store_that_takes_no_more_is_one_line_and_the_run_goes_on_later(
+def test_an_upload_that_is_refused_is_one_line_and_the_run_resumes_later(
     sample_corpus: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -265,7 +267,7 @@ def test_a_store_that_takes_no_more_is_one_line_and_the_run_goes_on_later(
     assert left_here(tmp_path) == []
 
 
-def test_a_store_that_takes_nothing_leaves_nothing_here(
+def test_a_store_that_refuses_every_upload_leaves_no_local_files(
     sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fault(action: str, path: str) -> None:
@@ -279,7 +281,7 @@ def test_a_store_that_takes_nothing_leaves_nothing_here(
     assert left_here(tmp_path) == []
 
 
-def test_a_shard_that_is_gone_from_the_store_is_made_again(
+def test_a_shard_that_the_store_has_lost_is_built_again(
     sample_corpus: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -300,7 +302,7 @@ def test_a_shard_that_is_gone_from_the_store_is_made_again(
     assert len([line for line in log()[before:] if "tfrecord" in line]) == 2
 
 
-def test_a_complete_data_set_that_lost_a_shard_is_made_whole(
+def test_a_complete_data_set_that_lost_a_shard_is_completed(
     sample_corpus: Path, expected: dict[str, dict[str, bytes]]
 ) -> None:
     assert create(sample_corpus, RUN).exit_code == 0
@@ -309,7 +311,7 @@ def test_a_complete_data_set_that_lost_a_shard_is_made_whole(
     assert on_shelf() == expected["none"]
 
 
-def test_the_work_folder_is_the_one_that_was_named_and_locked(
+def test_a_named_work_folder_is_used_and_locked(
     sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = tmp_path / "seen"
@@ -329,30 +331,33 @@ def test_the_work_folder_is_the_one_that_was_named_and_locked(
     monkeypatch.setattr(Shelf, "fault", staticmethod(fault))
     result = create(sample_corpus, RUN, "--work-folder", str(tmp_path / "work"))
     assert result.exit_code == 0, result.output
-    assert f"{tmp_path / 'work'}: another bertprep is at work" in seen.read_text()
+    assert f"{tmp_path / 'work'}: another bertprep process is using this folder" in seen.read_text()
     assert not (tmp_path / "work").exists()
     assert left_here(tmp_path) == []
 
 
-def test_a_temporary_folder_of_somebody_else_is_not_used(
+def test_a_temporary_folder_of_another_user_is_refused(
     sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     result = create(sample_corpus, RUN)
     assert result.exit_code == 2
-    assert "belongs to somebody else. Pass a --work-folder" in result.stderr
+    assert "belongs to another user; pass --work-folder" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--output", "https://host/run"], "https://host/run: records cannot be kept there"),
-        (["--output", "memory://run"], "memory://run: records cannot be kept there"),
+        (
+            ["--output", "https://host/run"],
+            "https://host/run: this kind of URL cannot be written to",
+        ),
+        (["--output", "memory://run"], "memory://run: this kind of URL cannot be written to"),
         (["--output", "here", "--work-folder", "w"], "work_folder is for an output on an object"),
-        (["--output", "shelf:///"], "shelf:///: name a folder there"),
+        (["--output", "shelf:///"], "shelf:///: names no folder"),
     ],
 )
-def test_an_output_that_cannot_be_is_a_usage_error(
+def test_an_impossible_output_is_a_usage_error(
     words: list[str], message: str, sample_corpus: Path, tmp_path: Path
 ) -> None:
     inputs = ["create", str(sample_corpus), "--vocab", str(sample_corpus / "vocab.txt")]
@@ -363,7 +368,7 @@ def test_an_output_that_cannot_be_is_a_usage_error(
     assert left_here(tmp_path) == []
 
 
-def test_records_that_are_not_here_are_to_be_copied_first() -> None:
+def test_remote_records_must_be_copied_first() -> None:
     result = CliRunner().invoke(main, ["inspect", RUN])
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"Error: {RUN}: records are read from this machine's disks")
+    assert result.stderr.startswith(f"Error: {RUN}: records are read from local disks only")

@@ -1,4 +1,4 @@
-"""A trainer with the goldens' model, and their batches."""
+"""A trainer with the model of the goldens, and their batches."""
 
 from functools import cache
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from bertprep.model import weights
 from bertprep.model.config import BertConfig
+from bertprep.model.weights import assign_weights, collect_weights
 from bertprep.options import TrainingOptions
 from bertprep.training.loop import Trainer
 
@@ -27,18 +27,24 @@ def part(goldens: Arrays, name: str) -> Arrays:
 
 @cache
 def traced_trainer(dropout: float, options: TrainingOptions) -> tuple[Trainer, list[np.ndarray]]:
-    """A trainer, and what its optimizer begins with; tracing one takes seconds."""
+    """Return a trainer and its initial optimizer state; tracing one takes seconds."""
     shape = {k: int(v) for k, v in part(dict(np.load(GOLDENS)), "config/").items()}
     probabilities = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), dropout)
     trainer = Trainer(BertConfig(**shape, **probabilities), options)
     return trainer, [ops.convert_to_numpy(variable) for variable in trainer.optimizer.variables]
 
 
+def set_golden_weights(model: Any, goldens: Arrays) -> None:
+    """Set a model to the goldens' weights."""
+    arrays = collect_weights("goldens", model.config, part(goldens, "weights/"), "hugging_face")
+    assign_weights(model, arrays.arrays, "goldens")
+
+
 def make_trainer(goldens: Arrays, dropout: float = 0.0, **options: Any) -> Trainer:
-    """A trainer with the goldens' model, at its start; no other of the same options is in use."""
+    """Return a trainer with the goldens' model at its start, shared by calls of equal options."""
     defaults = {"steps": 10, "batch_size": 6, "learning_rate": 2e-3, "warmup": 3.0, "xla": False}
     trainer, start = traced_trainer(dropout, TrainingOptions(**{**defaults, **options}))
-    weights.assign(trainer.model, part(goldens, "weights/"))
+    set_golden_weights(trainer.model, goldens)
     for variable, value in zip(trainer.optimizer.variables, start, strict=True):
         variable.assign(value)
     return trainer
@@ -51,7 +57,7 @@ def golden_batches(goldens: Arrays) -> list[Arrays]:
 
 
 def large_batches(goldens: Arrays, size: int = 16, count: int = 3) -> list[Arrays]:
-    """Batches of the goldens' records, round and round; their numbers of masks differ."""
+    """Return batches of the goldens' records, repeated; their numbers of masked tokens differ."""
     all_records = {
         name: np.concatenate([batch[name] for batch in golden_batches(goldens)])
         for name in golden_batches(goldens)[0]

@@ -22,8 +22,7 @@ from trainer_runs import make_run, outputs, random_features, random_model, tiny_
 from bertprep import FullTokenizer
 from bertprep.export import export
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.initialization import initialize
-from bertprep.model.pretrained import read_source
+from bertprep.model.initialization import initialize, read_pretrained
 from bertprep.options import ExportOptions, TokenizerOptions, VocabOptions
 from bertprep.vocab import Vocabulary
 from bertprep.vocabulary import make_vocabulary
@@ -166,7 +165,7 @@ def check_initialization(folder: Path) -> None:
             for value in theirs.parameters():
                 value.add_(torch.randn(value.shape) * 0.1)
         theirs.save_pretrained(folder / kind)
-        source = read_source(folder / kind)
+        source = read_pretrained(folder / kind)
         model = PretrainingModel(source.config)
         model.build()
         notes = initialize(model, source, vocabulary, max_seq_length=24)

@@ -26,7 +26,7 @@ SMALL = {
 
 
 def make_records(folder: Path, *flags: str, num_documents: int = 200) -> Path:
-    """Records of the generated language, 24 long, with some held out."""
+    """Create records of the generated language, of 24 tokens, with some held out."""
     corpus, vocab = write_language(folder, num_documents)
     output = folder / "records"
     shape = "--max-seq-length 24 --dupe-factor 3 --eval-fraction 0.1 --short-seq-prob 0 --quiet"
@@ -37,19 +37,27 @@ def make_records(folder: Path, *flags: str, num_documents: int = 200) -> Path:
 
 
 def write_config(folder: Path, **changes: Any) -> Path:
-    """A bert_config.json of a very small model."""
+    """Write the config of a very small model."""
     path = folder / "config.json"
     path.write_text(json.dumps(SMALL | changes))
     return path
 
 
 def pretrain(*arguments: str | Path) -> Result:
-    """Runs `bertprep pretrain` in this process."""
+    """Run `bertprep pretrain` in this process."""
     return CliRunner().invoke(main, ["pretrain", *map(str, arguments)])
 
 
-def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
-    """Starts `bertprep pretrain` as a process of its own."""
+def start(
+    *arguments: str | Path, stop: tuple[int, int] = (0, 0), **variables: str
+) -> "subprocess.Popen[str]":
+    """Start `bertprep pretrain` as a process.
+
+    Args:
+        arguments: of `pretrain`.
+        stop: the step at which the process sends itself a signal, and the signal; 0 is never.
+        variables: added to the environment.
+    """
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -59,12 +67,17 @@ def start(*arguments: str | Path, **variables: str) -> "subprocess.Popen[str]":
         **variables,
     }
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
-    command = [sys.executable, "-m", "bertprep", "pretrain", *map(str, arguments)]
+    driver = Path(__file__).with_name("interrupted_pretrain.py")
+    command = [sys.executable, driver, *stop, *arguments]
     return subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        list(map(str, command)),
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
 def rows_of(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics."""
+    """Return the lines of a run's metrics."""
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

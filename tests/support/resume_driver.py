@@ -1,4 +1,4 @@
-"""A process of test_trainer_checkpoints: trains on records, saves, and goes on where it was.
+"""A process of tests/model/test_checkpoints.py: trains on records, saves, and resumes.
 
 python resume_driver.py RECORDS RUN STEPS EVERY
 """

@@ -1,4 +1,4 @@
-"""One process of `tests/training/test_steps.py`: trains the goldens' model on two replicas.
+"""A process of `tests/training/test_steps.py`: trains the goldens' model on two replicas.
 
 python trainer_driver.py OUTPUT.npz mirrored|multiworker [OPTION=VALUE …]
 """
@@ -18,7 +18,7 @@ if sys.argv[2] == "mirrored":
     halves = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, halves)
 
-# Both must come after the devices are cut.
+# After the devices are configured.
 from golden_trainer import GOLDENS, large_batches, loss, make_trainer  # noqa: E402
 
 output, distribute, *pairs = sys.argv[1:]
@@ -33,7 +33,7 @@ batches = [
     {name: value[first : first + trainer.local_batch_size] for name, value in batch.items()}
     for batch in large_batches(goldens)
 ]
-losses = [loss(trainer.train_step(step, features)) for step, features in enumerate(batches)]
+losses = [loss(trainer.train_step(step, features).sums) for step, features in enumerate(batches)]
 variables = trainer.model.trainable_variables
 np.savez(
     output,

@@ -1,4 +1,4 @@
-"""Runs as `bertprep pretrain` leaves them, with weights that are drawn and not trained."""
+"""Runs as `bertprep pretrain` writes them, with random weights."""
 
 from pathlib import Path
 
@@ -8,8 +8,7 @@ from keras import ops
 from bertprep.model.bert import PretrainingModel
 from bertprep.model.checkpoints import Checkpoints
 from bertprep.model.config import BertConfig
-from bertprep.model.run_layout import CHECKPOINTS_NAME
-from bertprep.model.saved_run import describe_run
+from bertprep.model.saved_run import CHECKPOINTS_NAME, write_run_description
 from bertprep.options import TokenizerOptions
 from bertprep.vocab import Vocabulary
 
@@ -26,7 +25,7 @@ def tiny_config(vocab_size: int, max_position_embeddings: int = 24) -> BertConfi
 
 
 def random_model(config: BertConfig, seed: int = 1) -> PretrainingModel:
-    """Weights far enough from 0 that every part of the function counts."""
+    """Return a model with weights so large that every part affects the outputs."""
     model = PretrainingModel(config)
     model.build()
     generator = np.random.default_rng(seed)
@@ -47,18 +46,18 @@ def make_run(
     step: int = 900,
     loss: float | None = None,
 ) -> Path:
-    """A run with one more checkpoint."""
+    """Write a run, or one more checkpoint of it."""
     arrays = {f"model/{v.path}": ops.convert_to_numpy(v) for v in model.variables}
     arrays["optimizer/adamw/iteration"] = np.array(step)
     Checkpoints(folder / CHECKPOINTS_NAME).save(step, arrays, {}, loss)
-    describe_run(folder, model.config, vocabulary, tokenizer, trained_positions)
+    write_run_description(folder, model.config, vocabulary, tokenizer, trained_positions)
     return folder
 
 
 def random_features(
     config: BertConfig, seed: int = 3, length: int | None = None
 ) -> dict[str, np.ndarray]:
-    """A batch of padded sequences."""
+    """Return a batch of padded sequences."""
     generator = np.random.default_rng(seed)
     batch, length = 5, length or config.max_position_embeddings
     lengths = generator.integers(length // 2 + 1, length + 1, batch)

@@ -243,7 +243,7 @@ def test_records_with_and_without_words_are_not_read_as_one(
         create(tmp_path / name, sample_corpus / "chinese.txt", *flags, vocab=vocab)
     result = run("inspect", str(tmp_path / "plain"), str(tmp_path / "words"), "--verify")
     assert result.exit_code == 2
-    assert "were made with different options" in result.stderr
+    assert "were created with different options" in result.stderr
 
 
 def test_without_the_options_the_manifest_knows_no_words(

@@ -1,6 +1,5 @@
 """What a person meets at `bertprep pretrain`: flags, mistakes, what is measured and handed on."""
 
-import fcntl
 import importlib.util
 import json
 import math
@@ -22,13 +21,17 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.image import imread
 from pretraining import ROOT, VOCAB_SIZE, make_records, pretrain, rows_of, start, write_config
+from waiting import finish
 
 from bertprep.cli import main
 from bertprep.loading.windows import RecordStream
-from bertprep.model.config import BertConfig
+from bertprep.model.config import load_config
+from bertprep.model.heads import HEADS, sum_names
+from bertprep.model.saved_run import RUN_LAYOUT
 from bertprep.options import PretrainOptions, UpdateOptions
 from bertprep.records import find_data_set
-from bertprep.training.metrics import Meter, MetricsFile, means, read_rows
+from bertprep.storage.planned_folder import PlannedFolder
+from bertprep.training.metrics import MetricsLog, mean_metrics, read_rows
 from bertprep.training.stop_signals import StopSignals
 
 MEASURES = ["loss", "mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy"]
@@ -123,7 +126,7 @@ GOOD = "records --model config.json --steps 9 --output new"
         ),
         (
             "records --model short/config.json --steps 9 --output new",
-            "short/config.json: has 16 positions, and the data is 24 long: pass --model FILE .*",
+            "short/config.json: has 16 position embeddings, the records have 24 tokens: .*",
         ),
         (
             "records --model one_type/config.json --steps 9 --output new",
@@ -132,18 +135,18 @@ GOOD = "records --model config.json --steps 9 --output new"
         ("nowhere --model tiny --steps 9 --output new", "nowhere: no such file or folder. .*"),
         (
             "records/eval --model tiny --steps 9 --output new",
-            "records/eval: all of these records are held out, in eval/: name the folder above",
+            "records/eval: all of these are held-out records, in eval/: name the folder above",
         ),
         (
             "none_held --model config.json --steps 9 --output new --eval-every 5",
-            "none_held: there are no held-out records for --eval-every: .*",
+            "none_held: no held-out records for --eval-every: .*",
         ),
         ("no_vocab --model tiny --steps 9 --output new", "no_vocab: no vocab.txt stands .*"),
         (
             "unfinished --model tiny --steps 9 --output new",
-            "unfinished: `bertprep create` has not finished these records: .*",
+            "unfinished: incomplete records: repeat the command of `bertprep create` .*",
         ),
-        (GOOD + " --vocab other.txt", "other.txt: is not the vocabulary .* leave out --vocab .*"),
+        (GOOD + " --vocab other.txt", "other.txt: not the vocabulary .* leave out --vocab .*"),
         (
             GOOD + " --distribute multiworker",
             "--distribute multiworker needs the workers in the environment variable TF_CONFIG, .*",
@@ -154,7 +157,7 @@ GOOD = "records --model config.json --steps 9 --output new"
         ),
         (
             "records --model config.json --steps 9 --output foreign",
-            "foreign/checkpoints: stands here without a run.json: name another --output, .*",
+            "foreign/checkpoints: is here without a run.json; name another --output, .*",
         ),
         (
             "records --init-from nowhere --steps 9 --output new",
@@ -162,11 +165,11 @@ GOOD = "records --model config.json --steps 9 --output new"
         ),
         (
             "records --init-from . --steps 9 --output .",
-            ".: is in the folder of the new run: name another --output .*",
+            ".: in the output folder of the new run: name another --output .*",
         ),
         (
             "records --init-from none_held --steps 9 --output new",
-            "none_held: there are no weights here. Name a bertprep run, .*",
+            "none_held: no weights found. Name a bertprep run, .*",
         ),
     ],
 )
@@ -301,11 +304,12 @@ def test_the_baselines_are_those_of_the_labels(folder: Path, run: Path) -> None:
 
 
 def test_evaluation_counts_every_held_out_mask_and_pair_once(folder: Path, run: Path) -> None:
-    from bertprep.model.saved_run import load_run, model_of
+    from bertprep.model.initialization import restore_model
+    from bertprep.model.saved_run import load_run
 
     held = read_all(folder / "records", held_out=True)
     assert len(held["input_ids"]) % 16  # the last batch is not full
-    outputs = {k: np.array(v) for k, v in model_of(load_run(run))(held).items()}
+    outputs = {k: np.array(v) for k, v in restore_model(load_run(run))(held).items()}
 
     def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
         logits = logits.astype(np.float64)
@@ -342,11 +346,11 @@ def test_the_run_folder_says_what_it_is(folder: Path, run: Path) -> None:
     assert about["plan"]["training"] == asdict(UpdateOptions()) | {
         **{"steps": 45, "batch_size": 16, "learning_rate": 0.002, "warmup": 5.0, "xla": False},
     }
-    assert BertConfig.load(run / "bert_config.json") == BertConfig.load(folder / "config.json")
+    assert load_config(run / "bert_config.json") == load_config(folder / "config.json")
     shown = (folder / "stdout.txt").read_text().splitlines()
     heads = [line.split("  ")[0] for line in shown]
     assert heads == [
-        *("steps", "training", "held out", "no context", "checkpoints", "metrics", "curves"),
+        *("steps", "training", "held-out", "baseline", "checkpoints", "metrics", "curves"),
         "time",
     ]
 
@@ -368,7 +372,7 @@ def test_a_finished_run_is_left_as_it_is(run: Path) -> None:
     before = (run / "metrics.jsonl").read_bytes()
     result = pretrain(*SAME.split(), "--steps", "45")
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("steps        45, all done before\n")
+    assert result.stdout.startswith("steps        45, already complete\n")
     assert result.stderr == ""
     assert (run / "metrics.jsonl").read_bytes() == before
 
@@ -383,13 +387,11 @@ def test_another_command_is_refused_and_the_options_are_named(run: Path) -> None
 
 
 def test_a_second_process_is_kept_out(run: Path) -> None:
-    lock = os.open(run, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with PlannedFolder(run, RUN_LAYOUT):
         result = pretrain(*SAME.split(), "--steps", "45")
-    finally:
-        os.close(lock)
-    expected = "another bertprep is at work in this folder; wait for it, or name another --output"
+    expected = (
+        "another bertprep process is using this folder; wait for it, or name another --output"
+    )
     assert (result.exit_code, result.stderr) == (2, f"Error: run: {expected}\n")
 
 
@@ -407,9 +409,9 @@ def test_the_way_goes_on_to_export_and_to_another_run(run: Path, tmp_path: Path)
     result = pretrain(*flags.split())
     assert result.exit_code == 0, result.output
     lines = result.stderr.splitlines()
-    assert lines[0].startswith("Note: no records are held out, so nothing but the loss in training")
-    assert lines[1] == f"weights of {run} (step 45)"
-    assert "measured on the same" in lines[2]
+    assert lines[0].startswith("Note: no held-out records, so only the training loss is measured")
+    assert lines[1] == f"initialized from {run} (step 45)"
+    assert lines[2].endswith("measured on the same)")
     rows = rows_of(tmp_path / "b")
     assert [(row["split"], row["step"]) for row in rows] == [("baseline", 0), ("train", 1)]
     # The first update of a warm-up has the rate 0: these are the weights that it began with.
@@ -435,8 +437,8 @@ def test_a_single_device_can_be_asked_for_in_any_way(
     cluster = {"cluster": {"worker": [port]}, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
     process = start(*GOOD.replace("new", str(tmp_path)).split(), "--distribute", distribute)
-    stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
+    status, stdout, stderr = finish(process)
+    assert status == 0, stderr
     assert stdout.startswith("steps        9\n")
 
 
@@ -476,63 +478,50 @@ def test_signals_wait_until_they_are_obeyed() -> None:
 
 def test_lines_behind_a_step_and_broken_ones_go(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    with MetricsFile(path, 0) as file:
+    with MetricsLog(path, 0) as file:
         for step in (10, 20, 30):
-            file.write("train", step, {"loss": float(step)})
-        file.write("eval", 20, {"loss": 1.0})
+            file.write("train", step, {"loss": float(step)}, {})
+        file.write("eval", 20, {"loss": 1.0}, {"masks": 3})
     with open(path, "a") as broken:
         broken.write('{"split": "tra')
     assert [row["step"] for row in read_rows(path)] == [10, 20, 30, 20]
-    with MetricsFile(path, 20) as file:
+    with MetricsLog(path, 20) as file:
         assert file.has("eval", 20)
         assert not file.has("train", 30)
-        file.write("train", 30, {"loss": 2.0})
+        file.write("train", 30, {"loss": 2.0}, {})
     assert [(row["split"], row["step"]) for row in read_rows(path)] == [
         *(("train", 10), ("train", 20), ("eval", 20), ("train", 30)),
     ]
 
 
-def test_a_line_weighs_every_mask_alike() -> None:
-    sums: list[dict[str, Any]] = [
-        {
-            "masked_lm_loss": 8.0,
-            "masked_lm_correct": 1.0,
-            "masked_lm_weights": 2.0,
-            "next_sentence_loss": 1.0,
-            "next_sentence_correct": 1.0,
-            "sequences": 4.0,
-            "learning_rate": 0.1,
-        },
-        {
-            "masked_lm_loss": 4.0,
-            "masked_lm_correct": 4.0,
-            "masked_lm_weights": 4.0,
-            "next_sentence_loss": 2.0,
-            "next_sentence_correct": 3.0,
-            "sequences": 4.0,
-            "learning_rate": 0.2,
-        },
-    ]
-    meter = Meter()
-    for part in sums:
-        meter.add(part)
-    assert means(meter.take()) == {
+def test_a_line_weighs_every_masked_token_equally() -> None:
+    sums = {
+        "masked_lm_loss": 8.0 + 4.0,
+        "masked_lm_correct": 1.0 + 4.0,
+        "masked_lm_weights": 2.0 + 4.0,
+        "next_sentence_loss": 1.0 + 2.0,
+        "next_sentence_correct": 1.0 + 3.0,
+        "sequences": 4.0 + 4.0,
+    }
+    assert sums.keys() == set(sum_names(HEADS.values()))
+    assert mean_metrics(HEADS.values(), sums) == {
         **{"loss": 2.375, "mlm_loss": 2.0, "nsp_loss": 0.375},
         **{"mlm_accuracy": 5 / 6, "nsp_accuracy": 0.5},
     }
-    assert meter.sums == {}
 
 
 SHOW = """
-import sys, time
+import sys
 from bertprep import terminal
 terminal._PLAIN_LINE_SECONDS = 0.0
+from bertprep.model.heads import HEADS
+from bertprep.training.metrics import describe_progress
 values = {"loss": 7.5, "mlm_loss": 6.8, "nsp_loss": 0.7, "mlm_accuracy": 0.05,
     "nsp_accuracy": 0.5, "learning_rate": 1e-4, "sequences_per_second": 1234.5}
+text = describe_progress(HEADS.values(), values)
 with terminal.step_progress(10, 20, quiet=sys.argv[1] == "quiet") as bar:
     for _ in range(10):
-        bar.show(values)
-        time.sleep(0.02)
+        bar.show(text)
         bar.advance()
 """
 SHOWN = r"loss 7\.500, MLM 6\.800 5\.0%, NSP 0\.700 50\.0%, lr 1\.00e-04, 1,234 sequences/s"

@@ -1,8 +1,6 @@
 """Updates: against PyTorch's, in one go and in parts, on one replica and on two."""
 
-import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,11 +19,13 @@ from golden_trainer import (
     part,
 )
 from keras import ops
+from waiting import finish
+from worker_cluster import worker_environments
 
 from bertprep.errors import BertprepError, UsageError
 from bertprep.model import weights
 from bertprep.options import TrainingOptions
-from bertprep.training.loop import Trainer, make_strategy
+from bertprep.training.loop import StepResult, Trainer, make_strategy
 from bertprep.training.optimization import WarmupLinearDecay
 
 
@@ -34,8 +34,8 @@ def goldens() -> Arrays:
     return dict(np.load(GOLDENS))
 
 
-def run(trainer: Trainer, batches: list[Arrays]) -> list[dict[str, float]]:
-    """The result of each step; the weights stay with the trainer."""
+def run(trainer: Trainer, batches: list[Arrays]) -> list[StepResult]:
+    """Make a step per batch; return the results."""
     return [trainer.train_step(step, features) for step, features in enumerate(batches)]
 
 
@@ -51,8 +51,8 @@ def distance(one: list[np.ndarray], other: list[np.ndarray]) -> float:
 def test_ten_steps_follow_pytorch(xla: bool | None, goldens: Arrays) -> None:
     results = run(make_trainer(goldens, xla=xla), golden_batches(goldens))
     expected = part(goldens, "steps/")["losses"]
-    np.testing.assert_allclose([loss(result) for result in results], expected, atol=1e-5)
-    rates = [result["learning_rate"] for result in results]
+    np.testing.assert_allclose([loss(result.sums) for result in results], expected, atol=1e-5)
+    rates = [result.learning_rate for result in results]
     np.testing.assert_allclose(rates[:5], [0.0, 2e-3 / 3, 4e-3 / 3, 1.4e-3, 1.2e-3], rtol=1e-6)
 
 
@@ -62,8 +62,8 @@ def test_accumulating_is_the_whole_batch(parts: int, goldens: Arrays) -> None:
     whole = make_trainer(goldens, batch_size=16, warmup=0)
     cut = make_trainer(goldens, batch_size=16, gradient_accumulation=parts, warmup=0)
     for one, other in zip(run(whole, batches), run(cut, batches), strict=True):
-        assert one["learning_rate"] == other["learning_rate"]
-        assert one == pytest.approx(other, rel=1e-5)
+        assert one.learning_rate == other.learning_rate
+        assert one.sums == pytest.approx(other.sums, rel=1e-5)
     assert distance(final_weights(whole), final_weights(cut)) < 1e-5
 
 
@@ -72,8 +72,8 @@ def test_four_parts_of_eight_decay_as_a_batch_of_thirty_two(goldens: Arrays) -> 
     batches = large_batches(goldens, size=32, count=10)
     whole = make_trainer(goldens, batch_size=32, warmup=0)
     cut = make_trainer(goldens, batch_size=32, gradient_accumulation=4, warmup=0)
-    rates = [result["learning_rate"] for result in run(whole, batches)]
-    assert [result["learning_rate"] for result in run(cut, batches)] == rates
+    rates = [result.learning_rate for result in run(whole, batches)]
+    assert [result.learning_rate for result in run(cut, batches)] == rates
     np.testing.assert_allclose(rates, 2e-3 * (1 - np.arange(10) / 10), rtol=1e-6)
     assert distance(final_weights(whole), final_weights(cut)) < 1e-5
 
@@ -82,8 +82,9 @@ def test_evaluation_counts_what_training_counts(goldens: Arrays) -> None:
     batches = golden_batches(goldens)
     trainer = make_trainer(goldens)
     expected = trainer.evaluate(batches[:1])
-    expected |= {"learning_rate": 0.0, "stops": 0.0}
-    assert trainer.train_step(0, batches[0]) == pytest.approx(expected)
+    result = trainer.train_step(0, batches[0])
+    assert result.sums == pytest.approx(expected)
+    assert (result.learning_rate, result.is_stopping) == (0.0, False)
     both = trainer.evaluate(batches[:2])
     assert both["sequences"] == 12
     assert both["masked_lm_weights"] == sum(b["masked_lm_weights"].sum() for b in batches[:2])
@@ -125,7 +126,7 @@ def test_a_batch_without_masks_trains_on_pairs(goldens: Arrays) -> None:
     batch["masked_lm_weights"] = np.zeros_like(batch["masked_lm_weights"])
     trainer = make_trainer(goldens, warmup=0)
     result = trainer.train_step(0, batch)
-    assert result["masked_lm_loss"] == 0.0
+    assert result.sums["masked_lm_loss"] == 0.0
     assert all(np.isfinite(array).all() for array in final_weights(trainer))
 
 
@@ -133,7 +134,7 @@ def test_a_batch_without_masks_trains_on_pairs(goldens: Arrays) -> None:
 def test_low_precision_learns(precision: str, goldens: Arrays) -> None:
     batch = golden_batches(goldens)[0]
     trainer = make_trainer(goldens, precision=precision, warmup=0, learning_rate=1e-2, steps=40)
-    losses = [loss(result) for result in run(trainer, [batch] * 30)]
+    losses = [loss(result.sums) for result in run(trainer, [batch] * 30)]
     assert losses[-1] < 0.5 * losses[0]
     assert {variable.dtype for variable in trainer.model.trainable_variables} == {"float32"}
 
@@ -161,34 +162,23 @@ def test_multiworker_needs_its_workers(content: str, monkeypatch: pytest.MonkeyP
         make_strategy("multiworker")
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def drive(tmp_path: Path, *arguments: str, workers: int = 1) -> list[dict[str, Any]]:
     """What each worker of tests/support/trainer_driver.py found."""
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
-    processes, outputs = [], []
-    for index in range(workers):
-        output = tmp_path / f"{'-'.join(arguments)}-{index}.npz"
-        outputs.append(output)
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        environment = dict(os.environ, TF_CONFIG=json.dumps(task)) if workers > 1 else None
-        command = [sys.executable, str(SUPPORT / "trainer_driver.py"), str(output), *arguments]
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=120)
-            assert process.returncode == 0, errors.decode()[-3000:]
-    finally:
-        for process in processes:
-            process.kill()
+    outputs = [tmp_path / f"{'-'.join(arguments)}-{index}.npz" for index in range(workers)]
+    processes: list[subprocess.Popen[bytes]] = []
+    with worker_environments(workers) as environments:
+        try:
+            for output, variables in zip(outputs, environments, strict=True):
+                environment = dict(os.environ, **variables) if workers > 1 else None
+                script = str(SUPPORT / "trainer_driver.py")
+                command = [sys.executable, script, str(output), *arguments]
+                processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+            for process in processes:
+                status, _, errors = finish(process)
+                assert status == 0, errors.decode()[-3000:]
+        finally:
+            for process in processes:
+                process.kill()
     return [dict(np.load(output)) for output in outputs]
 
 
@@ -208,7 +198,7 @@ def test_two_replicas_follow_one(
     masks = batches[0]["masked_lm_weights"]
     assert masks[:8].sum() != masks[8:].sum()
     one = make_trainer(goldens, batch_size=16, warmup=0)
-    expected = [loss(sums) for sums in run(one, batches)]
+    expected = [loss(result.sums) for result in run(one, batches)]
     workers = 2 if distribute == "multiworker" else 1
     for found in drive(tmp_path, distribute, option, workers=workers):
         assert found["num_replicas"] == 2
@@ -221,10 +211,9 @@ def test_two_replicas_follow_one(
 
 def test_a_loss_that_is_no_number_stops_the_run(goldens: Arrays) -> None:
     trainer = make_trainer(goldens)
-    arrays = weights.to_names(trainer.model)
-    weights.assign(trainer.model, arrays | {"cls.predictions.bias": np.full(61, np.nan)})
+    weights.assign_weights(trainer.model, {"masked_lm/bias": np.full(61, np.nan)}, "nan")
     results = trainer.run(range(4, 9), golden_batches(goldens))
-    with pytest.raises(BertprepError, match="step 4: the loss is nan: go on from the last"):
+    with pytest.raises(BertprepError, match="step 4: the loss is nan: resume from the last"):
         next(results)
 
 
@@ -238,7 +227,7 @@ def test_a_state_comes_back_and_that_of_another_does_not(goldens: Arrays) -> Non
     trainer.restore(state)
     assert run(trainer, batches[2:4]) == expected
     name = "optimizer/adamw/bert_pooler_kernel_momentum"
-    with pytest.raises(UsageError, match=f"{name} is not there"):
+    with pytest.raises(UsageError, match=f"{name} is missing or has another shape"):
         trainer.restore({key: value for key, value in state.items() if key != name})
 
 

@@ -1,0 +1,244 @@
+"""An output folder from start to end: locked, planned, resumed or refused, finished.
+
+    with PlannedFolder(Path("out"), layout) as folder:
+        state = folder.begin(plan, overwrite=False)     # "new", "resumed" or "complete"
+        ...                                             # files; unfinished ones in folder.work
+        folder.finish(vocabulary, manifest)
+
+The folder is on this machine or at a URL, where files are uploaded when they are whole. A crash
+leaves the plan, whole files, and a work folder from which the same command resumes. Only files that
+a plan lists are ever removed, and no link inside the folder is followed.
+"""
+
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bertprep.errors import BertprepError, MachineError, UsageError, remedy
+from bertprep.options import Place
+from bertprep.storage.files import LocalFiles, lock
+from bertprep.storage.folder_state import (
+    Files,
+    FolderLayout,
+    FolderState,
+    compare,
+    remove_listed,
+)
+from bertprep.storage.plans import MANIFEST_NAME, VOCABULARY_NAME, Plan, encode
+from bertprep.storage.remote_files import RemoteFiles, default_work_folder
+from bertprep.storage.run_in_subprocess import in_subprocess
+
+WORK_NAME = ".bertprep"
+#: Where the corpus from standard input is kept: text of this run, whatever the plan.
+SPOOL_NAME = "stdin"
+_LOCK_NAME = "lock"
+#: What NFS calls a removed file that a process still has open.
+_NFS_NAME = re.compile(r"\.nfs[0-9a-f]+")
+
+
+class PlannedFolder:
+    """The exclusive use of an output folder by one run.
+
+    Args:
+        path: the folder; for a URL, the folder of this machine where files are built.
+        layout: of the command.
+        url: where finished files are uploaded; None if they stay in `path`.
+        is_private: whether `path` has a name in a shared folder that others can guess.
+
+    Attributes:
+        path, url: as given.
+        work: folder of unfinished files; `finish` removes it.
+
+    Raises:
+        UsageError: on entry, when another process uses the folder, or a link or a file of somebody
+            else is in the work folder.
+    """
+
+    def __init__(
+        self, path: Path, layout: FolderLayout, url: str | None = None, *, is_private: bool = False
+    ) -> None:
+        self.path, self.url = path, url
+        self.work = path / WORK_NAME
+        self._layout, self._is_private = layout, is_private
+        self._local = LocalFiles(path, self.work)
+        self._target = in_subprocess(RemoteFiles(url)) if url else self._local
+        self._states: list[FolderState] = []  # of the target, then of `path` where that is another
+        self._plan: Plan | None = None
+        self._has_begun = self._is_complete = False
+        self._new_folders: list[Path] = []
+        self._lock = -1
+
+    def __enter__(self) -> "PlannedFolder":
+        folders = (self.work, self.path, *self.path.parents)
+        self._new_folders = [folder for folder in folders if not folder.exists()]
+        try:
+            if self._is_private:
+                self._make_private()
+            self.require_usable()
+            self._lock = lock(self.work / _LOCK_NAME)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"{self.path}: another bertprep process is using this folder; wait for it, or name "
+                "another --output"
+            ) from error
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UsageError(f"{self.path}: is not a folder; name another --output") from error
+        except OSError as error:
+            self._remove_new_folders()
+            why = f"{error.strerror}{remedy(error.errno)}"
+            raise MachineError(f"{self.path}: cannot be written to ({why})") from error
+        return self
+
+    def _make_private(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = self.path.lstat()
+        # The name can be guessed, and everybody can write to the folder above.
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            raise UsageError(f"{self.path}: belongs to another user; pass --work-folder")
+
+    def foresee(self, plan: Plan, *, overwrite: bool) -> str:
+        """Return the state that `begin` will find. Write nothing; no lock is needed.
+
+        Returns:
+            "new", "other" (files of another plan, which `overwrite` permits to remove), "resumed"
+            or "complete".
+
+        Raises:
+            UsageError: as `begin` does.
+        """
+        self.require_usable()
+        self._plan = plan
+        self._states = [compare(self._target, self._layout, plan, overwrite=overwrite)]
+        if self.url:
+            self._states.append(compare(self._local, self._layout, plan, overwrite=True))
+        return self._states[0].name
+
+    def begin(self, plan: Plan, *, overwrite: bool) -> str:
+        """Write the plan, or find it written. Everything is checked before anything is removed.
+
+        Returns:
+            "new", "resumed" (the same plan was begun on this machine) or "complete".
+
+        Raises:
+            UsageError: the folder holds files of another plan, or of somebody else.
+        """
+        self._is_complete = self.foresee(plan, overwrite=overwrite) == "complete"
+        if not self._is_complete:
+            self.make_room()
+        for state in self._states[:1] if self._is_complete else self._states:
+            has_plan = self._layout.plan_name in state.found.documents
+            if state.name in ("new", "other") or not has_plan:
+                state.files.write({self._layout.plan_name: encode(plan)})
+            if state.name == "resumed" and state.manifest:
+                state.files.remove(self._layout.manifest_names)
+        self._has_begun = True
+        if self._is_complete:
+            return "complete"
+        # Another machine may have begun what is at the URL; then nothing is here to resume from.
+        return "resumed" if self._states[-1].name == "resumed" else "new"
+
+    def make_room(self) -> None:
+        """Remove what the last `foresee` found of another plan."""
+        plan = self._plan
+        assert plan
+        for state in self._states:
+            if state.name == "other":
+                remove_listed(state, self._layout, plan)
+        if self._states[-1].name in ("new", "other"):
+            self._clear_work()
+
+    def make_folder(self, name: str) -> None:
+        """Create a subfolder of `path`."""
+        (self.path / name).mkdir(exist_ok=True)
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest of a complete folder."""
+        manifest: dict[str, Any] = self._states[0].manifest
+        return manifest
+
+    def finish(self, vocabulary: bytes, manifest: dict[str, Any]) -> None:
+        """Write the vocabulary, and the manifest last."""
+        self._target.confirm(self._layout.folders, self.work)
+        self._target.write({VOCABULARY_NAME: vocabulary})
+        self._target.write({MANIFEST_NAME: encode(manifest)})
+        self._is_complete = True
+
+    def require_usable(self) -> None:
+        """Raise UsageError if `path` is not a folder, or the work folder is not one of ours."""
+        found = self._local.look((WORK_NAME,), ())
+        for name in sorted({*found.sizes, *found.others}):
+            folder, _, base = name.rpartition("/")
+            if folder and (name in found.others or not self._is_work_name(base)):
+                raise UsageError(
+                    f"{self._local.where(name)}: bertprep did not create this; remove it, or name "
+                    "another --output"
+                )
+
+    def _is_work_name(self, name: str) -> bool:
+        known = (_LOCK_NAME, SPOOL_NAME)
+        patterns = (self._layout.work_names, _NFS_NAME)
+        return name in known or any(pattern.fullmatch(name) for pattern in patterns)
+
+    def _clear_work(self, *also: str) -> None:
+        names = {name.rpartition("/")[2] for name in self._local.look((WORK_NAME,), ()).sizes}
+        known = {name for name in names if self._layout.work_names.fullmatch(name)} | {*also}
+        self._local.remove([f"{WORK_NAME}/{name}" for name in sorted(known & names)])
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # The corpus or an option is wrong: the same command never gets further, and its plan would
+        # be in the way of the next one.
+        is_in_vain = isinstance(error, BertprepError) and not isinstance(error, MachineError)
+        is_over = self._is_complete
+        if self._has_begun and is_in_vain and not is_over:
+            self._abandon(self._target)
+            is_over = True
+        if self.url and is_over:
+            self._abandon(self._local)
+        is_unused = not self._has_begun and self.work in self._new_folders
+        with suppress(OSError, UsageError):
+            if is_over or is_unused:
+                self._clear_work(SPOOL_NAME)
+            if [entry.name for entry in os.scandir(self.work)] == [_LOCK_NAME]:
+                # Last: a waiting process may begin at once, in a work folder of its own.
+                (self.work / _LOCK_NAME).unlink()
+                self.work.rmdir()
+        if is_over or not self._has_begun:
+            self._remove_new_folders()
+        os.close(self._lock)
+
+    def _abandon(self, files: Files) -> None:
+        """Remove what this run's plan lists, if it is the plan that the folder has."""
+        assert self._plan
+        with suppress(BertprepError):  # the error that led here is the one to report
+            state = compare(files, self._layout, self._plan, overwrite=True)
+            if state.old == self._plan:
+                remove_listed(state, self._layout, self._plan)
+
+    def _remove_new_folders(self) -> None:
+        for folder in [*self._new_folders, *([self.path] if self._is_private else [])]:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def open_folder(output: Place, layout: FolderLayout, work_folder: Path | None) -> PlannedFolder:
+    """Return the folder of a path or a URL, to be entered.
+
+    Args:
+        work_folder: where the files of a URL are built; None takes a temporary folder.
+
+    Raises:
+        UsageError: nothing can be written to such a URL.
+    """
+    if isinstance(output, Path):
+        return PlannedFolder(output, layout)
+    path = work_folder or default_work_folder(output)
+    return PlannedFolder(path, layout, output, is_private=work_folder is None)
