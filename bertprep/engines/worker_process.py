@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from bertprep.engines.tasks import permanent_failure
+from bertprep.engines import permanent_failure
 from bertprep.errors import BertprepError
 from bertprep.storage.run_in_subprocess import end_with_parent
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bertprep.engines import Task
 from bertprep.engines.spark import executor
 from bertprep.engines.spark.errors import TaskError, describe_failure
 from bertprep.engines.spark.executor import (
@@ -25,7 +26,6 @@ from bertprep.engines.spark.executor import (
     run_reduce,
     versions,
 )
-from bertprep.engines.tasks import Task
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.kernels import jit
 from bertprep.options import CreateOptions, EngineOptions

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from bertprep.engines import Advance, EngineSetup, MapStage, ReduceStage, Task
 from bertprep.engines.spark.errors import describe_failure
 from bertprep.engines.spark.executor import (
     Step,
@@ -32,7 +33,6 @@ from bertprep.engines.spark.executor import (
     versions,
 )
 from bertprep.engines.spark.start import SparkContext, TaskContext, start_spark
-from bertprep.engines.tasks import Advance, EngineSetup, MapStage, ReduceStage, Task
 from bertprep.errors import BertprepError, MachineError
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bertprep.engines.tasks import permanent_failure
+from bertprep.engines import permanent_failure
 from bertprep.errors import BertprepError, MachineError, UsageError
 
 _LOST = re.compile(

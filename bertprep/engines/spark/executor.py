@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from bertprep import __version__
+from bertprep.engines import BlobStream, Task
 from bertprep.engines.spark.errors import errors_as_json
-from bertprep.engines.tasks import BlobStream, Task
 from bertprep.errors import MachineError
 
 
