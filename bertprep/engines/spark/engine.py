@@ -21,10 +21,10 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from bertprep.engines import Advance, EngineSetup, MapStage, ReduceStage, Task
-from bertprep.engines.spark.errors import describe_failure
 from bertprep.engines.spark.executor import (
     Step,
     check_machine,
+    describe_failure,
     gather_counts,
     marker_path,
     run_map,
