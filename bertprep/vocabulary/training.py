@@ -121,15 +121,8 @@ class Trainer:
         known = np.flatnonzero(np.diff(words.offsets) <= _LONGEST_WORD)
         if len(known) < len(words):
             words = words.chosen(known)
-        pairs.spell_words(
-            words.data,
-            words.offsets,
-            words.counts,
-            self._piece_of,
-            self._text,
-            self._counts,
-            self._state,
-        )
+        given = words.data, words.offsets, words.counts
+        pairs.spell_words(*given, self._piece_of, self._text, self._counts, self._state)
 
     def train(self, num_pieces: int, advance: Callable[[int], None] | None = None) -> list[str]:
         """Merge the most frequent pairs until there are `num_pieces` more, or no such pair is left.
