@@ -5,9 +5,8 @@ Every word of the corpus counts, also those that were too rare to train on.
 
 import functools
 import textwrap
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,30 +43,23 @@ class VocabularyFit:
         rare: the rarest of them.
     """
 
-    words: int = 0
-    distinct_words: int = 0
-    known_words: int = 0
-    whole_words: int = 0
-    pieces: int = 0
-    longer_pieces: int = 0
-    single_pieces: int = 0
-    usage: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    common: list[Example] = field(default_factory=list)
-    rare: list[Example] = field(default_factory=list)
+    words: int
+    distinct_words: int
+    known_words: int
+    whole_words: int
+    pieces: int
+    longer_pieces: int
+    single_pieces: int
+    usage: np.ndarray
+    common: list[Example]
+    rare: list[Example]
 
-    @classmethod
-    def sum(cls, parts: Iterable["VocabularyFit"]) -> "VocabularyFit":
-        """Return the figures of all parts together."""
-        listed = list(parts)
-        sums: Counter[str] = Counter()
-        for part in listed:
-            sums.update({k: value for k, value in vars(part).items() if isinstance(value, int)})
-        usage: np.ndarray = np.sum([part.usage for part in listed], axis=0)
-        common, rare = (
-            sorted(example for part in listed for example in getattr(part, name))[:_NUM_EXAMPLES]
-            for name in ("common", "rare")
-        )
-        return cls(**sums, usage=usage, common=common, rare=rare)
+    def __add__(self, other: "VocabularyFit") -> "VocabularyFit":
+        """Return the figures of both together."""
+        added = {name: value + getattr(other, name) for name, value in vars(self).items()}
+        for name in ("common", "rare"):
+            added[name] = sorted(added[name])[:_NUM_EXAMPLES]
+        return VocabularyFit(**added)
 
     def shown(self) -> dict[str, str]:
         """Return the figures as a report shows them: shares of all words, or of their pieces."""

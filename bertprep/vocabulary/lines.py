@@ -10,6 +10,7 @@ published model has their pieces already. No other line changes, so the ids of t
 
 import functools
 import hashlib
+import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ class WordStore:
         path.write_bytes(vocabulary)
         tasks = [Task(f"measuring bucket {b.number}", b.number, 1) for b in self.buckets]
         function = functools.partial(measure_bucket, self.job, path)
-        fit = VocabularyFit.sum(self.engine.run(function, tasks, lambda size: None))
+        fits = self.engine.run(function, tasks, lambda size: None)
+        fit = functools.reduce(operator.add, fits)
         fit.words += self.overlong_words
         return fit
 
