@@ -17,21 +17,9 @@ from bertprep.options import STDOUT, VocabOptions
 from bertprep.storage.files import write_whole
 from bertprep.terminal import count_of
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
-from bertprep.vocabulary.counting import (
-    Bucket,
-    TextProblems,
-    count_words,
-    summarize_words,
-)
+from bertprep.vocabulary.counting import Bucket, TextProblems, count_words, summarize_words
 from bertprep.vocabulary.fit import split_words
-from bertprep.vocabulary.job import (
-    VocabJob,
-    inputs_shown,
-    make_job,
-    require_output,
-    say,
-    warn,
-)
+from bertprep.vocabulary.job import VocabJob, inputs_shown, make_job, require_output, say, warn
 from bertprep.vocabulary.lines import WordStore, extend_vocabulary, find_slots, new_vocabulary
 from bertprep.vocabulary.words import WordCounter, merge_words, pack_buckets, unpack_words
 from bertprep.vocabulary.work_folder import WorkFolder, work_folder_path

@@ -13,7 +13,6 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import STDOUT, VocabOptions
@@ -84,12 +83,7 @@ class WorkFolder:
         write_whole(path, self.path / "plan.tmp", encode(plan))
         return False
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         is_mistake = isinstance(error, BertprepError) and not isinstance(error, MachineError)
         if error is None or is_mistake:
             if self._has_begun:
