@@ -14,9 +14,8 @@ from typing import Any
 
 from bertprep.options import Place
 from bertprep.storage.files import Found
-from bertprep.storage.folder_state import FolderLayout
-from bertprep.storage.planned_folder import PlannedFolder, open_folder
-from bertprep.storage.plans import VOCABULARY_NAME, Plan
+from bertprep.storage.planned_folder import PlannedFolder
+from bertprep.storage.plans import VOCABULARY_NAME, FolderLayout, Plan
 
 EVAL_NAME = "eval"
 _SHARD = re.compile(r"(eval/)?tf_examples\.tfrecord-([0-9]{5,12})-of-([0-9]{5,12})")
@@ -30,7 +29,7 @@ def shard_name(index: int, num_shards: int, *, held_out: bool = False) -> str:
 
 def open_output(output: Place, work_folder: Path | None) -> PlannedFolder:
     """Return the output folder of `create`, to be entered."""
-    return open_folder(output, LAYOUT, work_folder)
+    return PlannedFolder(output, LAYOUT, work_folder)
 
 
 def _read_plan(value: Any) -> Plan:

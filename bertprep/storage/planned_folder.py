@@ -10,26 +10,30 @@ leaves the plan, whole files, and a work folder from which the same command resu
 a plan lists are ever removed, and no link inside the folder is followed.
 """
 
+import hashlib
 import os
 import re
 import stat
+import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bertprep.errors import BertprepError, MachineError, UsageError, remedy
 from bertprep.options import Place
 from bertprep.storage.files import LocalFiles, lock
-from bertprep.storage.folder_state import (
+from bertprep.storage.plans import (
+    MANIFEST_NAME,
+    VOCABULARY_NAME,
     Files,
     FolderLayout,
     FolderState,
+    Plan,
     compare,
+    encode,
     remove_listed,
 )
-from bertprep.storage.plans import MANIFEST_NAME, VOCABULARY_NAME, Plan, encode
-from bertprep.storage.remote_files import RemoteFiles, default_work_folder
+from bertprep.storage.remote_files import RemoteFiles
 from bertprep.storage.run_in_subprocess import in_subprocess
 
 WORK_NAME = ".bertprep"
@@ -44,28 +48,31 @@ class PlannedFolder:
     """The exclusive use of an output folder by one run.
 
     Args:
-        path: the folder; for a URL, the folder of this machine where files are built.
+        output: the folder, or its URL.
         layout: of the command.
-        url: where finished files are uploaded; None if they stay in `path`.
-        is_private: whether `path` has a name in a shared folder that others can guess.
+        work_folder: where the files of a URL are built; None takes a temporary folder.
 
     Attributes:
-        path, url: as given.
+        path: the folder; for a URL, the folder of this machine where files are built.
+        url: where finished files are uploaded; None if they stay in `path`.
         work: folder of unfinished files; `finish` removes it.
 
     Raises:
-        UsageError: on entry, when another process uses the folder, or a link or a file of somebody
-            else is in the work folder.
+        UsageError: nothing can be written to such a URL; on entry, when another process uses the
+            folder, or a link or a file of somebody else is in the work folder.
     """
 
     def __init__(
-        self, path: Path, layout: FolderLayout, url: str | None = None, *, is_private: bool = False
+        self, output: Place, layout: FolderLayout, work_folder: Path | None = None
     ) -> None:
-        self.path, self.url = path, url
-        self.work = path / WORK_NAME
-        self._layout, self._is_private = layout, is_private
-        self._local = LocalFiles(path, self.work)
-        self._target = in_subprocess(RemoteFiles(url)) if url else self._local
+        self.url = output if isinstance(output, str) else None
+        self.path = output if isinstance(output, Path) else work_folder or _work_folder(output)
+        self.work = self.path / WORK_NAME
+        self._layout = layout
+        # A name in a shared folder that others can guess.
+        self._is_private = self.url is not None and work_folder is None
+        self._local = LocalFiles(self.path, self.work)
+        self._target = in_subprocess(RemoteFiles(self.url)) if self.url else self._local
         self._states: list[FolderState] = []  # of the target, then of `path` where that is another
         self._plan: Plan | None = None
         self._has_begun = self._is_complete = False
@@ -188,12 +195,7 @@ class PlannedFolder:
         known = {name for name in names if self._layout.work_names.fullmatch(name)} | {*also}
         self._local.remove([f"{WORK_NAME}/{name}" for name in sorted(known & names)])
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         # The corpus or an option is wrong: the same command never gets further, and its plan would
         # be in the way of the next one.
         is_in_vain = isinstance(error, BertprepError) and not isinstance(error, MachineError)
@@ -229,16 +231,8 @@ class PlannedFolder:
                 folder.rmdir()
 
 
-def open_folder(output: Place, layout: FolderLayout, work_folder: Path | None) -> PlannedFolder:
-    """Return the folder of a path or a URL, to be entered.
-
-    Args:
-        work_folder: where the files of a URL are built; None takes a temporary folder.
-
-    Raises:
-        UsageError: nothing can be written to such a URL.
-    """
-    if isinstance(output, Path):
-        return PlannedFolder(output, layout)
-    path = work_folder or default_work_folder(output)
-    return PlannedFolder(path, layout, output, is_private=work_folder is None)
+def _work_folder(url: str) -> Path:
+    """Return a folder below the system's temporary folder, named after a URL and the user."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", url.rstrip("/").rpartition("/")[2])[:40]
+    digest = hashlib.sha256(url.rstrip("/").encode("utf-8", "surrogateescape")).hexdigest()
+    return Path(tempfile.gettempdir()) / f"bertprep-{os.getuid()}-{name}-{digest[:12]}"

@@ -15,8 +15,7 @@ from typing import Any, BinaryIO
 from bertprep.data import RemoteFile
 from bertprep.errors import RESUME, BertprepError, MachineError, UsageError
 from bertprep.options import shown_url
-from bertprep.storage.retries import FIRST_TRIES, attempt
-from bertprep.storage.stores import is_web, locate, locate_fresh
+from bertprep.storage.stores import FIRST_TRIES, attempt, is_web, locate, locate_fresh
 
 #: Bytes of a request, at most: with 50 ms a request, a gigabit per second needs 6 MB in flight.
 PIECE_BYTES = 8 << 20
