@@ -34,7 +34,7 @@ from bertprep.storage.plans import (
     remove_listed,
 )
 from bertprep.storage.remote_files import RemoteFiles
-from bertprep.storage.run_in_subprocess import in_subprocess
+from bertprep.storage.run_in_subprocess import InSubprocess
 
 WORK_NAME = ".bertprep"
 #: Where the corpus from standard input is kept: text of this run, whatever the plan.
@@ -72,7 +72,8 @@ class PlannedFolder:
         # A name in a shared folder that others can guess.
         self._is_private = self.url is not None and work_folder is None
         self._local = LocalFiles(self.path, self.work)
-        self._target = in_subprocess(RemoteFiles(self.url)) if self.url else self._local
+        remote: Any = InSubprocess(RemoteFiles(self.url)) if self.url else None
+        self._target: Files = remote or self._local
         self._states: list[FolderState] = []  # of the target, then of `path` where that is another
         self._plan: Plan | None = None
         self._has_begun = self._is_complete = False

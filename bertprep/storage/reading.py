@@ -6,7 +6,6 @@ compared again: a file that has changed is an error. Memory: three pieces.
 """
 
 import io
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -133,13 +132,13 @@ def _fetch_all(file: RemoteFile, start: int, end: int, first_bytes: int) -> Iter
         break
     helper = ThreadPoolExecutor(1)
     try:
-        in_flight: deque[Future[bytes]] = deque()
+        ahead: Future[bytes] | None = None
         for span in spans:
-            in_flight.append(helper.submit(_fetch, file, *span))
-            if len(in_flight) > 1:
-                yield in_flight.popleft().result()
-        while in_flight:
-            yield in_flight.popleft().result()
+            ready, ahead = ahead, helper.submit(_fetch, file, *span)
+            if ready:
+                yield ready.result()
+        if ahead:
+            yield ahead.result()
     finally:
         helper.shutdown(wait=False, cancel_futures=True)
 

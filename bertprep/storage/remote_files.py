@@ -6,7 +6,7 @@
 An object store shows a file when its last part has arrived. A plain file system behind a URL may
 show a part of a file: it is uploaded again, since nothing records that it is whole.
 
-A process that forks workers calls the methods through `in_subprocess`.
+A process that forks workers calls the methods through `InSubprocess`.
 """
 
 import json

@@ -18,7 +18,7 @@ from unicodedata import category
 
 from bertprep.errors import UsageError
 from bertprep.options import TokenizerOptions
-from bertprep.tokenization.properties import (
+from bertprep.tokenization.characters import (
     is_dropped,
     is_ideograph,
     is_punctuation,

@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from bertprep.options.segmenters import segmenter_versions
-from bertprep.tokenization.properties import IDEOGRAPHS
+from bertprep.tokenization.characters import IDEOGRAPHS
 
 Cut = Callable[[str], Sequence[str]]
 

@@ -13,7 +13,7 @@ from unicodedata import category, name
 import numpy as np
 
 from bertprep.create.review.sample import Sample, SampledBlock
-from bertprep.tokenization.properties import map_characters
+from bertprep.tokenization.characters import map_characters
 
 _CODE_POINTS = 0x110000
 

@@ -1,11 +1,9 @@
-"""Characters and vocabularies -> the tables that the kernels look them up in.
+"""Classes of characters in BERT's tokenizer, lower-casing, and a table of both for the kernels.
 
-Cost: milliseconds for 30,000 pieces, and 0.8 ms per page of characters.
+Properties are those of Python's `unicodedata`. Source: tokenization.py of google-research/bert.
 """
 
-from collections.abc import Sequence
-from itertools import chain
-from unicodedata import category, combining
+from unicodedata import category, combining, normalize
 
 import numpy as np
 
@@ -18,23 +16,56 @@ from bertprep.kernels.characters import (
     SPACE,
     STRIPPED,
 )
-from bertprep.kernels.trie import build_trie
 from bertprep.options import TokenizerOptions
-from bertprep.tokenization.properties import (
-    is_dropped,
-    is_ideograph,
-    is_punctuation,
-    is_space,
-    map_characters,
-)
-from bertprep.vocab import Vocabulary
 
-Lookup = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+#: CJK Unified Ideographs, its extensions A to E, and the two compatibility blocks; inclusive.
+IDEOGRAPHS = (
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+)
 
 _PAGES = 0x110000 >> 8
 _MAPPED_BYTES = 16
 _CAPITAL_SIGMA = "\u03a3"
-_MEMO_ROWS = 1 << 17
+
+
+def is_space(character: str) -> bool:
+    """Return whether the character only separates words."""
+    return character in "\t\n\r" or category(character) == "Zs"
+
+
+def is_dropped(character: str) -> bool:
+    """Return whether the character is removed first; private-use characters are not."""
+    if character in "\0\ufffd":
+        return True
+    return category(character) in ("Cc", "Cf") and not is_space(character)
+
+
+def is_ideograph(character: str) -> bool:
+    """Return whether the character is an ideograph, a word of its own; not kana or hangul."""
+    return any(first <= ord(character) <= last for first, last in IDEOGRAPHS)
+
+
+def is_punctuation(character: str) -> bool:
+    """Return whether the character is a word of its own: punctuation, and ASCII symbols ($, +)."""
+    if character.isascii():
+        return character.isprintable() and not character.isalnum() and character != " "
+    return category(character).startswith("P")
+
+
+def map_characters(text: str, lowercase: bool, strip_accents: bool) -> str:
+    """Lower-case a chunk as a whole, and remove its combining marks."""
+    if lowercase:
+        text = text.lower()
+    if strip_accents:
+        text = "".join(c for c in normalize("NFD", text) if category(c) != "Mn")
+    return text
 
 
 class CharacterTable:
@@ -55,7 +86,7 @@ class CharacterTable:
         self.load(0)  # the kernel takes ASCII from the first row
 
     @property
-    def arrays(self) -> Lookup:
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """int16[4352], uint8[n, 256], uint8[n, 256], uint64[n, 256, 2].
 
         The row of each page (-1: not made yet); per row, the classes, the sizes of the mapped
@@ -115,52 +146,3 @@ class CharacterTable:
             return True
         # The kernel's buffer has room for one token per byte of text.
         return len(mapped.encode()) > _MAPPED_BYTES or len(mapped) > len(character.encode())
-
-
-def make_trie(vocabulary: Vocabulary, longest_word: int) -> Lookup:
-    """Return the trie of the pieces; see `wordpiece.tokenize`."""
-    # "##" comes first, so that its node is 2 even if it is no piece: nodes count from the root.
-    keys, values, accepts = _fill_trie([b"##", *(token.encode() for token in vocabulary.tokens)])
-    accepts[accepts >= 0] -= 1
-    return keys, values, accepts, np.array([vocabulary.unk_id, 2, longest_word], np.int64)
-
-
-def make_kept(tokens: Sequence[str], vocabulary: Vocabulary) -> Lookup:
-    """Return the trie of the tokens that are never split; see `never_split.match_kept`."""
-    keys, values, ids = _fill_trie([token.encode() for token in tokens])
-    ids[ids >= 0] = [vocabulary.ids[tokens[number]] for number in ids[ids >= 0]]
-    begins = np.zeros(256, np.bool_)
-    begins[[token.encode()[0] for token in tokens]] = True
-    # A character that is dropped may precede one; beyond 16 bits every character counts as such.
-    for character in map(chr, chain(range(0xD800), range(0xE000, 0x10000))):
-        if is_dropped(character) or category(character) == "Mn":
-            begins[character.encode()[0]] = True
-    begins[0xF0:] = True
-    return begins, keys, values, ids
-
-
-def make_memo() -> np.ndarray:
-    """uint64[2**n, 8]. Return an empty memo: keys of zero bytes, which have no tokens."""
-    memo = np.empty((_MEMO_ROWS, 8), np.uint64)
-    memo[:, :4] = 0
-    memo[:, 4:] = ~np.uint64(0)
-    return memo
-
-
-def to_offsets(ends: np.ndarray) -> np.ndarray:
-    """int64[n + 1]. Return the ends with the first start, 0, before them."""
-    offsets = np.zeros(ends.size + 1, np.int64)
-    offsets[1:] = ends
-    return offsets
-
-
-def _fill_trie(pieces: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return keys and values of the edges, and the number of the piece that ends at each node."""
-    offsets = to_offsets(np.cumsum([len(piece) for piece in pieces]))
-    num_bytes = int(offsets[-1])
-    # At most half full, or the search for a free slot takes long.
-    slots = 1 << (2 * num_bytes).bit_length()
-    keys, values = np.zeros(slots, np.int64), np.zeros(slots, np.int32)
-    accepts = np.full(num_bytes + 1, -1, np.int32)
-    build_trie(np.frombuffer(b"".join(pieces), np.uint8), offsets, keys, values, accepts)
-    return keys, values, accepts
