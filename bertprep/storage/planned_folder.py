@@ -40,8 +40,8 @@ WORK_NAME = ".bertprep"
 #: Where the corpus from standard input is kept: text of this run, whatever the plan.
 SPOOL_NAME = "stdin"
 _LOCK_NAME = "lock"
-#: What NFS calls a removed file that a process still has open.
-_NFS_NAME = re.compile(r"\.nfs[0-9a-f]+")
+#: Names in any work folder; the last is what NFS calls a removed file that is still open.
+_WORK_NAMES = re.compile(rf"{SPOOL_NAME}|{_LOCK_NAME}|\.nfs[0-9a-f]+")
 
 
 class PlannedFolder:
@@ -177,19 +177,16 @@ class PlannedFolder:
 
     def require_usable(self) -> None:
         """Raise UsageError if `path` is not a folder, or the work folder is not one of ours."""
+        known = (self._layout.work_names, _WORK_NAMES)
         found = self._local.look((WORK_NAME,), ())
         for name in sorted({*found.sizes, *found.others}):
             folder, _, base = name.rpartition("/")
-            if folder and (name in found.others or not self._is_work_name(base)):
+            is_ours = name in found.sizes and any(names.fullmatch(base) for names in known)
+            if folder and not is_ours:
                 raise UsageError(
                     f"{self._local.where(name)}: bertprep did not create this; remove it, or name "
                     "another --output"
                 )
-
-    def _is_work_name(self, name: str) -> bool:
-        known = (_LOCK_NAME, SPOOL_NAME)
-        patterns = (self._layout.work_names, _NFS_NAME)
-        return name in known or any(pattern.fullmatch(name) for pattern in patterns)
 
     def _clear_work(self, *also: str) -> None:
         names = {name.rpartition("/")[2] for name in self._local.look((WORK_NAME,), ()).sizes}

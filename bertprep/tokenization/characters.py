@@ -72,49 +72,42 @@ class CharacterTable:
     """Class of each character and the UTF-8 that it is mapped to, in pages of 256 characters.
 
     A page takes 0.8 ms to make and 4.6 KB, so that pages are made when a text first needs them: two
-    or three for English, a hundred for Chinese.
+    or three for English, a hundred for Chinese. Rows that are not used yet take no memory.
+
+    Attributes:
+        arrays: int16[4352], uint8[4352, 256], uint8[4352, 256], uint64[4352, 256, 2]. The row of
+            each page (-1: not made yet); per row, the classes, the sizes of the mapped characters
+            in bytes, their UTF-8.
     """
 
     def __init__(self, options: TokenizerOptions) -> None:
         self._lowercase = options.lowercase
         self._strip_accents = bool(options.strip_accents)
         self._num_pages = 0
-        self._row_of = np.full(_PAGES, -1, np.int16)
-        self._classes = np.zeros((4, 256), np.uint8)
-        self._sizes = np.zeros((4, 256), np.uint8)
-        self._mapped = np.zeros((4, 256, 2), np.uint64)
+        self.arrays = (
+            np.full(_PAGES, -1, np.int16),
+            np.zeros((_PAGES, 256), np.uint8),
+            np.zeros((_PAGES, 256), np.uint8),
+            np.zeros((_PAGES, 256, _MAPPED_BYTES // 8), np.uint64),
+        )
         self.load(0)  # the kernel takes ASCII from the first row
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """int16[4352], uint8[n, 256], uint8[n, 256], uint64[n, 256, 2].
-
-        The row of each page (-1: not made yet); per row, the classes, the sizes of the mapped
-        characters in bytes, their UTF-8. Adding pages may replace the arrays.
-        """
-        return self._row_of, self._classes, self._sizes, self._mapped
 
     def load(self, page: int) -> None:
         """Add the characters from `256 * page` on, unless they are there."""
-        if self._row_of[page] >= 0:
+        row_of, classes, sizes, texts = self.arrays
+        if row_of[page] >= 0:
             return
         row = self._num_pages
-        if row == len(self._classes):
-            self._classes, self._sizes, self._mapped = (
-                np.concatenate([table, np.zeros_like(table)])
-                for table in (self._classes, self._sizes, self._mapped)
-            )
-        cells = self._mapped[row].view(np.uint8)
+        cells = texts[row].view(np.uint8)
         for cell in range(256):
             code_point = 256 * page + cell
             if 0xD800 <= code_point <= 0xDFFF:
                 continue  # surrogates, which UTF-8 does not have
-            kind, mapped = self._describe(chr(code_point))
-            self._classes[row, cell] = kind
-            self._sizes[row, cell] = len(mapped)
+            classes[row, cell], mapped = self._describe(chr(code_point))
+            sizes[row, cell] = len(mapped)
             cells[cell, : len(mapped)] = np.frombuffer(mapped, np.uint8)
         self._num_pages += 1
-        self._row_of[page] = row
+        row_of[page] = row
 
     def _describe(self, character: str) -> tuple[int, bytes]:
         """Return the class, with its flag, and the UTF-8 of the mapped character."""
