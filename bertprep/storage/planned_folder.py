@@ -37,11 +37,11 @@ from bertprep.storage.remote_files import RemoteFiles
 from bertprep.storage.run_in_subprocess import InSubprocess
 
 WORK_NAME = ".bertprep"
-#: Where the corpus from standard input is kept: text of this run, whatever the plan.
-SPOOL_NAME = "stdin"
+#: The copy of the corpus from standard input, whole and unfinished. It precedes the plan.
+_SPOOL_NAMES = ("stdin", "stdin.tmp")
 _LOCK_NAME = "lock"
 #: Names in any work folder; the last is what NFS calls a removed file that is still open.
-_WORK_NAMES = re.compile(rf"{SPOOL_NAME}|{_LOCK_NAME}|\.nfs[0-9a-f]+")
+_WORK_NAMES = re.compile(r"stdin(\.tmp)?|lock|\.nfs[0-9a-f]+")
 
 
 class PlannedFolder:
@@ -206,7 +206,7 @@ class PlannedFolder:
         is_unused = not self._has_begun and self.work in self._new_folders
         with suppress(OSError, UsageError):
             if is_over or is_unused:
-                self._clear_work(SPOOL_NAME)
+                self._clear_work(*_SPOOL_NAMES)
             if [entry.name for entry in os.scandir(self.work)] == [_LOCK_NAME]:
                 # Last: a waiting process may begin at once, in a work folder of its own.
                 (self.work / _LOCK_NAME).unlink()

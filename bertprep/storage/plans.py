@@ -137,6 +137,11 @@ def encode(document: Plan) -> bytes:
 
 def differences(old: Plan, new: Plan) -> list[str]:
     """Return one phrase per value that differs: `max_seq_length was 128, is 512`."""
+    if old.get("format") != new.get("format"):
+        return [
+            f"in format {_shown(old.get('format'))}, by another version of bertprep; this version "
+            f"writes format {_shown(new.get('format'))}"
+        ]
     flat_old, flat_new = dict(_leaves(old)), dict(_leaves(new))
     names = list(dict.fromkeys([*flat_old, *flat_new]))
     return [

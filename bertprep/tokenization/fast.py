@@ -17,7 +17,7 @@ from unicodedata import category
 
 import numpy as np
 
-from bertprep.data import HashedDocuments, TokenizedDocuments
+from bertprep.data import HashedDocuments, TokenizedDocuments, offsets_of
 from bertprep.errors import UsageError
 from bertprep.kernels import wordpiece
 from bertprep.kernels.characters import CHUNK, DONE, NEED_PAGE
@@ -245,7 +245,7 @@ def _make_memo() -> np.ndarray:
 
 def _fill_trie(pieces: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return keys and values of the edges, and the number of the piece that ends at each node."""
-    offsets = np.cumsum([0, *map(len, pieces)])
+    offsets = offsets_of(np.array([len(piece) for piece in pieces], np.int64))
     num_bytes = int(offsets[-1])
     # At most half full, or the search for a free slot takes long.
     slots = 1 << (2 * num_bytes).bit_length()
