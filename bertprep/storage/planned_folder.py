@@ -159,10 +159,6 @@ class PlannedFolder:
         if self._states[-1].name in ("new", "other"):
             self._clear_work()
 
-    def make_folder(self, name: str) -> None:
-        """Create a subfolder of `path`."""
-        (self.path / name).mkdir(exist_ok=True)
-
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest of a complete folder."""
         manifest: dict[str, Any] = self._states[0].manifest
