@@ -36,8 +36,7 @@ from bertprep.model.config import BertConfig, load_config
 from bertprep.model.weights import PretrainedWeights, collect_weights
 from bertprep.options import TokenizerOptions
 from bertprep.storage.files import fsync_folder, write_whole
-from bertprep.storage.folder_state import FolderLayout
-from bertprep.storage.plans import Plan, encode
+from bertprep.storage.plans import FolderLayout, Plan, encode
 from bertprep.vocab import Vocabulary
 
 RUN_NAME = "run.json"

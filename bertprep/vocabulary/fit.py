@@ -13,7 +13,7 @@ import numpy as np
 
 from bertprep.kernels import counting
 from bertprep.kernels import trie as splitting
-from bertprep.tokenization.lookups import make_trie
+from bertprep.tokenization.fast import make_trie
 from bertprep.tokenization.plain import WordpieceTokenizer
 from bertprep.vocab import Vocabulary, is_reserved
 from bertprep.vocabulary.counting import read_bucket

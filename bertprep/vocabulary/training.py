@@ -15,7 +15,7 @@ import numpy as np
 
 from bertprep.kernels import counting, pair_heap, pairs
 from bertprep.kernels.machine import PADDING
-from bertprep.tokenization.properties import is_ideograph, is_punctuation
+from bertprep.tokenization.characters import is_ideograph, is_punctuation
 from bertprep.vocabulary.words import Table, Words, make_table, table_words
 
 #: Words of more bytes, mostly garbage, are not trained on; the tokenizer splits them all the same.

@@ -22,7 +22,7 @@ from bertprep.kernels.characters import CHUNK, DONE, NEED_PAGE
 from bertprep.kernels.counting import FULL
 from bertprep.kernels.machine import PADDING
 from bertprep.options import CorpusOptions, TokenizerOptions
-from bertprep.tokenization.lookups import CharacterTable
+from bertprep.tokenization.characters import CharacterTable
 from bertprep.tokenization.plain import BasicTokenizer
 from bertprep.tokenization.text_buffer import Text, TextBuffer
 
