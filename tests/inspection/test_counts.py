@@ -19,7 +19,7 @@ from tfrecords import features
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection import scan as scan_module
 from bertprep.inspection.statistics import Statistics, measure, show_statistics
-from bertprep.inspection.statistics import counting as counting_module
+from bertprep.inspection.statistics import counts as counts_module
 from bertprep.inspection.statistics.counts import Counts
 from bertprep.inspection.statistics.duplicates import HashSample, count_duplicates, share_common
 from bertprep.inspection.statistics.findings import Finding
@@ -213,8 +213,8 @@ def test_common_contexts_are_kept_and_others_counted(
     (tmp_path / "x.tfrecord").write_bytes(frames(map(encoded, records)))
     (tmp_path / "vocab.txt").write_bytes(sample_vocabulary.data)
     monkeypatch.setattr(scan_module, "RANGE_BYTES", 50_000)
-    monkeypatch.setattr(counting_module, "_MOST_CONTEXTS", 5000)
-    monkeypatch.setattr(counting_module, "_KEPT_CONTEXTS", 300)
+    monkeypatch.setattr(counts_module, "_MOST_CONTEXTS", 5000)
+    monkeypatch.setattr(counts_module, "_KEPT_CONTEXTS", 300)
     counts = measured(tmp_path).counts
     contexts = counts.unknown_contexts
     assert len(contexts) == 300

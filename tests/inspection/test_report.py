@@ -19,7 +19,8 @@ from bertprep.inspection.report import Excerpt, read_excerpts, render_page, writ
 from bertprep.inspection.report.charts import binned, draw_charts
 from bertprep.inspection.report.drawing import as_count
 from bertprep.inspection.statistics import Statistics
-from bertprep.inspection.statistics.counts import Counts, Duplicates
+from bertprep.inspection.statistics.counts import Counts
+from bertprep.inspection.statistics.duplicates import Duplicates
 from bertprep.inspection.statistics.findings import Finding, percent
 from bertprep.options import CreateOptions, InspectOptions, InstanceOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set
@@ -324,10 +325,8 @@ def test_large_data_give_a_small_page(record_folder: Path) -> None:
 
 
 def test_empty_counts_can_be_drawn() -> None:
-    sizes = {"lengths": 6, "lengths_a": 6, "lengths_b": 6, "masks_per_record": 2, "pieces": 5}
-    sizes |= {f"{what}_positions": 5 for what in ("mask", "expected", "variance")}
-    counts = Counts(**{name: np.zeros(size, np.int64) for name, size in sizes.items()})
-    statistics = Statistics(RecordSchema(5, 1), counts, Duplicates(0, 0, 0, 1.0), {})
+    schema = RecordSchema(5, 1)
+    statistics = Statistics(schema, Counts.empty(schema, 5), Duplicates(0, 0, 0, 1.0), {})
     text = Reader(page_of(DataSet("nothing", (), vocabulary_of()), statistics)).text
     assert "There are no records." in text
     assert "nan" not in text

@@ -42,7 +42,7 @@ from bertprep.inspection.statistics import (
     measure,
     section_lines,
 )
-from bertprep.inspection.statistics.counting import RecordCounter
+from bertprep.inspection.statistics.counts import RecordCounter
 from bertprep.inspection.statistics.duplicates import HashSample
 from bertprep.options import InspectOptions, available_cores
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
@@ -175,7 +175,7 @@ def _compare_records(
         closing(counters[1].scan(stage="compare B", workers=workers, quiet=quiet)) as parts_b,
     ):
         alignment = align(Side(parts_a, samples[0]), Side(parts_b, samples[1]), options.num)
-    counts = [counter.counts() for counter in counters]
+    counts = [counter.counts for counter in counters]
     a, b = (conclude(*of) for of in zip(data_sets, schemas, counts, samples, strict=True))
 
     def read(place: Place | None, side: int) -> PlacedRecord | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertprep.inspection.scan import Part
-from bertprep.inspection.statistics.counting import RangeCounts
+from bertprep.inspection.statistics.counts import RangeCounts
 from bertprep.inspection.statistics.duplicates import HashSample, share_common
 from bertprep.records import Shard
 

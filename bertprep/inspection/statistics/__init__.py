@@ -24,9 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bertprep.errors import BertprepError
-from bertprep.inspection.statistics.counting import RecordCounter
-from bertprep.inspection.statistics.counts import Counts, Duplicates
-from bertprep.inspection.statistics.duplicates import HashSample, count_duplicates
+from bertprep.inspection.statistics.counts import Counts, RecordCounter
+from bertprep.inspection.statistics.duplicates import Duplicates, HashSample, count_duplicates
 from bertprep.inspection.statistics.expectations import expect
 from bertprep.inspection.statistics.findings import Finding, MeasuredData
 from bertprep.objectives import OBJECTIVES
@@ -83,7 +82,7 @@ def measure(
     counter = RecordCounter(data_set, schema, hashes)
     for _ in counter.scan(stage="measure", workers=workers, quiet=quiet):
         pass
-    return conclude(data_set, schema, counter.counts(), hashes)
+    return conclude(data_set, schema, counter.counts, hashes)
 
 
 def conclude(

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from bertprep.data import Objective
-from bertprep.inspection.statistics.counts import Counts, Duplicates
+from bertprep.inspection.statistics.counts import Counts
+from bertprep.inspection.statistics.duplicates import Duplicates
 from bertprep.records import DataSet
 
 #: A value is an anomaly below this probability and beyond this distance, one percentage point.
