@@ -25,17 +25,16 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from bertprep.inspection.compare.alignment import MOST_HASHES, Alignment, Place, Side, align
-from bertprep.inspection.compare.differences import (
+from bertprep.inspection.compare.alignment import (
+    MOST_HASHES,
+    Alignment,
     Difference,
-    FindingPair,
-    PlacedRecord,
-    compare_findings,
+    Side,
+    align,
     read_placed,
 )
 from bertprep.inspection.statistics import (
     WIDTH,
-    Row,
     Statistics,
     Style,
     conclude,
@@ -44,6 +43,7 @@ from bertprep.inspection.statistics import (
 )
 from bertprep.inspection.statistics.counts import RecordCounter
 from bertprep.inspection.statistics.duplicates import HashSample
+from bertprep.inspection.statistics.findings import FindingPair, pair_findings
 from bertprep.options import InspectOptions, available_cores
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.terminal import count_of, printable, wrapped
@@ -90,7 +90,10 @@ class Comparison:
 
     @property
     def pairs(self) -> list[FindingPair]:
-        return compare_findings(*self.statistics)
+        a, b = self.statistics
+        return list(
+            pair_findings(a.sections, b.sections, (a.duplicates.copies, b.duplicates.copies))
+        )
 
 
 def compare(options: InspectOptions) -> Comparison:
@@ -131,8 +134,36 @@ def show_comparison(
     """
     if as_json:
         yield json.dumps(_as_json(comparison), ensure_ascii=False)
-    else:
-        yield from _as_text(comparison, style)
+        return
+    for name, data_set, statistics in zip(
+        "AB", comparison.data_sets, comparison.statistics, strict=True
+    ):
+        counts, shards = statistics.counts, count_of(len(data_set.shards), "shard")
+        text = f"{data_set.name}: {count_of(counts.records, 'record')} in {shards}"
+        text += f", and {counts.unreadable:,} unreadable" if counts.unreadable else ""
+        yield f"{style(name, bold=True)}  {text}"
+    yield ""
+    looks = {"fg": "green"} if comparison.is_equal else {"fg": "red", "bold": True}
+    for line in wrapped(_verdict(comparison), WIDTH):
+        yield style(line, **looks)
+    for difference in comparison.differences:
+        yield ""
+        yield from _difference_lines(difference, style)
+    if comparison.is_equal or comparison.is_reordered:
+        return
+    for title, pairs in groupby(comparison.pairs, lambda pair: pair.title):
+        rows = (
+            replace(p.left, expected=p.right.shown, is_anomaly=p.is_anomaly, note="") for p in pairs
+        )
+        yield from section_lines(title, ("A", "B"), rows, style)
+    yield ""
+    num_anomalies = sum(pair.is_anomaly for pair in comparison.pairs)
+    found = f"{count_of(num_anomalies, 'anomaly', 'anomalies')} found"
+    yield (
+        style(found, bold=True)
+        if num_anomalies
+        else f"{found}: the statistics differ no more than by chance"
+    )
 
 
 def _with_vocabulary(data_set: DataSet, other: DataSet) -> DataSet:
@@ -178,42 +209,12 @@ def _compare_records(
     counts = [counter.counts for counter in counters]
     a, b = (conclude(*of) for of in zip(data_sets, schemas, counts, samples, strict=True))
 
-    def read(place: Place | None, side: int) -> PlacedRecord | None:
-        vocabulary = data_sets[side].require_vocabulary()
-        return read_placed(place, schemas[side], vocabulary) if place else None
-
-    differences = [Difference(read(x, 0), read(y, 1)) for x, y in alignment.differences]
+    vocabulary = data_sets[0].require_vocabulary()  # that of both
+    differences = [
+        Difference(*(read_placed(*of, vocabulary) for of in zip(places, schemas, strict=True)))
+        for places in alignment.differences
+    ]
     return Comparison(data_sets, (a, b), alignment, differences)
-
-
-def _as_text(comparison: Comparison, style: Style) -> Iterator[str]:
-    for name, data_set, statistics in zip(
-        "AB", comparison.data_sets, comparison.statistics, strict=True
-    ):
-        counts, shards = statistics.counts, count_of(len(data_set.shards), "shard")
-        text = f"{data_set.name}: {count_of(counts.records, 'record')} in {shards}"
-        text += f", and {counts.unreadable:,} unreadable" if counts.unreadable else ""
-        yield f"{style(name, bold=True)}  {text}"
-    yield ""
-    looks = {"fg": "green"} if comparison.is_equal else {"fg": "red", "bold": True}
-    for line in wrapped(_verdict(comparison), WIDTH):
-        yield style(line, **looks)
-    for difference in comparison.differences:
-        yield ""
-        yield from _difference_lines(difference, style)
-    if comparison.is_equal or comparison.is_reordered:
-        return
-    for title, pairs in groupby(comparison.pairs, lambda pair: pair.title):
-        rows = (Row(p.left.name, p.left.shown, p.right.shown, p.is_anomaly) for p in pairs)
-        yield from section_lines(title, "A", "B", rows, style)
-    yield ""
-    num_anomalies = sum(pair.is_anomaly for pair in comparison.pairs)
-    found = f"{count_of(num_anomalies, 'anomaly', 'anomalies')} found"
-    yield (
-        style(found, bold=True)
-        if num_anomalies
-        else f"{found}: the statistics differ no more than by chance"
-    )
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -2,6 +2,7 @@
 
     alignment = align(left, right, num=3)
     alignment.equal, alignment.only, alignment.differences
+    Difference(record, other).changes           # Change("masked_lm_ids", 3, "ferry", "dawn"), ...
 
 Both are read at the same time, so that only a sample of up to 8 million hashes per side and the
 first places at which the two differ are kept.
@@ -9,13 +10,15 @@ first places at which the two differ are kept.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from bertprep.inspection.scan import Part
 from bertprep.inspection.statistics.counts import RangeCounts
 from bertprep.inspection.statistics.duplicates import HashSample, share_common
-from bertprep.records import Shard
+from bertprep.records import FrameError, RecordSchema, Shard, parse_example, read_frames
+from bertprep.vocab import Vocabulary
 
 MOST_HASHES = 8_000_000
 #: Differing places that are searched for records that the other side does not have.
@@ -127,3 +130,79 @@ def _side_by_side(
         size = min(len(a), len(b)) or max(len(a), len(b))
         yield a[:size], b[:size]
         a, b = a[size:], b[size:]
+
+
+@dataclass(frozen=True)
+class PlacedRecord:
+    """A record and where it is.
+
+    Attributes:
+        file, record: its shard, and its index there.
+        byte: start of its frame; None if it cannot be found.
+        features: values by v1 name, ids as tokens; empty if the record cannot be read.
+    """
+
+    file: str
+    record: int
+    byte: int | None
+    features: dict[str, list[Any]]
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it is, as JSON values."""
+        return {"file": self.file, "record": self.record, "byte": self.byte}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value that differs: the feature, its index there, and the value in A and in B."""
+
+    name: str
+    index: int
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Records that only one side has: of A, of B, or one of each in the same place."""
+
+    left: PlacedRecord | None
+    right: PlacedRecord | None
+
+    @property
+    def changes(self) -> list[Change]:
+        """The values that differ; none unless there are two records."""
+        left, right = (record.features if record else {} for record in (self.left, self.right))
+        return [
+            Change(name, i, a, b)
+            for name in left
+            for i, (a, b) in enumerate(zip(left[name], right.get(name, ()), strict=False))
+            if a != b
+        ]
+
+
+def read_placed(
+    place: Place | None, schema: RecordSchema, vocabulary: Vocabulary
+) -> PlacedRecord | None:
+    """Read a record, if there is one; passing over each one before it in its shard takes 0.5 us."""
+    if place is None:
+        return None
+    path, index = place.shard.path, place.index
+    try:
+        frame = next(read_frames(place.shard, first=index, check_data=False), None)
+    except FrameError:
+        frame = None
+    if frame is None or not place.is_readable:
+        return PlacedRecord(path, index, frame.offset if frame else None, {})
+    stored, tokens = parse_example(frame.data), vocabulary.tokens
+    values = {
+        feature: stored[schema.stored_names[feature.name]].values for feature in schema.features
+    }
+    features = {
+        feature.name: [tokens[i] if i < len(tokens) else f"id {i:,}" for i in ids]
+        if feature.below == "vocab_size"
+        else ids
+        for feature, ids in values.items()
+    }
+    return PlacedRecord(path, index, frame.offset, features)

@@ -8,7 +8,8 @@ paths. The same contents give the same bytes.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,11 +66,10 @@ def write_report(options: InspectOptions) -> str:
 
 
 def _summary(statistics: Statistics) -> str:
-    counts, anomalies = statistics.counts, statistics.anomalies
-    facts = [count_of(counts.records, "record")]
-    if counts.unreadable:
-        facts.append(f"{counts.unreadable:,} unreadable")
-    return ", ".join([*facts, f"{count_of(len(anomalies), 'anomaly', 'anomalies')} found"])
+    counts = statistics.counts
+    unreadable = f", {counts.unreadable:,} unreadable" if counts.unreadable else ""
+    anomalies = count_of(len(statistics.anomalies), "anomaly", "anomalies")
+    return f"{count_of(counts.records, 'record')}{unreadable}, {anomalies} found"
 
 
 def _require_writable(path: Path) -> None:
@@ -117,20 +117,15 @@ def read_excerpts(data_set: DataSet, options: InspectOptions) -> list[Excerpt]:
     """Return `options.num` random records; the first ones if the shards cannot be counted."""
     vocabulary, num, problem = data_set.require_vocabulary(), options.num, ""
     drawn = InspectOptions(paths=options.paths, sample=num, seed=options.seed)
+    chosen: list[Chosen] = []
     try:
-        chosen = list(choose_records(data_set, drawn))
+        chosen += choose_records(data_set, drawn)
     except BertprepError as error:
-        chosen = list(_readable(data_set, InspectOptions(paths=options.paths, num=num)))
-        problem = str(error)
+        chosen, problem = [], str(error)
+        with suppress(BertprepError):  # up to the damage
+            chosen.extend(choose_records(data_set, InspectOptions(paths=options.paths, num=num)))
     excerpts = [_excerpt(record, vocabulary) for record in chosen]
     return excerpts + [_failure("Other records", problem)] * bool(problem)
-
-
-def _readable(data_set: DataSet, options: InspectOptions) -> Iterator[Chosen]:
-    try:
-        yield from choose_records(data_set, options)
-    except BertprepError:
-        return
 
 
 def _excerpt(chosen: Chosen, vocabulary: Vocabulary) -> Excerpt:
@@ -211,13 +206,8 @@ def _finalized(value: Any) -> Any:
 
 
 def _facts(data_set: DataSet, statistics: Statistics) -> list[str]:
-    schema = statistics.schema
-    return [
-        f"{count_of(len(data_set.shards), 'shard')}, {in_bytes(data_set.size)}",
-        f"{schema.max_seq_length:,} tokens and {schema.max_predictions:,} masks per record at most",
-        f"{len(data_set.require_vocabulary().tokens):,} pieces",
-        f"{schema.feature_names} feature names",
-    ]
+    shards = f"{count_of(len(data_set.shards), 'shard')}, {in_bytes(data_set.size)}"
+    return [shards, *statistics.facts, f"{statistics.schema.feature_names} feature names"]
 
 
 def _notes(data_set: DataSet, statistics: Statistics) -> list[str]:

@@ -19,7 +19,7 @@ the data: 100 MB for Python and the libraries, and 160 MB for the hashes of 20 m
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from bertprep.errors import BertprepError
 from bertprep.inspection.statistics.counts import Counts, RecordCounter
 from bertprep.inspection.statistics.duplicates import Duplicates, HashSample, count_duplicates
 from bertprep.inspection.statistics.expectations import expect
-from bertprep.inspection.statistics.findings import Finding, MeasuredData
+from bertprep.inspection.statistics.findings import Finding, MeasuredData, Sections
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
@@ -54,7 +54,14 @@ class Statistics:
     schema: RecordSchema
     counts: Counts
     duplicates: Duplicates
-    sections: dict[str, list[Finding]]
+    sections: Sections
+
+    @property
+    def facts(self) -> list[str]:
+        """Phrases about the sizes of the records and of the vocabulary."""
+        length, most = self.schema.max_seq_length, self.schema.max_predictions
+        sizes = f"{length:,} tokens and {most:,} masks per record at most"
+        return [sizes, f"{len(self.counts.pieces):,} pieces"]
 
     @property
     def anomalies(self) -> list[tuple[str, Finding]]:
@@ -116,42 +123,14 @@ def show_statistics(options: InspectOptions, style: Style) -> Iterator[str]:
     statistics = measure(data_set, schema, workers=options.workers, quiet=options.quiet)
     if options.json:
         yield json.dumps(_as_json(statistics, data_set), ensure_ascii=False)
-    else:
-        yield from _as_text(statistics, data_set, style)
-
-
-class Row(NamedTuple):
-    """A row of a section: a name, two values, and a note below."""
-
-    name: str
-    first: str
-    second: str
-    is_anomaly: bool
-    note: str = ""
-
-
-def section_lines(
-    title: str, first: str, second: str, rows: Iterable[Row], style: Style
-) -> Iterator[str]:
-    """Yield a section as lines: the title with the names of the value columns, then the rows."""
-    yield ""
-    yield style(f"{title:<{2 + _NAME}}", bold=True) + style(f"{first:<{_VALUE}}{second}", dim=True)
-    for row in rows:
-        cells = f"{row.name:<{_NAME}}{row.first:<{_VALUE}}{row.second}".rstrip()
-        yield style(f"! {cells}", fg="red", bold=True) if row.is_anomaly else f"  {cells}"
-        looks = {"fg": "red"} if row.is_anomaly else {"dim": True}
-        for line in wrapped(row.note, WIDTH - 4) if row.note else ():
-            yield "    " + style(line, **looks)
-
-
-def _as_text(statistics: Statistics, data_set: DataSet, style: Style) -> Iterator[str]:
+        return
     counts, vocabulary = statistics.counts, data_set.require_vocabulary()
     records = f"{count_of(counts.records, 'record')} in {count_of(len(data_set.shards), 'shard')}"
     yield f"{style(data_set.name, bold=True)}: {records}, {in_bytes(counts.bytes)}"
-    yield from wrapped(", ".join(_facts(statistics, data_set)), WIDTH)
+    facts = [*statistics.facts, *_option_facts(data_set.plan)]
+    yield from wrapped(", ".join(facts), WIDTH)
     for title, findings in statistics.sections.items():
-        rows = [Row(f.name, f.shown, f.expected, f.is_anomaly, f.note) for f in findings]
-        yield from section_lines(title, "", "expected", rows, style)
+        yield from section_lines(title, ("", "expected"), findings, style)
         if title == "text":
             yield from _piece_lines(counts, vocabulary.tokens)
     yield ""
@@ -161,16 +140,27 @@ def _as_text(statistics: Statistics, data_set: DataSet, style: Style) -> Iterato
     yield style(f"{found}: {names}", fg="red", bold=True) if anomalies else found
 
 
-def _facts(statistics: Statistics, data_set: DataSet) -> list[str]:
-    schema = statistics.schema
-    facts = [
-        f"{schema.max_seq_length:,} tokens and {schema.max_predictions:,} masks per record at most",
-        f"{len(data_set.require_vocabulary().tokens):,} pieces",
-    ]
-    if data_set.plan is None:
-        return [*facts, "options unknown (no manifest)"]
-    instances, tokenizer = data_set.plan["instances"], data_set.plan.get("tokenizer", {})
-    facts.append("whole-word masking" if instances["whole_word_mask"] else "wordpiece masking")
+def section_lines(
+    title: str, headings: tuple[str, str], findings: Iterable[Finding], style: Style
+) -> Iterator[str]:
+    """Yield a section as lines: the title and the headings of the two values, then the findings."""
+    first, second = headings
+    yield ""
+    yield style(f"{title:<{2 + _NAME}}", bold=True) + style(f"{first:<{_VALUE}}{second}", dim=True)
+    for row in findings:
+        cells = f"{row.name:<{_NAME}}{row.shown:<{_VALUE}}{row.expected}".rstrip()
+        yield style(f"! {cells}", fg="red", bold=True) if row.is_anomaly else f"  {cells}"
+        looks = {"fg": "red"} if row.is_anomaly else {"dim": True}
+        for line in wrapped(row.note, WIDTH - 4) if row.note else ():
+            yield "    " + style(line, **looks)
+
+
+def _option_facts(plan: dict[str, Any] | None) -> list[str]:
+    """Return phrases about the options that the records were made with."""
+    if plan is None:
+        return ["options unknown (no manifest)"]
+    instances, tokenizer = plan["instances"], plan.get("tokenizer", {})
+    facts = ["whole-word masking" if instances["whole_word_mask"] else "wordpiece masking"]
     if tokenizer.get("segmented"):
         facts.append("words by spaces")
     elif tokenizer.get("word_segmenter"):

@@ -12,8 +12,9 @@ Source: Chernoff's bound in Hoeffding's form, and Bennett's inequality.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,6 +57,10 @@ class Finding:
     note: str = ""
     num_observations: float = 0
     deviation: float | None = None
+
+
+#: Findings by section title, in the order in which they are shown.
+Sections = dict[str, list[Finding]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,3 +217,54 @@ def difference_p(a: float, b: float, variance: float) -> float:
     if a == b:
         return 1.0
     return math.erfc(abs(a - b) / math.sqrt(2.0 * variance)) if variance > 0.0 else 0.0
+
+
+class FindingPair(NamedTuple):
+    """A finding of A and the same one of B.
+
+    Attributes:
+        title: title of their section.
+        left, right: the finding of A and of B.
+        p: probability of values as far apart, if both data sets were made alike; None without a
+            test.
+        is_anomaly: p < 1e-6, and more than one percentage point apart (a mean: one percent of it);
+            or one of the two is an anomaly by itself and the other is not.
+    """
+
+    title: str
+    left: Finding
+    right: Finding
+    p: float | None
+    is_anomaly: bool
+
+
+def pair_findings(a: Sections, b: Sections, copies: tuple[float, float]) -> Iterator[FindingPair]:
+    """Yield the findings that both data sets have, in the order in which they are shown.
+
+    Args:
+        a, b: the findings of A and of B.
+        copies: `Duplicates.copies` of A and of B.
+    """
+    for title in a:
+        others = {finding.key: finding for finding in b.get(title, ())}
+        for left in a[title]:
+            if right := others.get(left.key):
+                p, is_off = _test(left, right, *copies)
+                is_off |= left.is_anomaly != right.is_anomaly
+                yield FindingPair(title, left, right, p, is_off)
+
+
+def _test(a: Finding, b: Finding, copies_a: float, copies_b: float) -> tuple[float | None, bool]:
+    """Return how likely two shares or means are as far apart, and whether that is an anomaly."""
+    if not a.num_observations or not b.num_observations:
+        return None, False
+    num_a, num_b = a.num_observations / copies_a, b.num_observations / copies_b
+    distance = abs(a.value - b.value)
+    if a.deviation is None or b.deviation is None:
+        share = (a.value * num_a + b.value * num_b) / (num_a + num_b)
+        variance = share * (1.0 - share) * (1.0 / num_a + 1.0 / num_b)
+    else:
+        variance = a.deviation**2 / num_a + b.deviation**2 / num_b
+        distance /= max(a.value, b.value, 1e-300)
+    p = difference_p(a.value, b.value, variance)
+    return p, is_anomaly(p, distance)
