@@ -306,7 +306,7 @@ def test_an_estimate_is_labelled(
     exact = found(measured(path), "duplicates")
     assert "estimated" not in exact.note
     assert exact.value == pytest.approx(0.5, abs=0.02)
-    monkeypatch.setattr(HashSample.__init__, "__defaults__", (len(made),))
+    monkeypatch.setattr(counts_module.RecordCounter.__init__, "__defaults__", (len(made),))
     estimate = found(measured(path), "duplicates")
     assert re.search(r"estimated from \d+ records, 1 in [24] by hash", estimate.note)
     assert estimate.value == pytest.approx(0.5, abs=0.2)

@@ -42,7 +42,6 @@ from bertprep.inspection.statistics import (
     section_lines,
 )
 from bertprep.inspection.statistics.counts import RecordCounter
-from bertprep.inspection.statistics.duplicates import HashSample
 from bertprep.inspection.statistics.findings import FindingPair, pair_findings
 from bertprep.options import InspectOptions, available_cores
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
@@ -57,13 +56,12 @@ class Comparison:
     """Two data sets, compared.
 
     Attributes:
-        data_sets, statistics: of A and of B.
+        statistics: those of A and of B.
         alignment: their records, compared; None if no record of one can equal one of the other.
         differences: the first differences.
         reason: why no record can be equal.
     """
 
-    data_sets: tuple[DataSet, DataSet]
     statistics: tuple[Statistics, Statistics]
     alignment: Alignment | None = None
     differences: Sequence[Difference] = field(default_factory=list)
@@ -112,14 +110,29 @@ def compare(options: InspectOptions) -> Comparison:
     schemas = read_schema(left), read_schema(right)
     data_sets = _with_vocabulary(left, right), _with_vocabulary(right, left)
     reason = _why_not(data_sets, schemas)
-    if not reason:
-        return _compare_records(data_sets, schemas, options)
-    workers, quiet = options.workers, options.quiet
-    a, b = (
-        measure(data_set, schema, workers=workers, quiet=quiet)
-        for data_set, schema in zip(data_sets, schemas, strict=True)
+    if reason:
+        a, b = (
+            measure(*of, workers=options.workers, quiet=options.quiet)
+            for of in zip(data_sets, schemas, strict=True)
+        )
+        return Comparison((a, b), reason=reason)
+    counter_a, counter_b = (
+        RecordCounter(*of, MOST_HASHES) for of in zip(data_sets, schemas, strict=True)
     )
-    return Comparison(data_sets, (a, b), reason=reason)
+    workers, quiet = max(1, (options.workers or available_cores()) // 2), options.quiet
+    with (
+        closing(counter_a.scan(stage="compare A", workers=workers, quiet=quiet)) as parts_a,
+        closing(counter_b.scan(stage="compare B", workers=workers, quiet=quiet)) as parts_b,
+    ):
+        sides = Side(parts_a, counter_a.hashes), Side(parts_b, counter_b.hashes)
+        alignment = align(*sides, options.num)
+    statistics = conclude(counter_a), conclude(counter_b)
+    vocabulary = data_sets[0].require_vocabulary()  # that of both
+    differences = [
+        Difference(*(read_placed(*of, vocabulary) for of in zip(places, schemas, strict=True)))
+        for places in alignment.differences
+    ]
+    return Comparison(statistics, alignment, differences)
 
 
 def show_comparison(
@@ -135,10 +148,9 @@ def show_comparison(
     if as_json:
         yield json.dumps(_as_json(comparison), ensure_ascii=False)
         return
-    for name, data_set, statistics in zip(
-        "AB", comparison.data_sets, comparison.statistics, strict=True
-    ):
-        counts, shards = statistics.counts, count_of(len(data_set.shards), "shard")
+    for name, statistics in zip("AB", comparison.statistics, strict=True):
+        counts, data_set = statistics.counts, statistics.data_set
+        shards = count_of(len(data_set.shards), "shard")
         text = f"{data_set.name}: {count_of(counts.records, 'record')} in {shards}"
         text += f", and {counts.unreadable:,} unreadable" if counts.unreadable else ""
         yield f"{style(name, bold=True)}  {text}"
@@ -193,30 +205,6 @@ def _why_not(data_sets: tuple[DataSet, DataSet], schemas: tuple[RecordSchema, Re
     return ""
 
 
-def _compare_records(
-    data_sets: tuple[DataSet, DataSet],
-    schemas: tuple[RecordSchema, RecordSchema],
-    options: InspectOptions,
-) -> Comparison:
-    samples = HashSample(MOST_HASHES), HashSample(MOST_HASHES)
-    counters = [RecordCounter(*of) for of in zip(data_sets, schemas, samples, strict=True)]
-    workers, quiet = max(1, (options.workers or available_cores()) // 2), options.quiet
-    with (
-        closing(counters[0].scan(stage="compare A", workers=workers, quiet=quiet)) as parts_a,
-        closing(counters[1].scan(stage="compare B", workers=workers, quiet=quiet)) as parts_b,
-    ):
-        alignment = align(Side(parts_a, samples[0]), Side(parts_b, samples[1]), options.num)
-    counts = [counter.counts for counter in counters]
-    a, b = (conclude(*of) for of in zip(data_sets, schemas, counts, samples, strict=True))
-
-    vocabulary = data_sets[0].require_vocabulary()  # that of both
-    differences = [
-        Difference(*(read_placed(*of, vocabulary) for of in zip(places, schemas, strict=True)))
-        for places in alignment.differences
-    ]
-    return Comparison(data_sets, (a, b), alignment, differences)
-
-
 def _verdict(comparison: Comparison) -> str:
     (a, b), alignment = comparison.frames, comparison.alignment
     if alignment is None:
@@ -265,14 +253,14 @@ def _value(value: Any) -> str:
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:
-    alignment = comparison.alignment
+    alignment, (a, b) = comparison.alignment, comparison.statistics
     return {
-        "a": comparison.data_sets[0].name,
-        "b": comparison.data_sets[1].name,
+        "a": a.data_set.name,
+        "b": b.data_set.name,
         "is_equal": comparison.is_equal,
         "is_reordered": comparison.is_reordered,
         "records": list(comparison.frames),
-        "unreadable": [statistics.counts.unreadable for statistics in comparison.statistics],
+        "unreadable": [a.counts.unreadable, b.counts.unreadable],
         "not_compared": comparison.reason or None,
         "equal": alignment.equal if alignment else None,
         "only": list(alignment.only) if alignment else None,

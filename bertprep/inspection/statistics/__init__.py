@@ -25,10 +25,9 @@ import numpy as np
 
 from bertprep.errors import BertprepError
 from bertprep.inspection.statistics.counts import Counts, RecordCounter
-from bertprep.inspection.statistics.duplicates import Duplicates, HashSample, count_duplicates
+from bertprep.inspection.statistics.duplicates import count_duplicates
 from bertprep.inspection.statistics.expectations import expect
 from bertprep.inspection.statistics.findings import Finding, MeasuredData, Sections
-from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.terminal import columns, count_of, in_bytes, printable, wrapped
@@ -41,19 +40,9 @@ Style = Callable[..., str]
 
 
 @dataclass(frozen=True, eq=False)
-class Statistics:
-    """The statistics of a data set.
+class Statistics(MeasuredData):
+    """The counts of a data set, and what they say."""
 
-    Attributes:
-        schema: schema of its records.
-        counts: counts of its records.
-        duplicates: duplicate records.
-        sections: findings by section title, in the order in which they are shown.
-    """
-
-    schema: RecordSchema
-    counts: Counts
-    duplicates: Duplicates
     sections: Sections
 
     @property
@@ -85,26 +74,22 @@ def measure(
         UsageError: there is no vocabulary, or it has no [CLS], [SEP] or [MASK].
         BertprepError: no record can be read.
     """
-    hashes = HashSample()
-    counter = RecordCounter(data_set, schema, hashes)
+    counter = RecordCounter(data_set, schema)
     for _ in counter.scan(stage="measure", workers=workers, quiet=quiet):
         pass
-    return conclude(data_set, schema, counter.counts, hashes)
+    return conclude(counter)
 
 
-def conclude(
-    data_set: DataSet, schema: RecordSchema, counts: Counts, hashes: HashSample
-) -> Statistics:
+def conclude(counter: RecordCounter) -> Statistics:
     """Compare the counts of a data set with what the algorithm predicts."""
+    data_set, counts = counter.data_set, counter.counts
     if not counts.records:
         problem = "there are no records, only empty files. Name other files"
         if counts.unreadable:
             problem = f"none of {counts.unreadable:,} records can be read: --verify says why"
         raise BertprepError(f"{data_set.name}: {problem}")
-    duplicates = count_duplicates(hashes)
-    objective = OBJECTIVES[schema.objective]
-    sections = expect(MeasuredData(counts, duplicates, data_set, objective))
-    return Statistics(schema, counts, duplicates, sections)
+    data = MeasuredData(data_set, counter.schema, counts, count_duplicates(counter.hashes))
+    return Statistics(**vars(data), sections=expect(data))
 
 
 def show_statistics(options: InspectOptions, style: Style) -> Iterator[str]:
@@ -122,9 +107,9 @@ def show_statistics(options: InspectOptions, style: Style) -> Iterator[str]:
     schema = read_schema(data_set)
     statistics = measure(data_set, schema, workers=options.workers, quiet=options.quiet)
     if options.json:
-        yield json.dumps(_as_json(statistics, data_set), ensure_ascii=False)
+        yield json.dumps(_as_json(statistics), ensure_ascii=False)
         return
-    counts, vocabulary = statistics.counts, data_set.require_vocabulary()
+    counts = statistics.counts
     records = f"{count_of(counts.records, 'record')} in {count_of(len(data_set.shards), 'shard')}"
     yield f"{style(data_set.name, bold=True)}: {records}, {in_bytes(counts.bytes)}"
     facts = [*statistics.facts, *_option_facts(data_set.plan)]
@@ -132,7 +117,7 @@ def show_statistics(options: InspectOptions, style: Style) -> Iterator[str]:
     for title, findings in statistics.sections.items():
         yield from section_lines(title, ("", "expected"), findings, style)
         if title == "text":
-            yield from _piece_lines(counts, vocabulary.tokens)
+            yield from _piece_lines(counts, statistics.vocabulary.tokens)
     yield ""
     anomalies = statistics.anomalies
     found = f"{count_of(len(anomalies), 'anomaly', 'anomalies')} found"
@@ -196,9 +181,9 @@ def _listed(name: str, texts: Sequence[str]) -> Iterator[str]:
     yield f"  {name:<{_NAME}}{line}"
 
 
-def _as_json(statistics: Statistics, data_set: DataSet) -> dict[str, Any]:
+def _as_json(statistics: Statistics) -> dict[str, Any]:
     counts, duplicates = statistics.counts, statistics.duplicates
-    tokens = data_set.require_vocabulary().tokens
+    data_set, tokens = statistics.data_set, statistics.vocabulary.tokens
     (never_used,) = [f.value for f in statistics.sections["text"] if f.key == "never_used"]
     keys = ("key", "name", "value", "shown", "expected", "p", "is_anomaly", "note")
     histograms = ("lengths", "lengths_a", "lengths_b", "masks_per_record", "mask_positions")

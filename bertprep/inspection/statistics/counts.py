@@ -1,6 +1,6 @@
 """Records -> their counts, on all cores, added up in the order of the records.
 
-    counter = RecordCounter(data_set, schema, HashSample())
+    counter = RecordCounter(data_set, schema)
     for part in counter.scan(stage="measure"):
         part.result.hashes          # of the records of this part, in order
     counter.counts
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from bertprep.inspection.scan import Part, scan
-from bertprep.inspection.statistics.duplicates import HashSample
+from bertprep.inspection.statistics.duplicates import MOST_HASHES, HashSample
 from bertprep.kernels import record_counts as kernel
 from bertprep.records import DataSet, RecordSchema
 from bertprep.records.columns import RecordReader
@@ -148,6 +148,14 @@ class Counts:
         self.unknown_contexts_left_out += left_out
         self.unknown_contexts = kept
 
+    def per_record(self, count: float) -> float:
+        """Return a count as a share of the records, or as a mean per record."""
+        return count / max(1, self.records)
+
+    def shares(self, histogram: np.ndarray) -> list[float]:
+        """Return a histogram as shares of the records."""
+        return [self.per_record(count) for count in histogram.tolist()]
+
     def common_pieces(self, most: int) -> list[tuple[int, int]]:
         """Return the `most` frequent restored tokens: id and occurrences."""
         ids = np.argsort(-self.pieces, kind="stable")[:most].tolist()
@@ -221,15 +229,18 @@ class RecordCounter:
     Args:
         data_set: a data set with a vocabulary.
         schema: the schema of its records.
-        hashes: where the hashes of the records go.
+        most_hashes: hashes to keep.
 
     Attributes:
-        counts: counts of the records so far.
+        counts, hashes: those of the records so far.
     """
 
-    def __init__(self, data_set: DataSet, schema: RecordSchema, hashes: HashSample) -> None:
+    def __init__(
+        self, data_set: DataSet, schema: RecordSchema, most_hashes: int = MOST_HASHES
+    ) -> None:
+        self.data_set, self.schema = data_set, schema
         self.counts = Counts.empty(schema, len(data_set.require_vocabulary().tokens))
-        self._data_set, self._schema, self._hashes = data_set, schema, hashes
+        self.hashes = HashSample(most_hashes)
         self._visitor = _visitor_of(data_set, schema)
 
     def scan(
@@ -237,12 +248,12 @@ class RecordCounter:
     ) -> Generator[Part[RangeCounts], None, None]:
         """Count all records; yield the parts in order, each after it is added."""
         for part in scan(
-            *(self._data_set, self._schema, self._visitor),
+            *(self.data_set, self.schema, self._visitor),
             stage=stage,
             workers=workers,
             quiet=quiet,
         ):
-            self._hashes.add(part.result.hashes)
+            self.hashes.add(part.result.hashes)
             self.counts.add(part.result.counts)
             self.counts.bytes += part.num_bytes or 0
             if len(self.counts.unknown_contexts) > _MOST_CONTEXTS:

@@ -1,6 +1,6 @@
 """Hashes of records -> the number of duplicates, counted among all records or a random sample.
 
-    hashes = HashSample()
+    hashes = HashSample(MOST_HASHES)
     hashes.add(hashes_of_a_part)
     count_duplicates(hashes)
 
@@ -29,7 +29,7 @@ class HashSample:
         halvings: how often the threshold was halved.
     """
 
-    def __init__(self, most: int = MOST_HASHES) -> None:
+    def __init__(self, most: int) -> None:
         self._room = np.empty(most, np.uint64)  # takes no memory until it is written
         self._count = 0
         self.halvings = 0

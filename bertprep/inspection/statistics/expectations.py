@@ -1,6 +1,6 @@
 """Counts -> the findings of a data set, section by section, each with what the algorithm predicts.
 
-    sections = expect(MeasuredData(counts, duplicates, data_set, OBJECTIVES["nsp"]))
+    sections = expect(MeasuredData(data_set, schema, counts, duplicates))
     sections["masks"][0].value
 
 An objective is one entry of `SECTIONS`: the titles of its sections, and the functions that make
@@ -16,6 +16,7 @@ from bertprep.inspection.statistics.findings import (
     ANOMALY_DISTANCE,
     Finding,
     MeasuredData,
+    Sections,
     count_p,
     is_anomaly,
     mean,
@@ -58,7 +59,7 @@ _DUPLICATES = (
 Section = Callable[[MeasuredData], list[Finding]]
 
 
-def expect(data: MeasuredData) -> dict[str, list[Finding]]:
+def expect(data: MeasuredData) -> Sections:
     """Return the findings of a data set with at least one record, by section."""
     return {title: section(data) for title, section in SECTIONS[data.objective.name].items()}
 
@@ -121,9 +122,9 @@ def _segments(data: MeasuredData) -> list[Finding]:
 
 
 def _text(data: MeasuredData) -> list[Finding]:
-    counts, vocabulary = data.counts, data.data_set.require_vocabulary()
+    counts = data.counts
     records, all_pieces = counts.records, int(counts.pieces.sum())
-    pieces = counts.pieces[vocabulary.replacement_ids(ordinary_only=True)]
+    pieces = counts.pieces[data.vocabulary.replacement_ids(ordinary_only=True)]
     used = int((pieces > 0).sum())
     unknown = data.share("unknown", "[UNK]", counts.unknown, all_pieces)
     note = _UNKNOWN if unknown.value > _MANY_UNKNOWN else ""

@@ -1,6 +1,6 @@
 """Counts -> findings: measured values with what is expected, and whether they are anomalies.
 
-    data = MeasuredData(counts, duplicates, data_set, OBJECTIVES["nsp"])
+    data = MeasuredData(data_set, schema, counts, duplicates)
     data.share("mask_tokens", "[MASK]", count=812, total=1000, low=0.8)
 
 A value is an anomaly if it is both too unlikely and too far from what is expected. The bounds on
@@ -14,14 +14,18 @@ Source: Chernoff's bound in Hoeffding's form, and Bennett's inequality.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bertprep.data import Objective
 from bertprep.inspection.statistics.counts import Counts
 from bertprep.inspection.statistics.duplicates import Duplicates
-from bertprep.records import DataSet
+from bertprep.objectives import OBJECTIVES
+from bertprep.options import InstanceOptions
+from bertprep.records import DataSet, RecordSchema
+from bertprep.records.manifest import instance_options
+from bertprep.vocab import Vocabulary
 
 #: A value is an anomaly below this probability and beyond this distance, one percentage point.
 ANOMALY_P, ANOMALY_DISTANCE = 1e-6, 0.01
@@ -71,15 +75,23 @@ class MeasuredData:
     records are not independent: `duplicates.copies` of them count as one observation.
     """
 
+    data_set: DataSet
+    schema: RecordSchema
     counts: Counts
     duplicates: Duplicates
-    data_set: DataSet
-    objective: Objective
 
     @property
-    def instances(self) -> dict[str, Any] | None:
+    def instances(self) -> InstanceOptions | None:
         """Options that the records were made with; None without a manifest."""
-        return self.data_set.plan["instances"] if self.data_set.plan else None
+        return instance_options(self.data_set.plan) if self.data_set.plan else None
+
+    @property
+    def objective(self) -> Objective:
+        return OBJECTIVES[self.schema.objective]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.data_set.require_vocabulary()
 
     @property
     def manifest_counts(self) -> dict[str, int]:
@@ -130,7 +142,7 @@ class MeasuredData:
         passes = records / _RECORDS_PER_DOCUMENT
         if instances and manifest.get("documents"):
             held_out = manifest.get("eval_documents", 0)
-            passes = (manifest["documents"] - held_out) * instances["dupe_factor"] + held_out
+            passes = (manifest["documents"] - held_out) * instances.dupe_factor + held_out
         num_observations = finding.num_observations * min(1.0, passes / records)
         return replace(finding, num_observations=num_observations)
 

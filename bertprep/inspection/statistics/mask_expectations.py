@@ -102,12 +102,12 @@ def _numbers(data: MeasuredData) -> list[Finding]:
         budget = data.share("without_masks", "records without masks", maskless, records, 0.0)
     else:
         number = replace(number, expected=f"{counts.budget / records:,.1f}")
-        most = instances["max_predictions_per_seq"]
-        wanted = f"{100 * instances['masked_lm_prob']:.4g}%, at most {most:,}"
+        most = instances.max_predictions_per_seq
+        wanted = f"{100 * instances.masked_lm_prob:.4g}%, at most {most:,}"
         share = replace(share, expected=wanted)
         budget = data.share("at_budget", "records at the budget", counts.at_budget, records)
-        is_whole = instances["whole_word_mask"]
-        budget = replace(budget, expected="nearly all" if is_whole else "all")
+        all_of = "nearly all" if instances.whole_word_mask else "all"
+        budget = replace(budget, expected=all_of)
     wrong = counts.off_budget if masks else records
     p = share_p(wrong, records, 0.0, 0.0)
     is_off = is_anomaly(p, wrong / records)
@@ -118,8 +118,8 @@ def _numbers(data: MeasuredData) -> list[Finding]:
 
 def _shown_tokens(data: MeasuredData) -> list[Finding]:
     """Return the findings about what masks show. Without a manifest `quirks` is not known."""
-    counts, vocabulary = data.counts, data.data_set.require_vocabulary()
-    quirks = [data.instances["quirks"]] if data.instances else ["keep", "fix"]
+    counts, vocabulary = data.counts, data.vocabulary
+    quirks = [data.instances.quirks] if data.instances else ["keep", "fix"]
     special_labels = counts.special_labels / max(1, counts.masks)
     known = [_probabilities(vocabulary, quirk == "fix", special_labels) for quirk in quirks]
     findings = []
@@ -142,7 +142,7 @@ def _whole_words(data: MeasuredData) -> Finding:
     counts = data.counts
     touched, whole = counts.touched_words, counts.touched_words - counts.split_words
     key, name = "whole_words", "words masked whole"
-    if data.instances and data.instances["whole_word_mask"]:
+    if data.instances and data.instances.whole_word_mask:
         return data.share(key, name, whole, touched, 1.0, meaning=_SPLIT)
     note = ""
     if touched and not counts.split_words:
