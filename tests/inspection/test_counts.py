@@ -18,11 +18,11 @@ from tfrecords import features
 
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection import scan as scan_module
-from bertprep.inspection.statistics import Statistics, measure, show_statistics
 from bertprep.inspection.statistics import counts as counts_module
+from bertprep.inspection.statistics import measure, show_statistics
 from bertprep.inspection.statistics.counts import Counts
 from bertprep.inspection.statistics.duplicates import HashSample, count_duplicates, share_common
-from bertprep.inspection.statistics.findings import Finding
+from bertprep.inspection.statistics.findings import Finding, Statistics
 from bertprep.kernels.hashes import hash_row as fast_hash_row
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions, InstanceOptions, RecordOptions

@@ -18,10 +18,9 @@ from bertprep.inspection.masked_record import Mask, Piece, Word
 from bertprep.inspection.report import Excerpt, read_excerpts, render_page, write_report
 from bertprep.inspection.report.charts import binned
 from bertprep.inspection.report.drawing import as_count
-from bertprep.inspection.statistics import Statistics
 from bertprep.inspection.statistics.counts import Counts
 from bertprep.inspection.statistics.duplicates import Duplicates
-from bertprep.inspection.statistics.findings import Finding, percent
+from bertprep.inspection.statistics.findings import Finding, Statistics, percent
 from bertprep.options import CreateOptions, InspectOptions, InstanceOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set
 from bertprep.terminal import printable

@@ -35,14 +35,13 @@ from bertprep.inspection.compare.alignment import (
 )
 from bertprep.inspection.statistics import (
     WIDTH,
-    Statistics,
     Style,
     conclude,
     measure,
     section_lines,
 )
 from bertprep.inspection.statistics.counts import RecordCounter
-from bertprep.inspection.statistics.findings import FindingPair, pair_findings
+from bertprep.inspection.statistics.findings import FindingPair, Statistics, pair_findings
 from bertprep.options import InspectOptions, available_cores
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.terminal import count_of, printable, wrapped
@@ -88,10 +87,7 @@ class Comparison:
 
     @property
     def pairs(self) -> list[FindingPair]:
-        a, b = self.statistics
-        return list(
-            pair_findings(a.sections, b.sections, (a.duplicates.copies, b.duplicates.copies))
-        )
+        return list(pair_findings(*self.statistics))
 
 
 def compare(options: InspectOptions) -> Comparison:

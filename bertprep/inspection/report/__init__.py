@@ -16,12 +16,12 @@ from typing import Any
 
 from bertprep import __version__
 from bertprep.errors import BertprepError, UsageError
-from bertprep.inspection.masked_record import Mask, Word, read_record
+from bertprep.inspection.masked_record import Mask, Word
 from bertprep.inspection.report import drawing
 from bertprep.inspection.report.charts import draw_charts
 from bertprep.inspection.selection import Chosen, choose_records
-from bertprep.inspection.statistics import Statistics, measure
-from bertprep.inspection.statistics.findings import percent
+from bertprep.inspection.statistics import measure
+from bertprep.inspection.statistics.findings import Statistics, percent
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, find_data_set, read_schema
 from bertprep.storage.files import write_whole
@@ -125,8 +125,8 @@ def read_excerpts(data_set: DataSet, options: InspectOptions) -> list[Excerpt]:
 
 def _excerpt(chosen: Chosen, vocabulary: Vocabulary) -> Excerpt:
     try:
-        record = read_record(chosen.sequence(), vocabulary)
-    except (BertprepError, ValueError) as error:
+        record = chosen.record(vocabulary)
+    except BertprepError as error:
         return _failure(chosen.place, str(error))
     return Excerpt(
         place=chosen.place,

@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bertprep.inspection.report.drawing import Drawing, as_count, as_power, as_share
-from bertprep.inspection.statistics import Statistics
-from bertprep.inspection.statistics.findings import percent
+from bertprep.inspection.statistics.findings import Statistics, percent
 from bertprep.terminal import printable
 
 #: Bars, steps of a line, points of a curve, characters of a name: as many as a card has room for.

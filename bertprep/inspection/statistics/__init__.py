@@ -18,7 +18,7 @@ the data: 100 MB for Python and the libraries, and 160 MB for the hashes of 20 m
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from bertprep.errors import BertprepError
 from bertprep.inspection.statistics.counts import Counts, RecordCounter
 from bertprep.inspection.statistics.duplicates import count_duplicates
 from bertprep.inspection.statistics.expectations import expect
-from bertprep.inspection.statistics.findings import Finding, MeasuredData, Sections
+from bertprep.inspection.statistics.findings import Finding, Statistics
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.terminal import columns, count_of, in_bytes, printable, wrapped
@@ -37,26 +37,6 @@ _NAME, _VALUE = 30, 20
 _SHOWN_PIECES, _SHOWN_CONTEXTS, _LISTED = 20, 8, 50
 
 Style = Callable[..., str]
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics(MeasuredData):
-    """The counts of a data set, and what they say."""
-
-    sections: Sections
-
-    @property
-    def facts(self) -> list[str]:
-        """Phrases about the sizes of the records and of the vocabulary."""
-        length, most = self.schema.max_seq_length, self.schema.max_predictions
-        sizes = f"{length:,} tokens and {most:,} masks per record at most"
-        return [sizes, f"{len(self.counts.pieces):,} pieces"]
-
-    @property
-    def anomalies(self) -> list[tuple[str, Finding]]:
-        """The findings that are anomalies, each with the title of its section."""
-        rows = ((title, row) for title, rows in self.sections.items() for row in rows)
-        return [(title, row) for title, row in rows if row.is_anomaly]
 
 
 def measure(
@@ -88,8 +68,9 @@ def conclude(counter: RecordCounter) -> Statistics:
         if counts.unreadable:
             problem = f"none of {counts.unreadable:,} records can be read: --verify says why"
         raise BertprepError(f"{data_set.name}: {problem}")
-    data = MeasuredData(data_set, counter.schema, counts, count_duplicates(counter.hashes))
-    return Statistics(**vars(data), sections=expect(data))
+    duplicates = count_duplicates(counter.hashes)
+    statistics = Statistics(data_set, counter.schema, counts, duplicates)
+    return replace(statistics, sections=expect(statistics))
 
 
 def show_statistics(options: InspectOptions, style: Style) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Counts -> findings: measured values with what is expected, and whether they are anomalies.
 
-    data = MeasuredData(data_set, schema, counts, duplicates)
+    data = Statistics(data_set, schema, counts, duplicates)
     data.share("mask_tokens", "[MASK]", count=812, total=1000, low=0.8)
 
 A value is an anomaly if it is both too unlikely and too far from what is expected. The bounds on
@@ -13,7 +13,7 @@ Source: Chernoff's bound in Hoeffding's form, and Bennett's inequality.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -68,8 +68,8 @@ Sections = dict[str, list[Finding]]
 
 
 @dataclass(frozen=True, eq=False)
-class MeasuredData:
-    """The counts of a data set; makes findings from them.
+class Statistics:
+    """The counts of a data set with a vocabulary, and the findings that they give.
 
     The draws of each pass over a text are new, and so are those for each token of a word. Equal
     records are not independent: `duplicates.copies` of them count as one observation.
@@ -79,6 +79,20 @@ class MeasuredData:
     schema: RecordSchema
     counts: Counts
     duplicates: Duplicates
+    sections: Sections = field(default_factory=dict)  # empty while they are made
+
+    @property
+    def facts(self) -> list[str]:
+        """Phrases about the sizes of the records and of the vocabulary."""
+        length, most = self.schema.max_seq_length, self.schema.max_predictions
+        sizes = f"{length:,} tokens and {most:,} masks per record at most"
+        return [sizes, f"{len(self.counts.pieces):,} pieces"]
+
+    @property
+    def anomalies(self) -> list[tuple[str, Finding]]:
+        """The findings that are anomalies, each with the title of its section."""
+        rows = ((title, row) for title, rows in self.sections.items() for row in rows)
+        return [(title, row) for title, row in rows if row.is_anomaly]
 
     @property
     def instances(self) -> InstanceOptions | None:
@@ -250,18 +264,13 @@ class FindingPair(NamedTuple):
     is_anomaly: bool
 
 
-def pair_findings(a: Sections, b: Sections, copies: tuple[float, float]) -> Iterator[FindingPair]:
-    """Yield the findings that both data sets have, in the order in which they are shown.
-
-    Args:
-        a, b: the findings of A and of B.
-        copies: `Duplicates.copies` of A and of B.
-    """
-    for title in a:
-        others = {finding.key: finding for finding in b.get(title, ())}
-        for left in a[title]:
+def pair_findings(a: Statistics, b: Statistics) -> Iterator[FindingPair]:
+    """Yield the findings that both data sets have, in the order in which they are shown."""
+    for title, findings in a.sections.items():
+        others = {finding.key: finding for finding in b.sections.get(title, ())}
+        for left in findings:
             if right := others.get(left.key):
-                p, is_off = _test(left, right, *copies)
+                p, is_off = _test(left, right, a.duplicates.copies, b.duplicates.copies)
                 is_off |= left.is_anomaly != right.is_anomaly
                 yield FindingPair(title, left, right, p, is_off)
 

@@ -10,7 +10,7 @@ import numpy as np
 from bertprep.inspection.statistics.findings import (
     ANOMALY_P,
     Finding,
-    MeasuredData,
+    Statistics,
     is_anomaly,
     mean,
     percent,
@@ -76,7 +76,7 @@ def _probabilities(
     }
 
 
-def expect_masks(data: MeasuredData) -> list[Finding]:
+def expect_masks(data: Statistics) -> list[Finding]:
     """Return the findings about masks."""
     counts = data.counts
     key, name = "stray_masks", "on [CLS], [SEP] or padding"
@@ -89,7 +89,7 @@ def expect_masks(data: MeasuredData) -> list[Finding]:
     ]
 
 
-def _numbers(data: MeasuredData) -> list[Finding]:
+def _numbers(data: Statistics) -> list[Finding]:
     """Return the findings about the number of masks; its expectation comes from the manifest."""
     counts, instances = data.counts, data.instances
     records, masks = counts.records, counts.masks
@@ -116,7 +116,7 @@ def _numbers(data: MeasuredData) -> list[Finding]:
     return [data.per_document(number), share, budget]
 
 
-def _shown_tokens(data: MeasuredData) -> list[Finding]:
+def _shown_tokens(data: Statistics) -> list[Finding]:
     """Return the findings about what masks show. Without a manifest `quirks` is not known."""
     counts, vocabulary = data.counts, data.vocabulary
     quirks = [data.instances.quirks] if data.instances else ["keep", "fix"]
@@ -138,7 +138,7 @@ def _shown_tokens(data: MeasuredData) -> list[Finding]:
     return findings
 
 
-def _whole_words(data: MeasuredData) -> Finding:
+def _whole_words(data: Statistics) -> Finding:
     counts = data.counts
     touched, whole = counts.touched_words, counts.touched_words - counts.split_words
     key, name = "whole_words", "words masked whole"
@@ -152,7 +152,7 @@ def _whole_words(data: MeasuredData) -> Finding:
     return replace(data.share(key, name, whole, touched), note=note)
 
 
-def _positions(data: MeasuredData) -> Finding:
+def _positions(data: Statistics) -> Finding:
     """Return the finding about the position whose masks are farthest from the expected number."""
     counts = data.counts
     masks, expected = counts.mask_positions, counts.expected_positions
