@@ -19,9 +19,9 @@ shards do not count. Both data sets are read at once, as fast as `statistics` re
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -31,7 +31,6 @@ from bertprep.inspection.compare.alignment import (
     Difference,
     Side,
     align,
-    read_placed,
 )
 from bertprep.inspection.statistics import (
     WIDTH,
@@ -57,13 +56,11 @@ class Comparison:
     Attributes:
         statistics: those of A and of B.
         alignment: their records, compared; None if no record of one can equal one of the other.
-        differences: the first differences.
         reason: why no record can be equal.
     """
 
     statistics: tuple[Statistics, Statistics]
     alignment: Alignment | None = None
-    differences: Sequence[Difference] = field(default_factory=list)
     reason: str = ""
 
     @property
@@ -71,6 +68,11 @@ class Comparison:
         """Records of A and of B, with the unreadable ones."""
         a, b = (statistics.counts for statistics in self.statistics)
         return a.records + a.unreadable, b.records + b.unreadable
+
+    @property
+    def differences(self) -> list[Difference]:
+        """The first differences."""
+        return self.alignment.differences if self.alignment else []
 
     @property
     def is_equal(self) -> bool:
@@ -120,15 +122,8 @@ def compare(options: InspectOptions) -> Comparison:
         closing(counter_a.scan(stage="compare A", workers=workers, quiet=quiet)) as parts_a,
         closing(counter_b.scan(stage="compare B", workers=workers, quiet=quiet)) as parts_b,
     ):
-        sides = Side(parts_a, counter_a.hashes), Side(parts_b, counter_b.hashes)
-        alignment = align(*sides, options.num)
-    statistics = conclude(counter_a), conclude(counter_b)
-    vocabulary = data_sets[0].require_vocabulary()  # that of both
-    differences = [
-        Difference(*(read_placed(*of, vocabulary) for of in zip(places, schemas, strict=True)))
-        for places in alignment.differences
-    ]
-    return Comparison(statistics, alignment, differences)
+        alignment = align(Side(counter_a, parts_a), Side(counter_b, parts_b), options.num)
+    return Comparison((conclude(counter_a), conclude(counter_b)), alignment)
 
 
 def show_comparison(
