@@ -70,8 +70,8 @@ LAYOUT = FolderLayout(
     lists=_lists,
     reserved=re.compile(r"(eval/)?tf_examples\.tfrecord-.*"),
     work_names=re.compile(
-        r"tokens-\d+(-\d+)?\.(blob|json|tmp)|(shards|sent)-\d+\.json|(plan|manifest|vocab)\.tmp"
-        r"|[\w-]*(shards-\d+|sent-\d+|(eval-)?tf_examples\.tfrecord-\d+-of-\d+)\.tmp"
+        r"tokens-\d+(-\d+)?\.(blob|json)|(shards|sent)-\d+\.json|(plan|manifest|vocab)\.tmp"
+        r"|[\w-]*((tokens|shards|sent)-\d+(-\d+)?|(eval-)?tf_examples\.tfrecord-\d+-of-\d+)\.tmp"
         r"|run-[0-9a-f]+(\.mark|-\w+\.seen)"
     ),
     folders=(EVAL_NAME,),

@@ -33,8 +33,8 @@ from bertprep.storage.remote_files import RemoteFiles, default_work_folder
 from bertprep.storage.run_in_subprocess import in_subprocess
 
 WORK_NAME = ".bertprep"
-#: Where the corpus from standard input is kept: text of this run, whatever the plan.
-SPOOL_NAME = "stdin"
+#: The copy of the corpus from standard input, whole and unfinished. It precedes the plan.
+_SPOOL_NAMES = ("stdin", "stdin.tmp")
 _LOCK_NAME = "lock"
 #: What NFS calls a removed file that a process still has open.
 _NFS_NAME = re.compile(r"\.nfs[0-9a-f]+")
@@ -179,7 +179,7 @@ class PlannedFolder:
                 )
 
     def _is_work_name(self, name: str) -> bool:
-        known = (_LOCK_NAME, SPOOL_NAME)
+        known = (_LOCK_NAME, *_SPOOL_NAMES)
         patterns = (self._layout.work_names, _NFS_NAME)
         return name in known or any(pattern.fullmatch(name) for pattern in patterns)
 
@@ -206,7 +206,7 @@ class PlannedFolder:
         is_unused = not self._has_begun and self.work in self._new_folders
         with suppress(OSError, UsageError):
             if is_over or is_unused:
-                self._clear_work(SPOOL_NAME)
+                self._clear_work(*_SPOOL_NAMES)
             if [entry.name for entry in os.scandir(self.work)] == [_LOCK_NAME]:
                 # Last: a waiting process may begin at once, in a work folder of its own.
                 (self.work / _LOCK_NAME).unlink()

@@ -23,6 +23,7 @@ from bertprep.inspection.statistics.duplicates import Duplicates
 from bertprep.inspection.statistics.findings import Finding, Statistics, percent
 from bertprep.options import CreateOptions, InspectOptions, InstanceOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set
+from bertprep.records.manifest import describe_instances
 from bertprep.terminal import printable
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
@@ -114,7 +115,7 @@ def page_of(
         max_seq_length=statistics.schema.max_seq_length,
         max_predictions_per_seq=statistics.schema.max_predictions,
     )
-    data_set = dataclasses.replace(data_set, plan={"instances": dataclasses.asdict(options)})
+    data_set = dataclasses.replace(data_set, plan={"instances": describe_instances(options)})
     return render_page(dataclasses.replace(statistics, data_set=data_set), excerpts or [])
 
 

@@ -36,7 +36,7 @@ LAYOUT = FolderLayout(
     read_plan=read_plan,
     lists=lists,
     reserved=re.compile("(more/)?part-.*"),
-    work_names=re.compile(r"task-\d+\.json|\w+\.tmp"),
+    work_names=re.compile(r"task-\d+\.json|(plan|manifest|vocab)\.tmp"),
     folders=("more",),
     is_complete=lambda manifest, found: all(name in found.sizes for name in manifest["parts"]),
 )
@@ -122,6 +122,16 @@ def test_an_error_of_the_user_leaves_nothing_and_one_of_the_machine_all(out: Pat
     with pytest.raises(MachineError):
         fail(MachineError("a full disk"))
     assert names(out) == ["part-0-of-2", "plan.json"]
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdin.tmp"])
+def test_a_copy_of_stdin_outlives_the_plan_and_goes_at_the_end(name: str, out: Path) -> None:
+    (out / ".bertprep").mkdir(parents=True)
+    (out / ".bertprep" / name).touch()
+    assert build(out, finish=False) == "new"
+    assert (out / ".bertprep" / name).exists()
+    assert build(out) == "resumed"
+    assert not (out / ".bertprep").exists()
 
 
 def test_a_second_use_is_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

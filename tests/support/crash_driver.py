@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bertprep.cli import main
+from bertprep.create import job as create_job
 from bertprep.create import pipeline as create
 from bertprep.create import tokenizing
 from bertprep.engines.worker_pool import WorkerPool
@@ -143,7 +144,7 @@ counting.read_blocks = watch_blocks(counting.read_blocks)
 WorkerPool.close = watch_close(WorkerPool.close)
 create._build = before(create._build, "build", lambda *_: "")
 # As in test_determinism.py: many blocks, splits, blobs and writes of a small corpus.
-tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+tokenizing.BLOCK_BYTES, create_job.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
 counting.BLOCK_BYTES, job.SPLIT_BYTES, job._BUCKET_BYTES = 4_000, 12_000, 20_000
 
 main(sys.argv[6:], prog_name="bertprep")

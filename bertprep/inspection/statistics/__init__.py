@@ -126,7 +126,7 @@ def _option_facts(plan: dict[str, Any] | None) -> list[str]:
     if plan is None:
         return ["options unknown (no manifest)"]
     instances, tokenizer = plan["instances"], plan.get("tokenizer", {})
-    facts = ["whole-word masking" if instances["whole_word_mask"] else "wordpiece masking"]
+    facts = [f"{instances['masking']} masking"]
     if tokenizer.get("segmented"):
         facts.append("words by spaces")
     elif tokenizer.get("word_segmenter"):
