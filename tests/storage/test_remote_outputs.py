@@ -14,12 +14,13 @@ import pytest
 import shelf
 from click.testing import CliRunner, Result
 from shelf import Shelf
+from waiting import LIMIT
 
 from bertprep.cli import main
 from bertprep.create import pipeline as create_module
 from bertprep.create import tokenizing
 from bertprep.records import shards
-from bertprep.storage import retries
+from bertprep.storage import files, retries
 
 SUPPORT = Path(__file__).parents[1] / "support"
 RUN = "shelf://bucket/run"
@@ -32,6 +33,7 @@ def small_and_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
     monkeypatch.setattr(retries, "WAITS", (0.0,) * 3)
+    monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", LIMIT)
     (tmp_path / "shelf").mkdir()
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("SHELF", str(tmp_path / "shelf"))
@@ -144,7 +146,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(
         [sys.executable, str(SUPPORT / "shelf.py"), *words],
         capture_output=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT.parents[1]), str(SUPPORT)])},
-        timeout=60,
+        timeout=LIMIT,
     )
     assert killed.returncode == -9, killed.stderr
     sent = [line for line in log() if "tfrecord" in line]
@@ -324,7 +326,11 @@ def test_a_named_work_folder_is_used_and_locked(
             words += arguments(sample_corpus, RUN, "--work-folder", str(tmp_path / "work"))
             paths = os.pathsep.join([str(SUPPORT.parents[1]), str(SUPPORT)])
             done = subprocess.run(
-                words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}
+                words,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+                env={**os.environ, "PYTHONPATH": paths},
             )
             seen.write_text(done.stderr)
 

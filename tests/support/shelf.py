@@ -6,10 +6,11 @@ $SHELF/.log. As a program, `bertprep` with this store, killed at one of its mome
     python shelf.py MOMENT NAME NTH create CORPUS ...
 
 MOMENT is `before` or `after` the upload of a file whose name matches NAME, for the NTH time in a
-process; `kill -9` then hits the process and its parent.
+process; `kill -9` then hits the process and its parent. Progress lines are off.
 """
 
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -117,10 +118,12 @@ if __name__ == "__main__":
                 os.kill(os.getpid(), signal.SIGKILL)
 
     Shelf.fault = staticmethod(kill)  # type: ignore[method-assign]
+    from bertprep import terminal
     from bertprep.cli import main
     from bertprep.create import pipeline as create
     from bertprep.create import tokenizing
     from bertprep.records import shards
 
     tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+    terminal._PLAIN_LINE_SECONDS = math.inf
     main(sys.argv[4:], prog_name="bertprep")
