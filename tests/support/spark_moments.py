@@ -6,11 +6,13 @@ The moment is "STEP NUMBER ACTION MARKER". STEP is `map` (before split NUMBER), 
 partition NUMBER) or `write` (in the middle of a shard of partition NUMBER). With ACTION `wait` the
 ids of the Python process, its daemon and its executor go to the file MARKER, and nothing happens
 until one of them is killed; that comes once, the next attempt goes through. With `fail` each
-attempt fails. On the executors this is a module whose stages stand in for the real ones.
+attempt fails. On the executors this is a module whose stages replace the real ones. Progress lines
+are off.
 """
 
 import contextlib
 import json
+import math
 import os
 import sys
 import time
@@ -20,7 +22,9 @@ from typing import Any
 
 import numpy as np
 import psutil
+from waiting import FOREVER
 
+from bertprep import terminal
 from bertprep.corpus import Split
 from bertprep.create import building, tokenizing
 from bertprep.create.building import BuiltPartition
@@ -45,7 +49,7 @@ def happen(step: str, number: int) -> None:
     whole.write_text(json.dumps(ids))
     with contextlib.suppress(FileExistsError):
         os.link(whole, marker)
-        time.sleep(600)
+        time.sleep(FOREVER)
 
 
 def tokenize_split(job: Job, split: Split) -> Generator[list[np.ndarray], None, dict[str, int]]:
@@ -78,6 +82,7 @@ def main() -> None:
     names.tokenize_split = spark_moments.tokenize_split
     names.build_partition = spark_moments.build_partition
     names.BLOCK_BYTES = 6_000
+    terminal._PLAIN_LINE_SECONDS = math.inf
     main(sys.argv[1:], prog_name="bertprep")
 
 
