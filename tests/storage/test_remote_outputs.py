@@ -20,7 +20,7 @@ from bertprep.cli import main
 from bertprep.create import pipeline as create_module
 from bertprep.create import tokenizing
 from bertprep.records import shards
-from bertprep.storage import files, retries
+from bertprep.storage import retries
 
 SUPPORT = Path(__file__).parents[1] / "support"
 RUN = "shelf://bucket/run"
@@ -28,17 +28,17 @@ RUN = "shelf://bucket/run"
 
 @pytest.fixture(autouse=True)
 def small_and_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use a new store, the sizes of shelf.py, no waits, and a visible temporary folder."""
+    """Use a new store, the sizes of shelf.py, no delays, and a visible temporary folder."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
     monkeypatch.setattr(retries, "WAITS", (0.0,) * 3)
-    monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", LIMIT)
     (tmp_path / "shelf").mkdir()
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("SHELF", str(tmp_path / "shelf"))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", LIMIT)
 
 
 def arguments(corpus: Path, output: str | Path, *flags: str) -> list[str]:

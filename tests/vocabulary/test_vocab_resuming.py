@@ -15,6 +15,7 @@ from waiting import LIMIT, finish
 from bertprep.cli import main
 from bertprep.errors import UsageError
 from bertprep.options import STDOUT, EngineOptions, VocabOptions
+from bertprep.storage import files
 from bertprep.vocabulary import counting, job, work_folder
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -47,7 +48,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def patient_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for the workers of a killed run, however slow they are."""
-    monkeypatch.setattr(work_folder, "_LOCK_PATIENCE_SECONDS", LIMIT)
+    for module in (files, work_folder):
+        monkeypatch.setattr(module, "_LOCK_PATIENCE_SECONDS", LIMIT, raising=False)
 
 
 @pytest.fixture
