@@ -22,6 +22,8 @@ from typing import Any
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
+from bertprep import terminal
+
 
 def root() -> Path:
     return Path(os.environ["SHELF"])
@@ -106,6 +108,7 @@ fsspec.register_implementation("shelf", Shelf)
 
 if __name__ == "__main__":
     moment, wanted, nth = sys.argv[1:4]
+    terminal._PLAIN_LINE_SECONDS = math.inf
     parent, times = os.getpid(), 0
     action = {"before": "put", "after": "has put"}[moment]
 
@@ -118,12 +121,10 @@ if __name__ == "__main__":
                 os.kill(os.getpid(), signal.SIGKILL)
 
     Shelf.fault = staticmethod(kill)  # type: ignore[method-assign]
-    from bertprep import terminal
     from bertprep.cli import main
     from bertprep.create import pipeline as create
     from bertprep.create import tokenizing
     from bertprep.records import shards
 
     tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
-    terminal._PLAIN_LINE_SECONDS = math.inf
     main(sys.argv[4:], prog_name="bertprep")

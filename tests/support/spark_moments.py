@@ -33,6 +33,7 @@ from bertprep.records.shards import ShardWriter
 
 # Many blocks and blobs of a small corpus, as in test_determinism.py.
 tokenizing.BLOCK_BYTES = 4_000
+terminal._PLAIN_LINE_SECONDS = math.inf
 
 
 def happen(step: str, number: int) -> None:
@@ -82,7 +83,6 @@ def main() -> None:
     names.tokenize_split = spark_moments.tokenize_split
     names.build_partition = spark_moments.build_partition
     names.BLOCK_BYTES = 6_000
-    terminal._PLAIN_LINE_SECONDS = math.inf
     main(sys.argv[1:], prog_name="bertprep")
 
 
