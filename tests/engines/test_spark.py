@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 FLAGS = ("--num-partitions", 6, "--eval-fraction", 0.1, "--dupe-factor", 2)
 NUM_TASKS = 7  # partitions, the held-out one too
-DRIVER = (str(SUPPORT / "spark_moments.py"),)
+DRIVER = (str(SUPPORT / "spark_faults.py"),)
 
 
 @pytest.fixture(scope="session")

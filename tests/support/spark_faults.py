@@ -1,6 +1,6 @@
 """`bertprep create` on Spark, one task of which stops at one moment: for a kill, or to fail.
 
-    python spark_moments.py create CORPUS --spark-conf spark.executorEnv.BERTPREP_MOMENT=... ...
+    python spark_faults.py create CORPUS --spark-conf spark.executorEnv.BERTPREP_MOMENT=... ...
 
 The moment is "STEP NUMBER ACTION MARKER". STEP is `map` (before split NUMBER), `reduce` (before
 partition NUMBER) or `write` (in the middle of a shard of partition NUMBER). With ACTION `wait` the
@@ -37,7 +37,7 @@ terminal._PLAIN_LINE_SECONDS = math.inf
 
 
 def happen(step: str, number: int) -> None:
-    """Acts, when it is the moment."""
+    """Act if this is the moment."""
     moment = os.environ.get("BERTPREP_MOMENT", "").split(" ", 3)
     if moment[:2] != [step, str(number)]:
         return
@@ -73,15 +73,15 @@ def build_partition(
 
 
 def main() -> None:
-    import spark_moments
+    import spark_faults
 
     from bertprep.cli import main
     from bertprep.create import pipeline as create
 
     # By the name that executors import this page by.
     names: Any = create
-    names.tokenize_split = spark_moments.tokenize_split
-    names.build_partition = spark_moments.build_partition
+    names.tokenize_split = spark_faults.tokenize_split
+    names.build_partition = spark_faults.build_partition
     names.BLOCK_BYTES = 6_000
     main(sys.argv[1:], prog_name="bertprep")
 
