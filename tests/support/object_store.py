@@ -30,7 +30,7 @@ def root() -> Path:
 
 
 class ObjectStore(AbstractFileSystem):  # type: ignore[misc]
-    """The methods that fsspec calls on a store; `fault(action, path)` may raise the errors of a store."""
+    """The methods that fsspec calls on a store; `fault(action, path)` may raise its errors."""
 
     protocol = "teststore"
 
