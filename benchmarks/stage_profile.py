@@ -25,7 +25,7 @@ from report import Report, megabytes, table
 PLACES = (
     ("read and split", "bertprep.create.tokenizing.read_blocks"),
     ("tokenize: kernel", "bertprep.kernels.wordpiece.tokenize"),
-    ("tokenize: around the kernel", "bertprep.create.job.FastTokenizer.tokenize_text"),
+    ("tokenize: around the kernel", "bertprep.create.worker.FastTokenizer.tokenize_text"),
     ("deal, pack, write blob", "bertprep.create.tokenizing.join_documents"),
     ("deal, pack, write blob", "bertprep.create.tokenizing.pack_partitions"),
     ("deal, pack, write blob", "bertprep.engines.local.write_blob"),

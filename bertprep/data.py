@@ -232,6 +232,20 @@ class ShardSummary:
     crc32c: int
 
 
+def offsets_of(counts: np.ndarray) -> np.ndarray:
+    """Return the start of each of some consecutive parts, and the end of the last.
+
+    Args:
+        counts: int[num_parts]. The sizes of the parts.
+
+    Returns:
+        int64[num_parts + 1].
+    """
+    offsets = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
 def mix64(values: np.ndarray) -> np.ndarray:
     """Return uint64[n] in which every bit depends on every bit of the value (splitmix64)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -1,9 +1,11 @@
-"""The pipeline of `create`: a corpus becomes shards of training records.
+"""The `create` command: a corpus becomes shards of training records.
 
-job           what every task knows, and what is made of it once a process
-tokenizing    split -> blocks -> tokenized documents -> a blob a partition
-building      slices of blobs -> instances -> shards
-machine       a worker made ready
-review        a look at a sample before the work, and at the results after it
-pipeline      the one page that knows the order of the stages
+    options -> job -> plan -> stages -> manifest -> review
+
+job           everything that is checked and resolved before anything is written
+tokenizing    stage 1: a split -> tokenized documents, dealt to partitions
+building      stage 2: a partition -> instances -> shards
+worker        what each process makes of a job: tokenizer, compiled kernels
+review        checks on a sample before the work, and on the results after it
+pipeline      the order of all this
 """

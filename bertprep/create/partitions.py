@@ -1,21 +1,28 @@
-"""Tokenized documents -> partitions: how many there are, who goes where, and the exchange.
+"""Tokenized documents -> partitions: their number, and how documents get into them.
 
-A map task's documents are dealt by their hashes and packed, partition by partition, into one blob
-with an index at its end; a build task reads its slice of every blob. Memory: twice the documents
-of one blob; a partition and its slices.
+A map task deals documents to partitions by their hashes and packs them, partition by partition,
+into one blob; a build task reads its slice of every blob. Memory: twice the documents of one blob;
+a partition and its slices.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
-from bertprep.data import HashedDocuments, PartitionPlan, TokenizedDocuments, mix64
+from bertprep.data import (
+    HashedDocuments,
+    PartitionPlan,
+    TokenizedDocuments,
+    mix64,
+    offsets_of,
+)
 from bertprep.errors import UsageError
 from bertprep.kernels.partitions import gather_documents
 
-#: Bytes of text in a partition, about.
+#: Approximate bytes of text in a partition.
 PARTITION_BYTES = 8 << 20
-#: The largest that partitions get for the sake of a number of shards that was asked for.
+#: Upper bound of the bytes of text in a partition when --num-shards is given.
 LARGEST_PARTITION_BYTES = 4 * PARTITION_BYTES
 
 _DEALING, _HOLDING_OUT = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F)
@@ -28,13 +35,14 @@ def plan_partitions(
     num_partitions: int | None = None,
     eval_fraction: float = 0.0,
 ) -> PartitionPlan:
-    """Chooses the numbers that were not given.
+    """Choose the numbers of partitions and shards that were not given.
 
     Args:
-        text_bytes: of the whole corpus, estimated.
+        text_bytes: estimated bytes of text in the corpus.
 
     Raises:
-        UsageError: the given numbers do not go together; it names the nearest that do.
+        UsageError: the given numbers contradict each other; the message names the nearest that
+            do not.
     """
     kept_bytes = text_bytes * (1 - eval_fraction)
     if num_partitions is None:
@@ -48,7 +56,7 @@ def plan_partitions(
         lower = num_shards // num_partitions * num_partitions
         choices = [n for n in (lower, lower + num_partitions) if n]
         raise UsageError(
-            f"{num_shards} shards do not divide among {num_partitions} partitions: "
+            f"{num_shards} shards cannot be divided evenly among {num_partitions} partitions: "
             f"pass --num-shards {' or '.join(map(str, choices))}"
         )
     num_eval = 0
@@ -62,18 +70,18 @@ def _partitions_for(num_shards: int, kept_bytes: float) -> int:
     divisors = [p for p in range(least, num_shards + 1) if num_shards % p == 0]
     if not divisors:
         raise UsageError(
-            f"{num_shards} shards are too few for this corpus, whose partitions would not fit in "
-            f"memory with room to spare: pass --num-shards {least} or more"
-            + (f", or --num-partitions {num_shards} if they do" if num_shards else "")
+            f"{num_shards} shards are too few for this corpus: partitions of that size may not fit "
+            f"in memory. Pass --num-shards {least} or more, or --num-partitions {num_shards} if "
+            "they do fit"
         )
     return divisors[0]
 
 
 def deal(hashes: np.ndarray, plan: PartitionPlan) -> np.ndarray:
-    """The partition of each document.
+    """Return the partition of each document.
 
     Args:
-        hashes: uint64[num_documents].
+        hashes: uint64[num_documents]. Keyed hashes of the documents' text.
 
     Returns:
         int64[num_documents].
@@ -88,15 +96,15 @@ def deal(hashes: np.ndarray, plan: PartitionPlan) -> np.ndarray:
 
 
 def _scaled(values: np.ndarray, size: int) -> np.ndarray:
-    """Uniform 64-bit values as int64 numbers in [0, size), size < 2**32."""
+    """Map uniform 64-bit values to int64 numbers in [0, size), size < 2**32."""
     return ((values >> np.uint64(32)) * np.uint64(size) >> np.uint64(32)).astype(np.int64)
 
 
 def pack_partitions(hashed: HashedDocuments, plan: PartitionPlan) -> list[np.ndarray]:
-    """Deals documents and packs those of each partition, in the order in which they came.
+    """Deal documents to partitions and pack those of each partition, in corpus order.
 
     Returns:
-        A uint32[...] a partition, for `unpack_documents`.
+        A uint32[...] per partition, for `unpack_documents`.
     """
     documents = hashed.documents
     partition = deal(hashed.hashes, plan)
@@ -114,47 +122,32 @@ def pack_partitions(hashed: HashedDocuments, plan: PartitionPlan) -> list[np.nda
         sentence_counts,
     )
     document_ends = np.searchsorted(partition[order], np.arange(plan.num_all_partitions + 1))
-    sentence_ends = _starts(sentence_counts)[document_ends]
-    token_ends = _starts(token_counts)[sentence_ends]
+    sentence_ends = offsets_of(sentence_counts)[document_ends]
+    token_ends = offsets_of(token_counts)[sentence_ends]
     packed = []
-    for p in range(plan.num_all_partitions):
-        documents_of = slice(document_ends[p], document_ends[p + 1])
-        sentences_of = slice(sentence_ends[p], sentence_ends[p + 1])
-        tokens_of = slice(token_ends[p], token_ends[p + 1])
-        counts = [part.stop - part.start for part in (documents_of, sentences_of, tokens_of)]
-        packed.append(
-            np.concatenate(
-                [
-                    np.array(counts, np.uint32),
-                    sentence_counts[documents_of],
-                    token_counts[sentences_of],
-                    gathered[tokens_of],
-                ]
-            )
-        )
+    ends = (document_ends.tolist(), sentence_ends.tolist(), token_ends.tolist())
+    for bounds in zip(*(pairwise(each) for each in ends), strict=True):
+        arrays = zip((sentence_counts, token_counts, gathered), bounds, strict=True)
+        parts = [array[start:end] for array, (start, end) in arrays]
+        counts = np.array([len(part) for part in parts], np.uint32)
+        packed.append(np.concatenate([counts, *parts]))
     return packed
 
 
-def _starts(counts: np.ndarray) -> np.ndarray:
-    starts = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=starts[1:])
-    return starts
-
-
 def join_documents(parts: Sequence[HashedDocuments]) -> HashedDocuments:
-    """Documents of several blocks, one behind the other."""
+    """Concatenate the documents of several blocks."""
     if len(parts) == 1:
         return parts[0]
     documents = [part.documents for part in parts]
     tokens = np.concatenate([part.tokens for part in documents])
     sentences = np.concatenate([np.diff(part.sentence_offsets) for part in documents])
     counts = np.concatenate([np.diff(part.document_offsets) for part in documents])
-    joined = TokenizedDocuments(tokens, _starts(sentences), _starts(counts))
+    joined = TokenizedDocuments(tokens, offsets_of(sentences), offsets_of(counts))
     return HashedDocuments(joined, np.concatenate([part.hashes for part in parts]))
 
 
 def unpack_documents(parts: Iterable[np.ndarray]) -> TokenizedDocuments:
-    """The documents of packed parts, one behind the other."""
+    """Unpack and concatenate the documents of several packed parts."""
     columns: tuple[list[np.ndarray], ...] = ([], [], [])
     for part in parts:
         counts, rest = part[:3].astype(np.int64), part[3:]
@@ -163,4 +156,4 @@ def unpack_documents(parts: Iterable[np.ndarray]) -> TokenizedDocuments:
     sentence_counts, token_counts, tokens = (
         np.concatenate(column) if column else np.zeros(0, np.uint32) for column in columns
     )
-    return TokenizedDocuments(tokens, _starts(token_counts), _starts(sentence_counts))
+    return TokenizedDocuments(tokens, offsets_of(token_counts), offsets_of(sentence_counts))

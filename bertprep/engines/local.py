@@ -30,7 +30,7 @@ class LocalEngine:
         self._pool = WorkerPool(
             setup.workers or available_cores(),
             set_up=setup.set_up,
-            on_retry=lambda name, cause: setup.notify(f"{name}: {cause}; trying again"),
+            on_retry=lambda name, cause: setup.notify(f"{name}: {cause}; retrying"),
         )
         self._folder, self._num_keys = setup.folder, setup.num_keys
         self._blobs: list[Path] = []

@@ -16,6 +16,7 @@ from bertprep.data import ShardSummary
 from bertprep.errors import UsageError
 from bertprep.options import is_url
 from bertprep.records.frames import Shard, is_header, look_at
+from bertprep.records.manifest import upgrade_manifest
 from bertprep.storage.plans import MANIFEST_NAME, PLAN_NAME, VOCABULARY_NAME, Plan
 from bertprep.vocab import Vocabulary
 
@@ -30,7 +31,7 @@ _KINDS = {
         "vocabulary": {"size": int, "sha256": str},
         "instances": {
             **dict.fromkeys(("max_seq_length", "max_predictions_per_seq"), int),
-            **{"masked_lm_prob": int | float, "whole_word_mask": bool, "quirks": str},
+            **{"masked_lm_prob": int | float, "masking": str, "quirks": str},
         },
         "records": {"feature_names": str, "compression": str},
     },
@@ -198,7 +199,7 @@ def _below(folder: str) -> Iterator[str]:
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / MANIFEST_NAME
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = upgrade_manifest(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except ValueError:

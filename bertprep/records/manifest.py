@@ -1,8 +1,8 @@
-"""The plan and the manifest: what a data set was made from, and what it is.
+"""The plan and the manifest: what a data set is made from, and what it holds.
 
-`plan.json` is written before the first record: everything that changes bytes. `manifest.json` is
-written after the last one and holds the plan, a line a shard, and counts: the mark of a whole data
-set. Neither depends on time, host or workers.
+`plan.json` is written before the first record: everything that the bytes follow from.
+`manifest.json` is written after the last record: the plan, a summary of each shard, and counts; it
+marks a complete data set. Neither depends on time, host or workers.
 """
 
 import dataclasses
@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from bertprep import __version__
+from bertprep.corpus.sentences import splitter_identity
 from bertprep.data import InputFile, PartitionPlan, ShardSummary
 from bertprep.options import CreateOptions, InstanceOptions
 from bertprep.options.segmenters import segmenter_versions
 from bertprep.storage.plans import Plan
 from bertprep.vocab import Vocabulary
 
-_FORMAT = 1
+#: Version of the shape of both files.
+FORMAT = 2
 
 
 def make_plan(
@@ -28,11 +30,16 @@ def make_plan(
     inputs: Sequence[InputFile],
     partitions: PartitionPlan,
 ) -> Plan:
-    """Everything that the bytes of the data set follow from, as JSON values."""
-    plan: Plan = {
-        "format": _FORMAT,
+    """Return everything that the bytes of the data set follow from, as JSON values.
+
+    Raises:
+        UsageError: a library that the options require is not installed.
+    """
+    tokenizer = dataclasses.asdict(options.tokenizer)
+    return {
+        "format": FORMAT,
         "version": __version__,
-        "unicode": unicodedata.unidata_version,
+        "libraries": _library_versions(options),
         "vocabulary": {"sha256": vocabulary.sha256, "size": len(vocabulary.tokens)},
         "inputs": [_identity(file) for file in inputs],
         "partitions": {
@@ -41,18 +48,22 @@ def make_plan(
             "num_eval_partitions": partitions.num_eval_partitions,
             "eval_fraction": partitions.eval_fraction,
         },
-        "tokenizer": dataclasses.asdict(options.tokenizer),
-        "instances": dataclasses.asdict(options.instances),
         "corpus": dataclasses.asdict(options.corpus),
+        # A list, as JSON reads it.
+        "tokenizer": tokenizer | {"never_split": list(options.tokenizer.never_split)},
+        "instances": describe_instances(options.instances),
         "records": dataclasses.asdict(options.records),
     }
+
+
+def _library_versions(options: CreateOptions) -> dict[str, str]:
+    """Return the versions of the libraries whose results get into the records."""
+    versions = {"unicode": unicodedata.unidata_version}
     if options.records.compression == "gzip":
-        plan["zlib"] = zlib.ZLIB_RUNTIME_VERSION
-    # As it will be read again.
-    plan["tokenizer"]["never_split"] = list(options.tokenizer.never_split)
+        versions["zlib"] = zlib.ZLIB_RUNTIME_VERSION
     if options.tokenizer.word_segmenter:
-        plan["segmenter"] = segmenter_versions(options.tokenizer.word_segmenter)
-    return plan
+        versions |= segmenter_versions(options.tokenizer.word_segmenter)
+    return versions | splitter_identity(options.corpus)
 
 
 def _identity(file: InputFile) -> dict[str, Any]:
@@ -61,7 +72,7 @@ def _identity(file: InputFile) -> dict[str, Any]:
         return known | ({"version": file.remote.version} if file.remote.version else {})
     if file.spool is None:
         return known | {"modified_ns": file.modified}
-    # stdin has no time, and may be another text of the same length when a run is gone on with.
+    # stdin has no time, and a resumed run may be given another text of the same length.
     with open(file.spool, "rb") as stream:
         return known | {"sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
@@ -72,7 +83,7 @@ def make_manifest(
     eval_shards: Sequence[ShardSummary],
     counts: dict[str, int],
 ) -> dict[str, Any]:
-    """The plan, the files and the counts of a finished data set, as JSON values."""
+    """Return the plan, the files and the counts of a complete data set, as JSON values."""
     return {
         "plan": plan,
         "shards": [dataclasses.asdict(shard) for shard in shards],
@@ -81,8 +92,27 @@ def make_manifest(
     }
 
 
+def upgrade_manifest(manifest: Any) -> Any:
+    """Return a manifest, as read from JSON, in the current format; others stay as they are."""
+    try:
+        plan, instances = manifest["plan"], dict(manifest["plan"]["instances"])
+        masking = "whole-word" if instances.pop("whole_word_mask") else "wordpiece"
+        upgraded = {"objective": "nsp", "masking": masking} | instances
+        return manifest | {"plan": plan | {"instances": upgraded}}
+    except (KeyError, TypeError, ValueError):  # of format 2, or of any other shape
+        return manifest
+
+
+def describe_instances(options: InstanceOptions) -> dict[str, Any]:
+    """Return the options of the instances as JSON values, the inverse of `instance_options`."""
+    values = dataclasses.asdict(options)
+    del values["whole_word_mask"]  # the masking has a name
+    return {"objective": options.objective, "masking": options.masking} | values
+
+
 def instance_options(plan: Plan) -> InstanceOptions:
-    """The options that instances were made with; what this version does not know is left out."""
+    """Return the options of the instances; options that this version does not know are ignored."""
     known = {field.name for field in dataclasses.fields(InstanceOptions)}
-    values = plan["instances"].items()
-    return InstanceOptions(**{name: value for name, value in values if name in known})
+    values = {name: value for name, value in plan["instances"].items() if name in known}
+    is_whole = plan["instances"]["masking"] == "whole-word"
+    return InstanceOptions(**values | {"whole_word_mask": is_whole})

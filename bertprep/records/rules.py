@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bertprep.objectives import MASKINGS
+from bertprep.objectives import MASKINGS, OBJECTIVES
 from bertprep.records.examples import FeatureValues, parse_example
 from bertprep.records.manifest import instance_options
 from bertprep.records.schema import RecordSchema
@@ -116,13 +116,14 @@ class RecordRules:
 
     def _sequence(self, features: dict[str, FeatureValues]) -> Iterator[str]:
         """Yield the faults of a record that has all features."""
-        names = (
-            self.promise.schema.stored_names[name]
-            for name in ("input_ids", "input_mask", "segment_ids", "next_sentence_labels")
-        )
-        ids, mask, segments, label = (features[name].values for name in names)
-        if label[0] not in (0, 1):
-            yield f"next_sentence_labels is {label[0]}, not 0 or 1"
+        schema = self.promise.schema
+        names = ("input_ids", "input_mask", "segment_ids")
+        ids, mask, segments = (features[schema.stored_names[name]].values for name in names)
+        pair_label = OBJECTIVES[schema.objective].pair_label
+        if pair_label:
+            label = features[schema.stored_names[pair_label.feature]].values[0]
+            if label not in (0, 1):
+                yield f"{pair_label.feature} is {label}, not 0 or 1"
         length, num_tokens = len(ids), _run(mask, 1)
         if mask[num_tokens:] != [0] * (length - num_tokens):
             place = num_tokens + _run(mask[num_tokens:], 0)

@@ -18,6 +18,12 @@ def encode(document: Plan) -> bytes:
 
 def differences(old: Plan, new: Plan) -> list[str]:
     """Return one phrase per value that differs: `max_seq_length was 128, is 512`."""
+    if old.get("format") != new.get("format"):
+        old_format, new_format = (printable(_shown(plan.get("format"))) for plan in (old, new))
+        return [
+            f"in format {old_format}, by another version of bertprep; this version writes format "
+            f"{new_format}"
+        ]
     flat_old, flat_new = dict(_leaves(old)), dict(_leaves(new))
     names = list(dict.fromkeys([*flat_old, *flat_new]))
     return [

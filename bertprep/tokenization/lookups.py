@@ -9,6 +9,7 @@ from unicodedata import category, combining
 
 import numpy as np
 
+from bertprep.data import offsets_of
 from bertprep.kernels.characters import (
     CONTEXTUAL,
     DROPPED,
@@ -156,7 +157,7 @@ def to_offsets(ends: np.ndarray) -> np.ndarray:
 
 def _fill_trie(pieces: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return keys and values of the edges, and the number of the piece that ends at each node."""
-    offsets = to_offsets(np.cumsum([len(piece) for piece in pieces]))
+    offsets = offsets_of(np.array([len(piece) for piece in pieces], np.int64))
     num_bytes = int(offsets[-1])
     # At most half full, or the search for a free slot takes long.
     slots = 1 << (2 * num_bytes).bit_length()

@@ -23,6 +23,7 @@ from foreseen import LINE, without_line
 from bertprep import __version__
 from bertprep import terminal as progress
 from bertprep.cli import main
+from bertprep.create import job as create_job
 from bertprep.create import pipeline as create_module
 from bertprep.create import tokenizing
 from bertprep.errors import MachineError
@@ -107,9 +108,9 @@ def test_names_without_text_are_usage_errors(inputs: list[str], message: str) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"", r"bad\.txt: there is no text, only empty files: name others"),
-        (b"\n \n\t\r\n\xe3\x80\x80\n", r"bad\.txt: no documents, since all lines are blank .*"),
-        ("\u200b\n".encode(), r"bad\.txt: no documents, .* or without a token: name other files"),
+        (b"", r"bad\.txt: all input files are empty\. Name other files"),
+        (b"\n \n\t\r\n\xe3\x80\x80\n", r"bad\.txt: no documents: all lines are blank .*"),
+        ("\u200b\n".encode(), r"bad\.txt: no documents: .* or have no tokens\. Name other files"),
         (
             b"a\n\nb\nc\xff\n",
             r"bad\.txt:4: not UTF-8 \(byte 0xff\)\. Fix the line, convert the file "
@@ -130,7 +131,7 @@ def test_names_without_text_are_usage_errors(inputs: list[str], message: str) ->
 def test_bad_text_is_named_by_file_and_line(text: bytes, message: str, compression: str) -> None:
     if compression == "gzip":
         # That it is empty shows only when it is read.
-        message = message.replace("there is no text, only empty files: name others", "no docu.*")
+        message = message.replace(r"all input files are empty\. Name other files", "no docu.*")
         text = gzip.compress(text)
     Path("bad.txt").write_bytes(text)
     assert_error(["bad.txt", "--max-line-chars", "50", "--max-document-bytes", "100"], 1, message)
@@ -141,7 +142,7 @@ def test_the_line_is_right_in_later_splits_and_blocks(
     monkeypatch: pytest.MonkeyPatch, compression: str
 ) -> None:
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
-    monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
+    monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
     lines = Path("long.txt").read_bytes().split(b"\n")
     lines[len(lines) - 30] += b"\xc3("
     text = b"\n".join(lines)
@@ -194,11 +195,12 @@ def test_a_line_of_100_megabytes_is_an_error_in_little_memory() -> None:
 
 def test_bad_lines_can_be_replaced_or_left_out() -> None:
     Path("bad.txt").write_bytes(TEXT + b"bad \xff line\n\nNUL \0\nlast\n")
-    for mode, words in (("replace", "replaced"), ("skip", "left out")):
+    for mode, words in (("replace", "replaced"), ("skip", "skipped")):
         result = create("bad.txt", "--encoding-errors", mode, output=mode)
         assert result.exit_code == 0, result.output
-        said = f"Warning: 2 lines were not UTF-8 or had NUL bytes: {words}\n"
-        assert without_line(result.stderr) == said
+        assert without_line(result.stderr) == (
+            f"Warning: 2 lines had invalid UTF-8 or NUL bytes: {words} (--encoding-errors {mode})\n"
+        )
 
 
 # The vocabulary.
@@ -253,9 +255,9 @@ def test_a_casing_that_does_not_fit_is_a_warning() -> None:
         ("--eval-fraction 1", r"eval_fraction must be 0 or more and below 1, got 1\.0"),
         (
             "--num-shards 8 --num-partitions 3",
-            r"8 shards do not divide among 3 partitions: pass --num-shards 6 or 9",
+            r"8 shards cannot be divided evenly among 3 partitions: pass --num-shards 6 or 9",
         ),
-        ("--num-shards 2 --num-partitions 4", r"2 shards do not .*: pass --num-shards 4"),
+        ("--num-shards 2 --num-partitions 4", r"2 shards cannot be .*: pass --num-shards 4"),
         ("--foo 3", r"No such option '--foo'\..*"),
         ("--dupe-factor ten", r"Invalid value for '--dupe-factor': 'ten' is not a valid integer\."),
         ("--quirks some", r"Invalid value for '--quirks': 'some' is not one of 'keep', 'fix'\."),
@@ -270,10 +272,10 @@ def test_numbers_and_flags_that_cannot_be_meant_are_usage_errors(flags: str, mes
     [
         (
             "--eval-fraction 1e-9",
-            r"--eval-fraction 1e-09 holds out no documents of 34, and two is the least: pass a "
-            r"larger share, or none",
+            r"--eval-fraction 1e-09 holds out 0 of 34 documents; at least 2 are needed\. Pass a "
+            r"larger fraction, or leave it out",
         ),
-        ("--eval-fraction 0.999999999", r"--eval-fraction .* holds out all 34 documents: pass .*"),
+        ("--eval-fraction 0.999999999", r"--eval-fraction .* holds out all 34 documents\. Pass .*"),
         (
             "--num-partitions 20 --quirks fix",
             r"partition \d+: with quirks=fix .* has a single one: use fewer partitions or shards, "
@@ -287,7 +289,7 @@ def test_numbers_that_do_not_fit_the_corpus_leave_nothing(flags: str, message: s
 
 def test_many_shards_for_little_memory_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bertprep.create.partitions.LARGEST_PARTITION_BYTES", 10_000)
-    message = r"2 shards are too few for this corpus, .*: pass --num-shards 7 or more, .*"
+    message = r"2 shards are too few for this corpus: .*\. Pass --num-shards 7 or more, .*"
     assert_error(["long.txt", "--num-shards", "2"], 2, message)
 
 
@@ -310,6 +312,24 @@ def test_the_output_of_another_run_is_refused_and_the_options_are_named() -> Non
     assert_error(["a.txt"], 2, r"out: .*\(input a\.txt was .* bytes, .*, is .*\): name another .*")
 
 
+def test_an_older_format_is_refused_and_its_records_are_read() -> None:
+    assert create("a.txt", "--no-whole-word-mask").exit_code == 0
+    manifest = json.loads(Path("out", "manifest.json").read_bytes())
+    plan = manifest["plan"] | {"format": 1} | manifest["plan"]["libraries"]
+    del plan["libraries"], plan["instances"]["objective"], plan["instances"]["masking"]
+    plan["instances"]["whole_word_mask"] = False
+    Path("out", "plan.json").write_text(json.dumps(plan))
+    Path("out", "manifest.json").write_text(json.dumps(manifest | {"plan": plan}))
+    message = (
+        r"out: made by another command \(in format 1, by another version of bertprep; this "
+        r"version writes format 2\): name another --output, or pass --overwrite"
+    )
+    assert_error(["a.txt"], 2, message)
+    shown = CliRunner().invoke(main, ["inspect", "out", "--verify"])
+    assert shown.exit_code == 0, shown.output
+    assert create("a.txt", "--overwrite").exit_code == 0
+
+
 def test_a_vocabulary_that_changed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     build = create_module._build
     monkeypatch.setattr(create_module, "_build", fail)
@@ -325,7 +345,7 @@ def test_a_vocabulary_that_changed_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     Path("vocab.txt").write_bytes(vocabulary)
     result = create("a.txt")
     assert result.exit_code == 0
-    assert result.stderr == "out: going on with what an earlier run has left here\n"
+    assert result.stderr == "out: resuming an earlier run\n"
 
 
 def test_a_vocabulary_that_changes_between_two_runs_of_a_process_is_read_again() -> None:
@@ -405,7 +425,7 @@ def test_inputs_in_the_output_folder_are_refused() -> None:
     assert_error(["a.txt"], 2, r"a\.txt: this input is in the output folder\. .*", output=".")
     result = create("out", output="out/records")
     assert result.exit_code == 0, result.output
-    assert create("out", output="out/records").stdout.startswith("out/records is complete already")
+    assert create("out", output="out/records").stdout.startswith("out/records is already complete")
 
 
 @pytest.mark.parametrize("output", ["a.txt", "a.txt/out", "a.txt/more/out"])
@@ -454,8 +474,8 @@ def test_a_disk_that_is_too_small_is_known_before_anything_is_written(
 ) -> None:
     mount("size=2m")
     message = (
-        r"disk/out: about 2\.\d MB will be written and 2\.\d MB are free: name another --output, "
-        r"lower --dupe-factor, or pass --no-check-disk"
+        r"disk/out: about 2\.\d MB will be written, but only 2\.\d MB are free\. Choose another "
+        r"--output, lower --dupe-factor, or pass --no-check-disk"
     )
     assert_error(["long.txt", "--dupe-factor", "15"], 1, message, output="disk/out")
     result = create("long.txt", "--dupe-factor", "5", output="disk/out")
@@ -497,7 +517,7 @@ def test_the_summary_goes_to_stdout_and_what_is_foreseen_to_stderr() -> None:
     assert without_line(result.stderr) == ""
     names = [re.split(r"  +", line)[0] for line in result.stdout.splitlines()]
     assert names == [
-        *("documents", "held out", "sentences", "tokens", "[UNK]", "cut away", "instances"),
+        *("documents", "held out", "sentences", "tokens", "[UNK]", "truncated", "instances"),
         *("random next", "masked", "largest partition", "written", "time"),
     ]
 
@@ -516,28 +536,32 @@ def test_quiet_says_nothing() -> None:
         (
             b"One document.\nOf two sentences.\n",
             [],
-            "the corpus is a single document, so every random next sentence comes from it too: "
-            "put an empty line between documents",
+            "the corpus is a single document, so random next sentences come from the same "
+            "document. Put an empty line between documents",
         ),
         (
             b"One.\n\nTwo.\n\nThree.\n",
             [],
-            "every document has one sentence (a.txt:1 for one), so no instance has a true next "
-            "sentence: an empty line belongs between documents, not between sentences",
+            "every document has one sentence (for example a.txt:1), so no instance has an actual "
+            "next sentence. Put empty lines between documents, not between sentences",
         ),
         (
             TEXT + "\nᚠᛇᚻ ᛒᛦᚦ ᚠᚱᚩᚠᚢᚱ.\nᚠᛁᚱᚪ.\n".encode(),
             [],
             "of the tokens are [UNK], such as ᚠᛇᚻ 1x, ᛒᛦᚦ 1x, ᚠᚱᚩᚠᚢᚱ 1x, ᚠᛁᚱᚪ 1x (a.txt:7); the "
-            "vocabulary has no ",
+            "vocabulary lacks ",
         ),
         (
             TEXT * 3,
             ["--max-seq-length", "6"],
-            "of the tokens will be cut away to fit --max-seq-length: are the lines sentences, and "
-            "not whole paragraphs? --split-sentences splits those",
+            "of the tokens are truncated to --max-seq-length. If the lines are paragraphs, "
+            "pass --split-sentences",
         ),
-        (TEXT, ["--num-partitions", "9"], "partitions have no documents, and empty shards"),
+        (
+            TEXT,
+            ["--num-partitions", "9"],
+            "partitions have no documents, so their shards ",
+        ),
     ],
     ids=["single", "one sentence", "unknown", "cut", "empty partitions"],
 )
@@ -618,7 +642,7 @@ def test_stdin_is_a_corpus_and_is_gone_on_with(
         assert result.exit_code == 2
         assert "made by another command (input - was " in result.stderr
     result = create(*flags, stdin=pack(text))
-    assert result.stderr == "out: going on with what an earlier run has left here\n"
+    assert result.stderr == "out: resuming an earlier run\n"
     out, whole = tree("out"), tree("whole")
     assert list(out.values()) == list(whole.values())
     for number in range(2):
@@ -627,7 +651,7 @@ def test_stdin_is_a_corpus_and_is_gone_on_with(
 
 
 def test_an_empty_stdin_is_an_error() -> None:
-    assert_error(["-"], 1, r"-: there is no text, only empty files: name others")
+    assert_error(["-"], 1, r"-: all input files are empty\. Name other files")
 
 
 # The interface itself.
@@ -652,7 +676,7 @@ def test_flags_may_be_spelled_with_underscores() -> None:
     result = create("a.txt", "--max_seq_length", "64", "--do_whole_word_mask", "--dupe_factor=2")
     assert result.exit_code == 0, result.output
     result = create("a.txt", "--max-seq-length", "64", "--dupe-factor", "2", "--do_lower_case")
-    assert result.stdout.startswith("out is complete already")
+    assert result.stdout.startswith("out is already complete")
 
 
 def test_max_predictions_follow_length_and_probability() -> None:

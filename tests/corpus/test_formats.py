@@ -21,7 +21,7 @@ from stored import (
 )
 
 from bertprep.cli import main
-from bertprep.create import pipeline as create_module
+from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 
 Create = Callable[..., Result]
@@ -45,7 +45,7 @@ def documents(sample_corpus: Path) -> Documents:
 def create(sample_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
     """Runs the command with small blocks, splits and blobs, so that there are many."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 3_000)
-    monkeypatch.setattr(create_module, "BLOCK_BYTES", 9_000)
+    monkeypatch.setattr(create_job, "BLOCK_BYTES", 9_000)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object, output: str = "out", stdin: bytes | None = None) -> Result:
@@ -149,7 +149,7 @@ def test_documents_that_cannot_be_read_are_counted(create: Create, documents: Do
     )
     result = create("a.jsonl", *FLAGS, "--on-error", "skip", "--overwrite")
     assert result.exit_code == 0
-    assert "Warning: 2 documents could not be read: left out (--on-error skip)" in result.stderr
+    assert "Warning: 2 documents could not be read: skipped (--on-error skip)" in result.stderr
     assert shards("out") == shards("good")
 
 
@@ -157,7 +157,7 @@ def test_nothing_but_documents_that_cannot_be_read_is_an_error(create: Create) -
     Path("a.jsonl").write_bytes(b'{"body": "A text."}\n' * 3)
     result = create("a.jsonl", "--on-error", "skip")
     assert result.exit_code == 1
-    assert "a.jsonl: no documents, since 3 documents could not be read" in result.stderr
+    assert "a.jsonl: no documents: 3 documents could not be read" in result.stderr
 
 
 def test_paragraphs_are_not_sentences(create: Create) -> None:
@@ -196,7 +196,7 @@ def test_bad_text_is_named_by_file_and_line(
     for mode in ("replace", "skip"):
         result = create(path, "--encoding-errors", mode, output=mode)
         assert result.exit_code == 0
-        assert "1 line was not UTF-8 or had NUL bytes" in result.stderr
+        assert "1 line had invalid UTF-8 or NUL bytes" in result.stderr
 
 
 def test_bad_text_is_named_by_file_and_row(create: Create) -> None:

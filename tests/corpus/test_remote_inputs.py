@@ -30,7 +30,7 @@ from web_server import Fault, WebServer
 
 from bertprep.cli import main
 from bertprep.corpus import Inputs, find_inputs, plan_splits, read_blocks
-from bertprep.create import pipeline as create_module
+from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
@@ -480,7 +480,7 @@ def test_a_run_that_is_stopped_while_a_server_is_silent_leaves_nobody_behind(
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many blocks, splits and blobs of a small corpus."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
-    monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
+    monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
 
 
 def create(corpus: Path, output: Path, *inputs: str) -> Result:

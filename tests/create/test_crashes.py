@@ -14,7 +14,7 @@ from foreseen import LINE
 from waiting import LIMIT, finish, wait_for
 
 from bertprep.cli import main
-from bertprep.create import pipeline as create_module
+from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.records import shards
 from bertprep.storage import files
@@ -119,7 +119,7 @@ def arguments(corpus: Path, output: Path) -> list[str]:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sizes of crash_driver.py."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
-    monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
+    monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
 
 
@@ -152,7 +152,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(command: Command, name: str) -> 
     words = command.again()
     command.assert_complete()
     has_begun = name not in ("before the plan", "after the manifest") and "cleared" not in name
-    assert ("going on with what an earlier run has left" in words) == has_begun
+    assert ("resuming an earlier run" in words) == has_begun
     assert "Warning" not in words
 
 
@@ -165,13 +165,13 @@ def test_a_killed_worker_is_reported_and_replaced(command: Command, name: str) -
     task = "partition " if any(word in name for word in ("shard", "result")) else "split "
     task = "split " if "split" in name else task
     assert line.startswith(f"Warning: {task}")
-    assert line.endswith(": killed by signal 9 (SIGKILL): out of memory?; trying again")
+    assert line.endswith(": killed by signal 9 (SIGKILL): out of memory?; retrying")
 
 
 def test_a_worker_that_raises_is_reported_and_replaced(command: Command) -> None:
     assert command.run(IN_WORKERS["before a shard's rename"], "fail") == 0
     command.assert_complete()
-    line = "Warning: partition 3: RuntimeError: the moment has come; trying again\n"
+    line = "Warning: partition 3: RuntimeError: the moment has come; retrying\n"
     assert command.stderr == line
 
 
@@ -281,7 +281,7 @@ def test_a_finished_run_given_again_touches_nothing(command: Command) -> None:
     result = CliRunner().invoke(main, command.arguments)
     assert result.exit_code == 0
     assert result.stderr == ""
-    assert result.stdout.startswith(f"{command.output} is complete already: ")
+    assert result.stdout.startswith(f"{command.output} is already complete: ")
     assert before == {path: path.stat().st_mtime_ns for path in command.output.rglob("*")}
     command.assert_complete()
 

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from tfrecords import read_features
 
 from bertprep.cli import main
-from bertprep.create import pipeline as create_module
+from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.create.partitions import deal
 from bertprep.data import PartitionPlan
@@ -46,7 +46,7 @@ Create = Callable[..., Path]
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 4 KB, splits and blobs of 12 KB, writes of 64 KB; workers inherit them."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
-    monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
+    monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
 
 
@@ -125,7 +125,7 @@ def test_bytes_do_not_depend_on_the_size_of_splits_and_blobs(
 ) -> None:
     expected = contents(create("--num-partitions", 6))
     for split_bytes, block_bytes in ((1_500, 300), (40_000, 9_000), (8 << 20, 8 << 20)):
-        monkeypatch.setattr(create_module, "BLOCK_BYTES", split_bytes)
+        monkeypatch.setattr(create_job, "BLOCK_BYTES", split_bytes)
         monkeypatch.setattr(tokenizing, "BLOCK_BYTES", block_bytes)
         assert contents(create("--num-partitions", 6)) == expected
 

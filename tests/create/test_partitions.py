@@ -79,7 +79,7 @@ def test_shards_that_do_not_divide_are_an_error_with_the_nearest_that_do(
     with pytest.raises(UsageError) as caught:
         plan_partitions(1, num_shards=num_shards, num_partitions=num_partitions)
     assert str(caught.value) == (
-        f"{num_shards} shards do not divide among {num_partitions} partitions: "
+        f"{num_shards} shards cannot be divided evenly among {num_partitions} partitions: "
         f"pass --num-shards {nearest}"
     )
     for number in nearest.split(" or "):  # what the message says is right
@@ -88,7 +88,7 @@ def test_shards_that_do_not_divide_are_an_error_with_the_nearest_that_do(
 
 @pytest.mark.parametrize(("text_bytes", "least"), [(193 * MB, 7), (10_000 * MB, 313)])
 def test_too_few_shards_are_an_error_with_the_least(text_bytes: int, least: int) -> None:
-    with pytest.raises(UsageError, match=f"6 shards are too few .* pass --num-shards {least} or"):
+    with pytest.raises(UsageError, match=f"6 shards are too few .* Pass --num-shards {least} or"):
         plan_partitions(text_bytes, num_shards=6)
     plan_partitions(text_bytes, num_shards=least)
     plan_partitions(text_bytes, num_partitions=6)

@@ -1,5 +1,5 @@
-"""The look before the work: warnings for texts that deserve them and for no others; estimates
-against real runs; `--dry-run` writes nothing.
+"""The review: warnings for mistakes in the corpus and for nothing else, each reported once;
+estimates against real runs; `--dry-run` writes nothing.
 """
 
 import bz2
@@ -7,8 +7,9 @@ import gzip
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,18 +19,15 @@ from foreseen import LINE, without_line
 from bertprep.cli import main
 from bertprep.corpus import find_inputs, measure_text_bytes
 from bertprep.create import pipeline as create_module
-from bertprep.create.job import Job
-from bertprep.create.machine import warm_up
-from bertprep.create.pipeline import _prepare
+from bertprep.create.job import Job, make_job
+from bertprep.create.review import Review, count_tokens, find
 from bertprep.create.review import sample as sampling
-from bertprep.create.review.checks import Finding, Review
 from bertprep.create.review.estimate import Estimate, build_sample, estimate
-from bertprep.create.review.page import about, in_time
-from bertprep.create.review.results import review_documents, review_records
+from bertprep.create.review.findings import CHECKS
+from bertprep.create.review.report import about, in_time
 from bertprep.create.review.sample import Sample, take_sample
 from bertprep.create.review.text_problems import Evidence
-from bertprep.create.tokenizing import TextCounts
-from bertprep.data import InputFile
+from bertprep.create.worker import warm_up
 from bertprep.options import (
     CorpusOptions,
     CreateOptions,
@@ -37,7 +35,6 @@ from bertprep.options import (
     RecordOptions,
     TokenizerOptions,
 )
-from bertprep.vocab import Vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -62,29 +59,31 @@ def options(*inputs: str, **more: object) -> CreateOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Foreseen:
+class Reviewed:
+    """A sample, with what its review leads to."""
+
     sample: Sample
     estimate: Estimate
-    findings: list[Finding]
+    findings: dict[str, str]
 
 
-def prepare(given: CreateOptions) -> tuple[Job, tuple[InputFile, ...]]:
-    return _prepare(given, Vocabulary.load(given.vocab), Path("out"), Path("work"))
+def prepare(given: CreateOptions) -> Job:
+    return make_job(given, Path("out"), Path("work"))
 
 
-def foresee(given: CreateOptions) -> Foreseen:
-    job, files = prepare(given)
+def review(given: CreateOptions) -> Reviewed:
+    job = prepare(given)
     warm_up(job)
-    sample = take_sample(job, files)
-    built = build_sample(job, sample)
-    findings = Review(job, files, sample, built).findings()
-    return Foreseen(sample, estimate(job, files, sample, built), findings)
+    sample = take_sample(job)
+    records = build_sample(job, sample)
+    findings = find(CHECKS, Evidence(job, count_tokens(job, sample, records), sample))
+    return Reviewed(sample, estimate(job, sample, records), findings)
 
 
 def names_of(text: str, **more: object) -> dict[str, str]:
-    """The findings in a text, by name."""
+    """Return the findings in a text, by name."""
     Path("a.txt").write_text(text)
-    return {finding.name: finding.text for finding in foresee(options(**more)).findings}
+    return review(options(**more)).findings
 
 
 def dry_run(*arguments: str, stdin: bytes = b"") -> Result:
@@ -113,16 +112,16 @@ def pieces(*more: str) -> None:
 
 def test_good_text_has_nothing_to_warn_of(sample_corpus: Path) -> None:
     vocab = sample_corpus / "vocab.txt"
-    assert foresee(options(str(sample_corpus), vocab=vocab)).findings == []
+    assert review(options(str(sample_corpus), vocab=vocab)).findings == {}
     for path in sorted(sample_corpus.glob("*.txt")):
         if path.name not in ("vocab.txt", "scripts.txt"):
-            assert foresee(options(str(path))).findings == [], path
+            assert review(options(str(path))).findings == {}, path
 
 
 def test_empty_lines_between_sentences(english: str) -> None:
     apart = names_of(re.sub(r"\n+", "\n\n", english))
     assert set(apart) == {"one_sentence"}
-    assert apart["one_sentence"].startswith("every document has one sentence (a.txt:1 for one)")
+    assert apart["one_sentence"].startswith("every document has one sentence (for example a.txt:1)")
     most = re.sub(r"\n+", "\n\n", english) + "One more.\nWith two.\n"
     assert re.match(r"\d\d% of the documents have one sent", names_of(most)["one_sentence"])
     assert names_of("Two.\nSentences.\n\nAlone.\n\nAgain.\nTwo.\n") == {}
@@ -130,44 +129,43 @@ def test_empty_lines_between_sentences(english: str) -> None:
 
 def test_no_empty_lines(english: str) -> None:
     joined = re.sub(r"\n+", "\n", english)
-    assert names_of(joined)["single_document"].startswith("the corpus is a single document")
+    assert names_of(joined)["documents"].startswith("the corpus is a single document")
     Path("b.txt").write_text(joined * 4)
     Path("c.txt").write_text(joined * 4)
-    (finding,) = foresee(options("b.txt", "c.txt")).findings
-    assert finding.text == (
-        "there is no empty line in the text, so that each of its 2 files is one document "
-        "(b.txt with 240.2 KB for one): put an empty line between documents"
-    )
+    assert review(options("b.txt", "c.txt")).findings == {
+        "documents": "the text has no empty lines, so each of its 2 files is one document "
+        "(for example b.txt, 240.2 KB). Put an empty line between documents"
+    }
     Path("large.txt").write_text(joined * 50)
-    preflight = foresee(options("large.txt"))
-    assert [finding.name for finding in preflight.findings] == ["single_document"]
-    assert not preflight.sample.is_whole
+    reviewed = review(options("large.txt"))
+    assert set(reviewed.findings) == {"documents"}
+    assert not reviewed.sample.is_whole
     # Files of one short document each are a usual way to keep a corpus.
     for number, document in enumerate(english.split("\n\n")):
         Path(f"short-{number}.txt").write_text(document)
-    assert foresee(options("short-*.txt")).findings == []
+    assert review(options("short-*.txt")).findings == {}
 
 
 def test_large_documents_leave_room_for_others(english: str) -> None:
     long = re.sub(r"\n+", "\n", english) * 10  # 600 KB, more than a place wants
     Path("a.txt").write_text(f"{long}\n\n" * 4 + f"{english}\n\n" * 40)
-    preflight = foresee(options())
-    assert preflight.findings == []
-    assert preflight.estimate.documents == pytest.approx(4 + 40 * 34, rel=0.1)
-    assert preflight.sample.num_bytes < 3_000_000
+    reviewed = review(options())
+    assert reviewed.findings == {}
+    assert reviewed.estimate.documents == pytest.approx(4 + 40 * 34, rel=0.1)
+    assert reviewed.sample.num_bytes < 3_000_000
 
 
 def test_a_giant_document(english: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "LARGEST_BLOCK_BYTES", 100_000)
     giant = re.sub(r"\n+", "\n", english) * 4
     Path("a.txt").write_text(f"{english}\n{giant}\n\n{english}")
-    preflight = foresee(options())
-    (finding,) = preflight.findings
+    reviewed = review(options())
+    (finding,) = reviewed.findings.values()
     start = len(english.split("\n")) + 1
-    assert finding.text.startswith(f"a.txt:{start}: the document that starts here has 240.2 KB, so")
-    # Its start stands for all of it.
-    assert not preflight.sample.is_whole
-    assert 150_000 < preflight.sample.num_bytes < 250_000
+    assert finding.startswith(f"a.txt:{start}: the document that starts here is 240.2 KB long, so")
+    # Only its start is tokenized.
+    assert not reviewed.sample.is_whole
+    assert 150_000 < reviewed.sample.num_bytes < 250_000
 
 
 def test_a_giant_document_is_read_once(english: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,28 +180,30 @@ def test_a_giant_document_is_read_once(english: str, monkeypatch: pytest.MonkeyP
 
     real = sampling.read_blocks
     monkeypatch.setattr(sampling, "read_blocks", read_blocks)
-    assert "giant_document" in {finding.name for finding in foresee(options()).findings}
+    assert "document that starts here" in review(options()).findings["documents"]
     assert 20 < len(opened) < 70  # of 128 places, half of which are in the giant
 
 
 def test_a_word_a_line(english: str) -> None:
     found = names_of(english.replace(" ", "\n"))
     assert set(found) == {"one_token"}
-    assert re.match(r"\d\d% of the lines are one token \(a.txt:1 for one\)", found["one_token"])
+    assert re.match(
+        r"\d\d% of the lines are a single token \(for example a.txt:1\)", found["one_token"]
+    )
     assert names_of(english.replace("\n\n", "\n\nHeading\n")) == {}
 
 
-def test_sentences_beyond_the_length(english: str) -> None:
+def test_sentences_longer_than_an_instance(english: str) -> None:
     paragraphs = re.sub(r"(?<!\n)\n(?!\n)", " ", english).replace("\n\n", "\nSo.\n\n")
     paragraphs += "\n".join(["The end."] * 50)
     found = names_of(paragraphs)
-    assert set(found) == {"cut"}
+    assert set(found) == {"truncated"}
     assert re.match(
-        r"\d\d% of the lines are longer than the 125 tokens that an instance has room for "
-        r"\(the longest: 6\d\d tokens, a.txt:\d+\), and \d\d% of the tokens will be cut away",
-        found["cut"],
+        r"\d\d% of the lines are longer than the 125 tokens that fit in an instance "
+        r"\(longest: 6\d\d tokens, a.txt:\d+\), and \d\d% of the tokens are truncated",
+        found["truncated"],
     )
-    line = int(found["cut"].split("a.txt:")[1].split(")")[0]) - 1
+    line = int(found["truncated"].split("a.txt:")[1].split(")")[0]) - 1
     assert max(paragraphs.split("\n"), key=len) == paragraphs.split("\n")[line]
     assert names_of(paragraphs, instances=InstanceOptions(max_seq_length=1024)) == {}
 
@@ -214,7 +214,7 @@ def test_unknown_words_are_named() -> None:
     found = names_of(text)
     assert set(found) == {"unknown"}
     assert "such as 77 2x, 8 1x, zß 1x (a.txt:4)" in found["unknown"]
-    assert "the vocabulary has no 7 2x, 8 1x, ß 1x" in found["unknown"]
+    assert "the vocabulary lacks 7 2x, 8 1x, ß 1x" in found["unknown"]
     assert names_of("one two three.\nfour , five.\n\nsix seven.\neight.\n") == {}
 
 
@@ -223,25 +223,25 @@ def test_lines_without_a_sentence_do_not_move_the_others(mode: str) -> None:
     pieces()
     text = b"\xef\xbb\xbf\nfirst one\n\xe2\x80\x8b\nbad \xff line 9\n\nlast 77 one\nend\n"
     Path("a.txt").write_bytes(text)
-    preflight = foresee(options(corpus=CorpusOptions(encoding_errors=mode)))
-    (sampled,) = preflight.sample.blocks
+    reviewed = review(options(corpus=CorpusOptions(encoding_errors=mode)))
+    (sampled,) = reviewed.sample.blocks
     assert sampled.sentence_lines.tolist() == [1, *([3] if mode == "replace" else []), 5, 6]
-    (finding,) = preflight.findings
-    said = "9 1x, 77 1x (a.txt:4)" if mode == "replace" else "77 1x (a.txt:6)"
-    assert f"such as {said}" in finding.text
+    (finding,) = reviewed.findings.values()
+    shown = "9 1x, 77 1x (a.txt:4)" if mode == "replace" else "77 1x (a.txt:6)"
+    assert f"such as {shown}" in finding
 
 
 def test_a_casing_that_does_not_fit_shows_in_the_text(english: str) -> None:
     pieces()
     found = names_of(english, tokenizer=TokenizerOptions(lowercase=False))
     assert "If the model is uncased, pass --lowercase." in found["casing"]
-    assert "(Of the letters of the text 1.9% are capitals.)" in found["casing"]
+    assert "(1.9% of the letters of the text are uppercase.)" in found["casing"]
     pieces(*"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     cased = TokenizerOptions(lowercase=False)
     assert "casing" not in names_of(english, tokenizer=cased)
     lowered = names_of(english.lower(), tokenizer=cased)
-    assert lowered["casing"].startswith("none of the 4")
-    assert "was the text lower-cased before?" in lowered["casing"]
+    assert lowered["casing"].startswith("the vocabulary is cased, but none of the 4")
+    assert "If the text was lowercased" in lowered["casing"]
     assert "pass --no-lowercase" in names_of(english)["casing"]
 
 
@@ -266,7 +266,7 @@ def test_accents_stripped_from_a_script_that_needs_them(text: str, example: str)
     assert re.search(r"Pass --no-strip-accents: \d+ pieces of the vocabulary", found["accents"])
     assert "accents" not in names_of(text, tokenizer=TokenizerOptions(strip_accents=False))
     pieces()
-    assert "with a vocabulary that was made so" in names_of(text)["accents"]
+    assert "a vocabulary that was trained with it" in names_of(text)["accents"]
 
 
 def test_accents_that_may_go_are_no_warning(english: str) -> None:
@@ -295,9 +295,11 @@ def misread(text: str, encoding: str = "cp1252") -> str:
 
 def test_text_that_was_read_in_the_wrong_encoding(english: str) -> None:
     found = names_of(FRENCH.encode().decode("latin-1") * 5)
-    assert found["misread"].startswith('a.txt:1 has "Ã©", as 100.0% of the lines do: UTF-8 that')
+    assert found["misread"].startswith('a.txt:1 contains "Ã©", as do 100.0% of the lines: ')
     curly = misread(english.replace("'", "\u2019"))
-    assert names_of(curly)["misread"].startswith('a.txt:20 has "â€™", as 11.3% of the lines do')
+    assert names_of(curly)["misread"].startswith(
+        'a.txt:20 contains "â€™", as do 11.3% of the lines'
+    )
     for encoding in ("latin-1", "cp1252"):
         russian = misread("привет мир\nкак дела\n\n", encoding)
         assert "misread" in names_of(russian * 5)
@@ -307,18 +309,18 @@ def test_text_that_was_read_in_the_wrong_encoding(english: str) -> None:
 
 def test_letters_that_were_lost(english: str) -> None:
     found = names_of(english.replace("wh", "\ufffd"))
-    assert found["replaced"].startswith("a.txt:2 has U+FFFD, as 23.5% of the lines do")
+    assert found["replaced"].startswith("a.txt:2 contains U+FFFD, as do 23.5% of the lines")
     assert names_of(english + "One \ufffd.\n") == {}
-    # What is mended here was said to be so already.
+    # What is replaced on request is not reported.
     Path("a.txt").write_bytes(english.encode().replace(b"wh", b"\xff"))
     mended = options(corpus=CorpusOptions(encoding_errors="replace"))
-    assert foresee(mended).findings == []
+    assert review(mended).findings == {}
 
 
 def test_markup_left_in_the_text(english: str) -> None:
     for part in ("<br/>", '<a href="x">', "</DIV>", "&amp;", "&#8217;", '<doc id="1" url="u">'):
         found = names_of(english.replace(".\n", f"{part}.\n"))
-        assert f'has "{part}", as ' in found["markup"]
+        assert f'contains "{part}", as ' in found["markup"]
     for good in (
         english + "The tag <b> makes letters bold.\n",
         "a < b & c > d\nR&D; AT&T;\n\n" * 9,
@@ -327,7 +329,7 @@ def test_markup_left_in_the_text(english: str) -> None:
 
 
 def test_a_text_of_which_nothing_is_known_is_no_mistake() -> None:
-    # The first two megabytes are blank: what comes behind them is for the run to find.
+    # The first two megabytes are blank: the rest is for the run to find.
     Path("a.txt").write_text("\n" * 20_000_000 + "One here.\nTwo.\n\nThree.\nFour.\n")
     result = create("a.txt")
     assert result.exit_code == 0, result.output
@@ -341,24 +343,22 @@ def test_findings_of_different_kinds_come_together() -> None:
     assert names == ["misread", "markup", "one_sentence", "accents", "unknown"]
 
 
-# What was said is not said again.
+# Each check reports once.
 
 
-def test_later_reviews_are_silent_about_what_was_said() -> None:
+def test_results_do_not_repeat_the_findings_of_the_sample() -> None:
     Path("a.txt").write_text("One.\n\nTwo ᚠᛇᚻ.\n\nThree.\n")
     result = create("a.txt", "--max-seq-length", "5")
     assert result.exit_code == 0
     texts = without_line(result.stderr).splitlines()
     assert [text.split(",")[0].split("(")[0] for text in texts] == [
         "Warning: every document has one sentence ",
-        "Warning: 33% of the lines are longer than the 2 tokens that an instance has room for ",
+        "Warning: 33% of the lines are longer than the 2 tokens that fit in an instance ",
         "Warning: 14.3% of the tokens are [UNK]",
     ]
 
 
-def test_a_run_that_is_gone_on_with_has_all_warnings_at_its_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_resumed_run_reports_everything_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -369,24 +369,41 @@ def test_a_run_that_is_gone_on_with_has_all_warnings_at_its_end(
     monkeypatch.setattr(create_module, "_build", build)
     lines = create("a.txt").stderr.splitlines()
     assert len(lines) == 3
-    assert lines[0] == "out: going on with what an earlier run has left here"
-    assert lines[1].startswith("Warning: every document has one sentence, so no instance has a ")
+    assert lines[0] == "out: resuming an earlier run"
+    assert lines[1].startswith("Warning: every document has one sentence, so no instance has an ")
     assert re.match(r"Warning: 1\d\.\d% of the tokens are \[UNK\]: does the vocabulary", lines[2])
 
 
-def test_each_later_warning_can_be_known_already() -> None:
-    given = options("good.txt")
-    job, _ = prepare(given)
-    for documents, name in ((1, "single_document"), (1, "giant_document"), (3, "one_sentence")):
-        found = TextCounts(documents=documents, one_sentence=documents)
-        assert len(review_documents(job, found)) == 1
-        assert review_documents(job, found, {name}) == []
-    counts = {
-        **{"unknown_tokens": 50, "tokens": 100},
-        **{"truncated_tokens": 50, "instance_tokens": 50},
-    }
-    assert len(review_records(counts, {})) == 2
-    assert review_records(counts, {}, {"cut", "unknown"}) == []
+COUNTS = [
+    {"documents": 1, "one_sentence": 1},
+    {"documents": 3, "one_sentence": 3},
+    {"unknown_tokens": 50, "tokens": 100},
+    {"truncated_tokens": 50, "instance_tokens": 50},
+    {"invalid_lines": 2},
+    {"skipped_documents": 2},
+    {"unsplit_lines": 2},
+    {"empty_partitions": 1},
+    {"words": 10, "tokens": 40, "joined_tokens": 3},
+    {"words": 10, "tokens": 10, "joined_tokens": 0},
+    {"unaligned_lines": 2},
+]
+
+
+@pytest.mark.parametrize("counts", COUNTS, ids=lambda counts: next(iter(counts)))
+def test_a_count_is_reported_once(counts: dict[str, int]) -> None:
+    reviewed = Review(prepare(options("good.txt")))
+    assert len(reviewed.counts(counts)) == 1
+    assert reviewed.counts(counts) == []
+
+
+def test_every_check_of_counts_is_tested_here() -> None:
+    job = prepare(options("good.txt"))
+    reported = set()
+    for counts in COUNTS:
+        reviewed = Review(job)
+        reviewed.counts(counts)
+        reported |= {check.name for check in CHECKS} - set(reviewed._pending)
+    assert reported == {check.name for check in CHECKS if not check.needs_sample}
 
 
 # The estimate.
@@ -424,7 +441,7 @@ def test_estimates_are_within_five_percent(large: str, flags: list[str]) -> None
     assert float(size[1]) * 1e6 == pytest.approx(sum(files), rel=0.05)
 
 
-def test_a_small_corpus_is_foreseen_exactly(sample_corpus: Path) -> None:
+def test_the_estimate_of_a_small_corpus_is_exact(sample_corpus: Path) -> None:
     result = create(str(sample_corpus), "--vocab", str(sample_corpus / "vocab.txt"))
     (line,) = result.stderr.splitlines()
     counts = json.loads(Path("out/manifest.json").read_text())["counts"]
@@ -435,8 +452,8 @@ def test_a_small_corpus_is_foreseen_exactly(sample_corpus: Path) -> None:
 
 
 def test_the_sample_is_small_even_and_the_same_again(large: str) -> None:
-    job, files = prepare(options(large))
-    first, second = take_sample(job, files), take_sample(job, files)
+    job = prepare(options(large))
+    first, second = take_sample(job), take_sample(job)
     assert not first.is_whole
     assert 1_900_000 < first.num_bytes < 2_300_000
     offsets = [sampled.block.offset for sampled in first.blocks]
@@ -445,7 +462,7 @@ def test_the_sample_is_small_even_and_the_same_again(large: str) -> None:
     for quarter in range(4):
         inside = [o for o in offsets if quarter <= o * 4 // size < quarter + 1]
         assert len(inside) == pytest.approx(len(offsets) / 4, rel=0.2)
-    assert take_sample(job, files[:0]).num_bytes == 0
+    assert take_sample(replace(job, files=(), text_bytes=0)).num_bytes == 0
 
 
 def test_places_are_spread_over_many_small_files(english: str) -> None:
@@ -453,8 +470,8 @@ def test_places_are_spread_over_many_small_files(english: str) -> None:
     for number in range(3000):
         Path(f"many-{number:04d}.txt").write_text(documents[number % len(documents)])
     given = options("many-*.txt")
-    job, files = prepare(given)
-    sample = take_sample(job, files)
+    job = prepare(given)
+    sample = take_sample(job)
     assert 1_900_000 < sample.num_bytes < 2_300_000
     numbers = [int(sampled.block.file.path[5:9]) for sampled in sample.blocks]
     assert numbers[0] < 30
@@ -469,23 +486,23 @@ def test_compressed_files_are_measured(pack: Callable[[bytes], bytes], english: 
         ["a.txt.packed"], vocab=Path("vocab.txt"), output=Path("out"), spool=Path("spool")
     ).files
     assert measure_text_bytes(files, CorpusOptions()) == pytest.approx(len(text), rel=0.1)
-    preflight = foresee(options("a.txt.packed"))
-    assert preflight.findings == []
-    assert preflight.estimate.text_bytes == pytest.approx(len(text), rel=0.1)
+    reviewed = review(options("a.txt.packed"))
+    assert reviewed.findings == {}
+    assert reviewed.estimate.text_bytes == pytest.approx(len(text), rel=0.1)
 
 
 def test_memory_follows_workers_and_the_largest_document(large: str) -> None:
-    one, four = (foresee(options(large, workers=n, num_partitions=8)) for n in (1, 4))
+    one, four = (review(options(large, workers=n, num_partitions=8)) for n in (1, 4))
     assert 100e6 < one.estimate.memory_bytes < 300e6
     per_worker = (four.estimate.memory_bytes - one.estimate.memory_bytes) / 3
     assert 50e6 < per_worker < 150e6
     many = options(large, instances=InstanceOptions(dupe_factor=100))
-    assert foresee(many).estimate.memory_bytes > 1.5 * one.estimate.memory_bytes
+    assert review(many).estimate.memory_bytes > 1.5 * one.estimate.memory_bytes
 
 
 def test_time_follows_work_and_workers(large: str) -> None:
     def seconds(**more: object) -> float:
-        return foresee(options(large, **more)).estimate.seconds
+        return review(options(large, **more)).estimate.seconds
 
     once = seconds(instances=InstanceOptions(dupe_factor=1))
     assert seconds(instances=InstanceOptions(dupe_factor=100)) > 10 * once
@@ -528,7 +545,7 @@ def test_times_are_as_rough_as_they_are_known(seconds: float, said: str) -> None
 # `--dry-run`.
 
 
-def test_a_dry_run_tells_all_and_writes_nothing() -> None:
+def test_a_dry_run_shows_the_page_and_writes_nothing() -> None:
     before = tree()
     result = dry_run("good.txt")
     assert result.exit_code == 0, result.output
@@ -538,7 +555,7 @@ def test_a_dry_run_tells_all_and_writes_nothing() -> None:
     assert names == [
         *("input", "documents", "sentences", "tokens", "largest document", "longest sentence"),
         *("longest line", "[UNK]", "partitions", "shards", "records", "size", "memory", "time"),
-        *("output", "nothing to warn of", "as it will be tokenized"),
+        *("output", "no problems found", "tokenization of sample sentences"),
     ]
     assert "good.txt:1\n    A loaf begins with patience" in result.stdout
     assert "\n    a lo ##a" in result.stdout
@@ -557,16 +574,18 @@ def test_the_page_fits_a_terminal(columns: str, monkeypatch: pytest.MonkeyPatch)
     assert sum(line.startswith("Warning: ") for line in lines) >= 3
 
 
-def test_a_dry_run_says_what_would_become_of_the_folder() -> None:
-    assert "out: would be made" in dry_run("good.txt").stdout
+def test_a_dry_run_shows_the_state_of_the_output() -> None:
+    assert "out: will be created" in dry_run("good.txt").stdout
     assert create("good.txt").exit_code == 0
     before = tree()
-    assert "out: is complete already, nothing would be done" in dry_run("good.txt").stdout
+    assert "out: is already complete, nothing to do" in dry_run("good.txt").stdout
     other = ["good.txt", "--max-seq-length", "64"]
     assert dry_run(*other).stderr.startswith("Error: out: made by another command (max_seq_length")
-    assert "removed, and this written" in " ".join(dry_run(*other, "--overwrite").stdout.split())
+    assert "output of another command will be removed" in " ".join(
+        dry_run(*other, "--overwrite").stdout.split()
+    )
     Path("out", "manifest.json").rename("manifest.json")
-    assert "an earlier run would be gone on with" in dry_run("good.txt").stdout
+    assert "an earlier run will be resumed" in dry_run("good.txt").stdout
     Path("manifest.json").rename("out/manifest.json")
     assert tree() == before
 
@@ -608,13 +627,13 @@ def test_mistakes_are_the_same_in_a_dry_run(flags: list[str]) -> None:
     assert tree() == before
 
 
-def test_quiet_says_nothing() -> None:
+def test_quiet_prints_nothing() -> None:
     Path("a.txt").write_text("One.\n\nTwo.\n")
     for result in (dry_run("a.txt", "--quiet"), create("a.txt", "--quiet")):
         assert (result.exit_code, result.output) == (0, "")
 
 
-def test_stdin_can_be_looked_at(english: str) -> None:
+def test_stdin_can_be_sampled(english: str) -> None:
     before = tree()
     for text in (english.encode(), gzip.compress(english.encode())):
         result = dry_run("-", stdin=text)
@@ -623,10 +642,10 @@ def test_stdin_can_be_looked_at(english: str) -> None:
         assert "\n  -:1\n    A loaf" in result.stdout
     assert tree() == before
     result = dry_run("-", stdin=b"")
-    assert result.stderr.endswith("Error: -: there is no text, only empty files: name others\n")
+    assert result.stderr.endswith("Error: -: all input files are empty. Name other files\n")
 
 
-def test_a_resumed_run_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_takes_no_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -634,20 +653,20 @@ def test_a_resumed_run_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(create_module, "_build", fail)
     assert LINE.search(create("good.txt").stderr)
     monkeypatch.setattr(create_module, "_build", build)
-    assert create("good.txt").stderr == "out: going on with what an earlier run has left here\n"
+    assert create("good.txt").stderr == "out: resuming an earlier run\n"
     assert create("good.txt").stderr == ""
 
 
-def test_far_into_a_file_a_place_is_told_in_bytes(
+def test_far_into_a_file_a_location_is_a_byte_offset(
     english: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sampling, "_MOST_BYTES_READ_BACK", 20_000)
     Path("a.txt").write_text(english * 50)
     given = options()
-    job, files = prepare(given)
+    job = prepare(given)
     text = Path("a.txt").read_bytes()
     seen = set()
-    for sampled in take_sample(job, files).blocks:
+    for sampled in take_sample(job).blocks:
         where = sampled.where(3)
         kind, place = (":" if ":" in where else ", byte "), re.split(r":|, byte ", where)[1]
         seen.add(kind)
@@ -662,10 +681,10 @@ def test_far_into_a_file_a_place_is_told_in_bytes(
 def test_evidence_counts_what_is_there() -> None:
     Path("a.txt").write_text("Ab c\nÉ 東\n\n한\n", "utf-8")
     given = options()
-    job, files = prepare(given)
-    evidence = Evidence(take_sample(job, files))
+    job = prepare(given)
+    sample = take_sample(job)
+    evidence = Evidence(job, Counter(), sample)
     assert evidence.capitals == (2, 4)
     assert evidence.num_lines == 3
-    assert evidence.num_letters == 6
-    (hangul,) = evidence.scripts()
-    assert (hangul.name, hangul.letters, hangul.changed, hangul.example) == ("Hangul", 1, 1, "한")
+    assert evidence.count_between(ord("A"), ord("Z")) == 1
+    assert evidence.characters["東"] == 1

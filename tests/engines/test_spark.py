@@ -274,7 +274,7 @@ def test_another_run_goes_on_when_the_driver_has_died(
     again = Run(cluster, corpus, tmp_path)
     status, stderr = again.end()
     assert status == 0, stderr
-    assert "going on with what an earlier run has left here" in stderr
+    assert "resuming an earlier run" in stderr
     assert contents(run.output) == contents(corpus / "local")
     assert {path for path in shards if path.stat().st_mtime_ns == shards[path]} == set(shards)
     last = max(event["Stage ID"] for event in again.ends())

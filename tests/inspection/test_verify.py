@@ -247,8 +247,8 @@ def test_a_record_with_several_faults(
     at = offset_of(records, 4)
     token = sample_vocabulary.tokens[5]
     assert faults_of(verify(folder), folder) == [
-        f"{NAMES[0]}: record 4 at byte {at}: next_sentence_labels is 7, and should be 0 or 1",
-        f"{NAMES[0]}: record 4 at byte {at}: {token} at position 0, where [CLS] belongs",
+        f"{NAMES[0]}: record 4 at byte {at}: next_sentence_labels is 7, not 0 or 1",
+        f"{NAMES[0]}: record 4 at byte {at}: {token} at position 0 instead of [CLS]",
     ]
 
 
@@ -256,7 +256,7 @@ def test_a_record_with_several_faults(
 def test_a_record_that_is_no_example(number: int, folder: Path, records: list[bytes]) -> None:
     replace_record(folder, records[:15], number, b"\x0a\x05abc")
     assert faults_of(verify(folder), folder) == [
-        f"{NAMES[0]}: record {number} at byte {offset_of(records, number)}: it is no "
+        f"{NAMES[0]}: record {number} at byte {offset_of(records, number)}: it is not a "
         "tf.train.Example: a field of 5 bytes where 3 are left at byte 0"
     ]
 
@@ -402,7 +402,7 @@ def bare(folder: Path) -> Path:
 def test_without_a_manifest(
     bare: Path, records: list[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(UsageError, match="name the vocabulary that they were made with"):
+    with pytest.raises(UsageError, match="name the vocabulary that they were created with"):
         verify(bare)
     size = offset_of(records, 40)
     assert verify(bare, vocab=bare.parent / "vocab.txt") == [
@@ -439,7 +439,7 @@ def test_features_of_another_tool_are_a_fault_only_where_a_manifest_promises_non
     shard = folder / NAMES[0]
     shard.write_bytes(frames(more[:15]))
     with_manifest = list(Verification(InspectOptions((str(folder),), verify=True, quiet=True)))
-    assert f"{shard}: record 0 at byte 0: a feature 'token_boundary' that does not" in "".join(
+    assert f"{shard}: record 0 at byte 0: unexpected feature 'token_boundary'" in "".join(
         with_manifest
     )
     alone = tmp_path / "alone.tfrecord"

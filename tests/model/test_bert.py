@@ -1,4 +1,4 @@
-"""The model's function: against numbers that transformers made, and against itself."""
+"""The function of the model, compared with outputs of transformers."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def model(goldens: dict[str, np.ndarray]) -> PretrainingModel:
 
 
 @pytest.mark.parametrize("kind", ["padded", "full"])
-def test_outputs_are_those_of_transformers(
+def test_outputs_equal_transformers(
     kind: str, goldens: dict[str, np.ndarray], model: PretrainingModel
 ) -> None:
     features = part(goldens, f"{kind}/")
@@ -43,7 +43,7 @@ def test_outputs_are_those_of_transformers(
         np.testing.assert_allclose(np.array(values), features[name], atol=2e-6)
 
 
-def test_all_positions_and_those_asked_for_agree(
+def test_selected_positions_equal_all_positions(
     goldens: dict[str, np.ndarray], model: PretrainingModel
 ) -> None:
     features = part(goldens, "padded/")
@@ -54,7 +54,7 @@ def test_all_positions_and_those_asked_for_agree(
     np.testing.assert_allclose(asked_for, expected, atol=1e-6)
 
 
-def test_what_is_padded_does_not_matter(
+def test_padding_does_not_change_outputs(
     goldens: dict[str, np.ndarray], model: PretrainingModel
 ) -> None:
     features = part(goldens, "padded/")
@@ -65,7 +65,7 @@ def test_what_is_padded_does_not_matter(
 
 
 @pytest.mark.parametrize("naming", ["hugging_face", "release"])
-def test_weights_go_there_and_back(
+def test_weights_survive_a_round_trip(
     naming: str, goldens: dict[str, np.ndarray], model: PretrainingModel
 ) -> None:
     arrays = weights.weights_by_name(model, naming)
@@ -89,7 +89,7 @@ def test_every_variable_has_its_names(model: PretrainingModel) -> None:
         assert len({getattr(weight, naming) for weight in table}) == len(table)
 
 
-def test_weights_that_do_not_fit_are_named(model: PretrainingModel) -> None:
+def test_weights_of_another_shape_are_named(model: PretrainingModel) -> None:
     arrays = weights.weights_by_name(model)
     short = arrays | {"bert.pooler.dense.weight": arrays["bert.pooler.dense.weight"][:3]}
     collected = weights.collect_weights("arrays", model.config, short, "hugging_face")
@@ -127,7 +127,7 @@ def dropped(step: int, shape: tuple[int, ...] = (64, 1000), probability: float =
     return (kept == 0).astype(np.float64)
 
 
-def test_dropout_drops_what_it_should() -> None:
+def test_dropout_is_uniform_and_independent() -> None:
     # Shares in rows, columns and in all; neighbours, and the same place in the next step, are
     # independent: all within five standard deviations.
     one, other = dropped(5), dropped(6)
@@ -143,7 +143,7 @@ def test_dropout_drops_what_it_should() -> None:
         assert abs(both - 0.01) < 5 * deviation, power
 
 
-def test_gelu_and_its_gradient_are_those_of_keras() -> None:
+def test_gelu_and_its_gradient_equal_keras() -> None:
     with tf.GradientTape(persistent=True) as tape:
         inputs = tf.Variable(np.linspace(-6, 6, 301, dtype=np.float32))
         ours, theirs = gelu(inputs.value()), ops.gelu(inputs.value(), approximate=False)
@@ -153,7 +153,7 @@ def test_gelu_and_its_gradient_are_those_of_keras() -> None:
     np.testing.assert_allclose(*gradients, atol=1e-5)
 
 
-def test_fresh_weights_are_as_the_release_draws_them() -> None:
+def test_initial_weights_have_the_distribution_of_the_release() -> None:
     model = PretrainingModel(BertConfig.published("tiny", vocab_size=5000))
     model.build()
     for path, variable in weights.variables_by_path(model).items():
@@ -168,7 +168,7 @@ def test_fresh_weights_are_as_the_release_draws_them() -> None:
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_low_precision_is_near_and_keeps_float32_where_it_counts(
+def test_low_precision_is_close_and_keeps_float32_logits(
     policy: str, goldens: dict[str, np.ndarray], model: PretrainingModel
 ) -> None:
     low = PretrainingModel(model.config, policy)
@@ -182,13 +182,13 @@ def test_low_precision_is_near_and_keeps_float32_where_it_counts(
         np.testing.assert_allclose(np.array(outputs[name]), features[name], atol=0.1)
 
 
-def test_a_model_comes_back_from_its_config(model: PretrainingModel) -> None:
+def test_a_model_is_rebuilt_from_its_config(model: PretrainingModel) -> None:
     again = PretrainingModel.from_config(model.get_config())
     assert again.config == model.config
     assert again.name == model.name
 
 
-def test_a_model_has_the_heads_that_are_asked_for(
+def test_a_model_has_only_the_requested_heads(
     goldens: dict[str, np.ndarray], model: PretrainingModel
 ) -> None:
     features = part(goldens, "padded/")
@@ -257,13 +257,13 @@ def test_a_config_of_hugging_face_is_read(tmp_path: Path) -> None:
         ('{"vocab_size": 9, "initializer_range": "a"}', "initializer_range must be a number"),
     ],
 )
-def test_a_config_that_cannot_be_is_one_line(content: str, message: str, tmp_path: Path) -> None:
+def test_an_invalid_config_is_one_line(content: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "bert_config.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=message):
         load_config(path)
 
 
-def test_a_config_that_is_not_there_names_the_sizes(tmp_path: Path) -> None:
+def test_a_missing_config_names_the_sizes(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Name a bert_config\.json, or one of tiny, mini"):
         load_config(tmp_path / "none.json")

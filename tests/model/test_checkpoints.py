@@ -1,4 +1,4 @@
-"""Checkpoints are written whole or not at all, and a run resumes from one as if never stopped."""
+"""Checkpoints are whole or missing, and a run resumes from them bit for bit."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ def arrays(value: float) -> dict[str, np.ndarray]:
     }
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_arrays_survive_a_round_trip(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "run")
     assert checkpoints.latest() is None
     assert checkpoints.best() is None
@@ -37,7 +37,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[name], array)
 
 
-def test_the_last_and_the_best_stay(tmp_path: Path) -> None:
+def test_the_last_and_the_best_are_kept(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, keep=2)
     for step, loss in ((10, 3.0), (20, 1.0), (30, None), (40, 2.0), (50, 1.5)):
         checkpoints.save(step, arrays(step), {}, loss)
@@ -53,7 +53,7 @@ def test_the_last_and_the_best_stay(tmp_path: Path) -> None:
     ]
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_last(
+def test_a_failed_write_leaves_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoints = Checkpoints(tmp_path, keep=1)

@@ -1,4 +1,4 @@
-"""`--init-from`: weights of runs, of Hugging Face's folders and of the release's checkpoints."""
+"""`--init-from`: weights of runs, Hugging Face folders and TensorFlow 1 checkpoints."""
 
 import json
 import shutil
@@ -80,7 +80,7 @@ def golden_outputs(model: PretrainingModel, goldens: Arrays) -> Arrays:
     "name",
     ["", "bert_model.ckpt", "bert_model.ckpt.index", "bert_model.ckpt.data-00000-of-00001"],
 )
-def test_outputs_are_those_of_the_release(name: str) -> None:
+def test_outputs_equal_the_release(name: str) -> None:
     source = read_pretrained(RELEASE / name)
     model, notes = initialized(source, vocabulary_of(29))
     golden = dict(np.load(RELEASE / "outputs.npz"))
@@ -97,7 +97,7 @@ def test_outputs_are_those_of_the_release(name: str) -> None:
     ]
 
 
-def test_a_folder_with_a_record_of_the_last_one(tmp_path: Path) -> None:
+def test_a_checkpoint_file_names_the_latest_of_several(tmp_path: Path) -> None:
     for number in (1, 2):
         for path in RELEASE.glob("bert_model.ckpt.*"):
             name = path.name.replace("bert_model.ckpt", f"model.ckpt-{number}")
@@ -148,19 +148,19 @@ def test_a_checkpoint_of_tensorflow_2_is_named(tmp_path: Path) -> None:
         read_pretrained(tmp_path)
 
 
-def test_outputs_are_those_of_transformers(goldens: Arrays, tmp_path: Path) -> None:
+def test_outputs_equal_transformers(goldens: Arrays, tmp_path: Path) -> None:
     source = read_pretrained(write_hugging_face(tmp_path, goldens, part(goldens, "weights/")))
     assert (source.missing, source.unused) == ((), ())
     model, _ = initialized(source, vocabulary_of(61))
     assert max(golden_outputs(model, goldens).values()) < 2e-6
 
 
-def test_the_file_itself_is_as_good_as_the_folder(goldens: Arrays, tmp_path: Path) -> None:
+def test_the_weights_file_names_its_folder(goldens: Arrays, tmp_path: Path) -> None:
     write_hugging_face(tmp_path, goldens, part(goldens, "weights/"))
     assert read_pretrained(tmp_path / "model.safetensors").name == str(tmp_path)
 
 
-def test_old_names_and_spelled_ties_are_known(goldens: Arrays, tmp_path: Path) -> None:
+def test_old_names_and_copied_ties_are_read(goldens: Arrays, tmp_path: Path) -> None:
     arrays = {}
     for name, value in part(goldens, "weights/").items():
         old = name.replace("LayerNorm.weight", "LayerNorm.gamma")
@@ -175,7 +175,7 @@ def test_old_names_and_spelled_ties_are_known(goldens: Arrays, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["decoder.weight", "decoder.bias"])
-def test_a_decoder_of_its_own_is_refused(name: str, goldens: Arrays, tmp_path: Path) -> None:
+def test_an_untied_decoder_is_refused(name: str, goldens: Arrays, tmp_path: Path) -> None:
     arrays = part(goldens, "weights/")
     table = name.endswith("weight")
     other = "bert.embeddings.word_embeddings.weight" if table else "cls.predictions.bias"
@@ -204,7 +204,9 @@ def test_an_encoder_alone_has_its_heads_drawn(prefix: str, goldens: Arrays, tmp_
             )
 
 
-def test_a_masked_lm_has_pooler_and_pair_head_drawn(goldens: Arrays, tmp_path: Path) -> None:
+def test_a_masked_lm_has_pooler_and_next_sentence_head_drawn(
+    goldens: Arrays, tmp_path: Path
+) -> None:
     arrays = {
         name: value
         for name, value in part(goldens, "weights/").items()
@@ -217,7 +219,7 @@ def test_a_masked_lm_has_pooler_and_pair_head_drawn(goldens: Arrays, tmp_path: P
     assert golden_outputs(model, goldens)["masked_lm_logits"] < 2e-6
 
 
-def test_what_is_left_over_is_named(goldens: Arrays, tmp_path: Path) -> None:
+def test_unused_weights_are_named(goldens: Arrays, tmp_path: Path) -> None:
     arrays = part(goldens, "weights/")
     arrays |= {f"classifier.{i}": np.zeros(2, np.float32) for i in range(7)}
     source = read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
@@ -268,7 +270,7 @@ def test_a_damaged_file_is_one_line(goldens: Arrays, tmp_path: Path) -> None:
         read_pretrained(tmp_path)
 
 
-def test_weights_are_the_same_to_the_bit(tmp_path: Path) -> None:
+def test_weights_of_a_run_are_bit_for_bit_equal(tmp_path: Path) -> None:
     trained, vocabulary = random_model(tiny_config(30)), vocabulary_of(30)
     run = make_run(tmp_path / "run", trained, vocabulary, step=900)
     make_run(run, random_model(tiny_config(30), seed=2), vocabulary, step=950)
@@ -281,7 +283,7 @@ def test_weights_are_the_same_to_the_bit(tmp_path: Path) -> None:
     assert read_pretrained(run).name == f"{run} (step 950)"
 
 
-def test_a_longer_table_is_kept_and_its_untrained_rows_are_named(tmp_path: Path) -> None:
+def test_more_positions_are_kept_and_untrained_ones_named(tmp_path: Path) -> None:
     vocabulary = vocabulary_of(30)
     trained = random_model(tiny_config(30, 24))
     source = read_pretrained(make_run(tmp_path / "run", trained, vocabulary, trained_positions=8))
@@ -294,7 +296,7 @@ def test_a_longer_table_is_kept_and_its_untrained_rows_are_named(tmp_path: Path)
     assert trained_positions(None, 6) == 6
 
 
-def test_a_table_that_is_too_short_is_an_error(tmp_path: Path) -> None:
+def test_too_few_positions_are_an_error(tmp_path: Path) -> None:
     vocabulary = vocabulary_of(30)
     run = make_run(tmp_path / "run", random_model(tiny_config(30, 24)), vocabulary)
     message = (
@@ -306,7 +308,7 @@ def test_a_table_that_is_too_short_is_an_error(tmp_path: Path) -> None:
         config_for(read_pretrained(run), None, max_seq_length=32)
 
 
-def test_a_longer_table_that_is_asked_for_is_drawn_and_said(tmp_path: Path) -> None:
+def test_more_positions_are_drawn_on_request_and_named(tmp_path: Path) -> None:
     vocabulary = vocabulary_of(30)
     trained = random_model(tiny_config(30, 24))
     source = read_pretrained(make_run(tmp_path / "run", trained, vocabulary))
@@ -331,7 +333,7 @@ def test_a_longer_table_that_is_asked_for_is_drawn_and_said(tmp_path: Path) -> N
         ({"max_position_embeddings": 12}, r"has 24 position embeddings, --model asks for 12"),
     ],
 )
-def test_a_model_that_does_not_fit_is_named(
+def test_another_model_config_is_named(
     change: dict[str, int], message: str, tmp_path: Path
 ) -> None:
     config = tiny_config(30)
@@ -348,7 +350,7 @@ def source_with(tmp_path: Path, vocabulary: Vocabulary) -> PretrainedWeights:
     return read_pretrained(make_run(tmp_path / "run", random_model(config), vocabulary))
 
 
-def test_another_size_is_named(tmp_path: Path) -> None:
+def test_another_vocabulary_size_is_named(tmp_path: Path) -> None:
     source = source_with(tmp_path, vocabulary_of(30))
     with pytest.raises(UsageError, match=r"has 30 word embeddings, and .* records has 31 pieces"):
         initialized(source, vocabulary_of(31))
@@ -362,7 +364,7 @@ def test_another_piece_is_named(tmp_path: Path) -> None:
         initialized(source, vocabulary_of(30, "x"))
 
 
-def test_pieces_in_unused_places_are_fine_and_said(tmp_path: Path) -> None:
+def test_new_pieces_at_unused_ids_are_named(tmp_path: Path) -> None:
     source = source_with(tmp_path, vocabulary_of(30, "[unused"))
     _, notes = initialized(source, vocabulary_of(30))
     assert notes == [
@@ -388,6 +390,6 @@ def test_a_folder_without_weights_says_what_to_name(
         read_pretrained(tmp_path)
 
 
-def test_a_name_of_a_hub_is_no_path(tmp_path: Path) -> None:
+def test_a_hub_name_is_not_a_path(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no such file or folder. Name .* on this machine"):
         read_pretrained(tmp_path / "google-bert" / "bert-base-uncased")

@@ -130,7 +130,7 @@ def test_a_folder_without_a_manifest(bare: Path) -> None:
     data_set = find_data_set([str(bare)])
     assert found(data_set, bare) == ["a.tfrec", *NAMES, HELD_OUT, "more/z.tfrecord"]
     assert (data_set.plan, data_set.homes, data_set.vocabulary) == (None, (), None)
-    with pytest.raises(UsageError, match=r"no vocab\.txt stands beside .* with --vocab"):
+    with pytest.raises(UsageError, match=r"there is no vocab\.txt next to .* with --vocab"):
         data_set.require_vocabulary()
 
 
@@ -296,7 +296,7 @@ def test_data_sets_of_other_options_are_not_one(
         ("n*ne", "no file matches this glob. Name record files, or the folder that they are in"),
         (
             "empty",
-            "there are no records in this folder. Name one that `bertprep create` made, or record "
+            "there are no records in this folder. Name one that `bertprep create` wrote, or record "
             "files",
         ),
         ("pipe", "neither a file nor a folder. Name a record file"),
@@ -331,7 +331,7 @@ def test_a_manifest_of_another_program(folder: Path, content: bytes) -> None:
 LEAVES = [
     *(("plan", "vocabulary", "size"), ("plan", "vocabulary", "sha256")),
     *(("plan", "instances", "max_seq_length"), ("plan", "instances", "max_predictions_per_seq")),
-    *(("plan", "instances", "masked_lm_prob"), ("plan", "instances", "whole_word_mask")),
+    *(("plan", "instances", "masked_lm_prob"), ("plan", "instances", "masking")),
     *(("plan", "instances", "quirks"), ("plan", "records", "feature_names")),
     *(("plan", "records", "compression"), ("shards", 0, "name"), ("shards", 1, "bytes")),
     *(("eval_shards", 0, "crc32c"), ("counts", "masks"), ("counts", "random_next")),

@@ -30,6 +30,7 @@ from bertprep.records import RecordSchema
 from bertprep.records.checks import CheckJob, check_range
 from bertprep.records.columns import RecordReader
 from bertprep.records.frames import look_at
+from bertprep.records.manifest import describe_instances
 from bertprep.records.rules import Promise
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
@@ -99,8 +100,8 @@ def test_a_legal_record_of_the_second_release(tmp_path: Path) -> None:
     assert judges.faults(encoded(GOOD)) == [
         "input_word_ids is missing",
         "input_type_ids is missing",
-        "a feature 'input_ids' that does not belong here",
-        "a feature 'segment_ids' that does not belong here",
+        "unexpected feature 'input_ids'",
+        "unexpected feature 'segment_ids'",
     ]
 
 
@@ -113,18 +114,18 @@ def test_the_order_of_the_features_is_free(said: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_feature_that_is_not_there(name: str, tmp_path: Path) -> None:
+def test_a_missing_feature(name: str, tmp_path: Path) -> None:
     judges = Judges(tmp_path, TINY, RecordSchema(12, 3), OPTIONS)
     record = {other: values for other, values in GOOD.items() if other != name}
     assert judges.faults(encoded(record)) == [f"{name} is missing"]
     assert judges.faults(encoded(record | {"other": [1]})) == [
         f"{name} is missing",
-        "a feature 'other' that does not belong here",
+        "unexpected feature 'other'",
     ]
 
 
-def test_a_feature_too_many(said: Any) -> None:
-    assert said(token_boundary=[1]) == ["a feature 'token_boundary' that does not belong here"]
+def test_an_unexpected_feature(said: Any) -> None:
+    assert said(token_boundary=[1]) == ["unexpected feature 'token_boundary'"]
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -192,7 +193,7 @@ def test_a_label_that_is_neither_0_nor_1(label: int, said: Any) -> None:
 
 @pytest.mark.parametrize("value", [0, 2, -1, 1 << 33])
 def test_a_hole_in_the_input_mask(value: int, said: Any) -> None:
-    place = "place 4 has 1" if value == 0 else f"place 3 has {value}"
+    place = "index 4 is 1" if value == 0 else f"index 3 is {value}"
     assert said(**changed("input_mask", at_3=value)) == [
         f"input_mask is not 1s followed by 0s: {place}"
     ]
@@ -206,20 +207,20 @@ def test_padding_in_the_input_mask(said: Any) -> None:
 
 def test_an_input_mask_of_another_length(said: Any) -> None:
     assert said(**changed("input_mask", at_9=1)) == [
-        "segment_ids are not 0s, 1s to the last token, and 0s: place 9 has 0"
+        "segment_ids are not 0s, then 1s up to the last token, then 0s: index 9 is 0"
     ]
     assert said(**changed("input_mask", at_8=0)) == [
-        "segment_ids are not 0s, 1s to the last token, and 0s: place 8 has 1"
+        "segment_ids are not 0s, then 1s up to the last token, then 0s: index 8 is 1"
     ]
     assert said(input_mask=[0] * 12) == [
-        "segment_ids are not 0s, 1s to the last token, and 0s: place 5 has 1"
+        "segment_ids are not 0s, then 1s up to the last token, then 0s: index 5 is 1"
     ]
 
 
 @pytest.mark.parametrize(("place", "value"), [(2, 1), (6, 0), (7, 2), (10, 1), (0, 1), (5, -1)])
 def test_segment_ids_out_of_order(place: int, value: int, said: Any) -> None:
     (fault,) = said(**changed("segment_ids", **{f"at_{place}": value}))
-    assert fault.startswith("segment_ids are not 0s, 1s to the last token, and 0s: place ")
+    assert fault.startswith("segment_ids are not 0s, then 1s up to the last token, then 0s: index ")
 
 
 @pytest.mark.parametrize("first", [0, 1, 2, 8, 9])
@@ -291,11 +292,11 @@ def test_weights_that_are_not_1_then_0(
     weights: list[float], place: int, value: str, said: Any
 ) -> None:
     assert said(masked_lm_weights=weights) == [
-        f"masked_lm_weights are not 1.0s and then 0.0s: place {place} has {value}"
+        f"masked_lm_weights are not 1.0s followed by 0.0s: index {place} is {value}"
     ]
 
 
-def test_something_behind_the_last_mask(said: Any) -> None:
+def test_something_after_the_last_mask(said: Any) -> None:
     assert said(**changed("masked_lm_positions", at_2=3)) == [
         "masked_lm_positions has 3 at index 2, after the last mask"
     ]
@@ -475,7 +476,7 @@ def test_the_shorter_segment_was_not_cut(said_of_full: Any) -> None:
         "input_ids": [CLS, A, B, C, D, SEP, X, B, SEP],
         "segment_ids": [0, 0, 0, 0, 0, 0, 1, 1, 1],
     }
-    why = "begins a segment inside a word, and the other one"
+    why = "begins a segment inside a word, but the other one"
     assert said_of_full(one, **first, **mask) == [
         f"##x at position 1 {why} was longer (2 and 4 tokens)"
     ]
@@ -489,7 +490,7 @@ def test_the_shorter_segment_was_not_cut(said_of_full: Any) -> None:
 # Words.
 
 
-def test_a_word_that_is_masked_in_part(said: Any) -> None:
+def test_a_word_that_is_partly_masked(said: Any) -> None:
     assert said(**masked_as((2, X), (3, B))) == ["the word a ##x at position 1 is partly masked"]
     assert said(None, **masked_as((2, X), (3, B))) == []
     pieces = dataclasses.replace(OPTIONS, whole_word_mask=False)
@@ -622,7 +623,7 @@ def test_totals_of_legal_records(sample_vocabulary: Vocabulary, tmp_path: Path) 
     path = tmp_path / "shard"
     path.write_bytes(frames([*records, *wrong]))
     (tmp_path / "vocab.txt").write_bytes(sample_vocabulary.data)
-    promise = Promise.of({"instances": dataclasses.asdict(options)}, RecordSchema(40, 5))
+    promise = Promise.of({"instances": describe_instances(options)}, RecordSchema(40, 5))
     job = CheckJob(promise, tmp_path / "vocab.txt")
     reader = RecordReader(look_at(str(path)), promise.schema)
     checked = check_range(job, reader)

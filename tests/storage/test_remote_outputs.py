@@ -17,7 +17,7 @@ from object_store import ObjectStore
 from waiting import LIMIT
 
 from bertprep.cli import main
-from bertprep.create import pipeline as create_module
+from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.records import shards
 from bertprep.storage import retries
@@ -30,7 +30,7 @@ RUN = "teststore://bucket/run"
 def small_and_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Use a new store, the sizes of object_store.py, no delays, and a visible temporary folder."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
-    monkeypatch.setattr(create_module, "BLOCK_BYTES", 12_000)
+    monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
     monkeypatch.setattr(retries, "WAITS", (0.0,) * 3)
     (tmp_path / "store").mkdir()
@@ -120,7 +120,7 @@ def test_a_complete_data_set_is_left_alone(sample_corpus: Path, tmp_path: Path) 
     before = log()
     result = create(sample_corpus, f"{RUN}/")
     assert result.exit_code == 0
-    assert "is complete already" in result.output
+    assert "is already complete" in result.output
     assert log() == before
     assert left_here(tmp_path) == []
 

@@ -31,6 +31,7 @@ from waiting import FOREVER, LIMIT
 
 from bertprep import terminal
 from bertprep.cli import main
+from bertprep.create import job as create_job
 from bertprep.create import pipeline as create
 from bertprep.create import tokenizing
 from bertprep.engines.worker_pool import WorkerPool
@@ -154,7 +155,7 @@ counting.read_blocks = watch_blocks(counting.read_blocks)
 WorkerPool.close = watch_close(WorkerPool.close)
 create._build = before(create._build, "build", lambda *_: "")
 # As in test_determinism.py: many blocks, splits, blobs and writes of a small corpus.
-tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+tokenizing.BLOCK_BYTES, create_job.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
 counting.BLOCK_BYTES, job.SPLIT_BYTES, job._BUCKET_BYTES = 4_000, 12_000, 20_000
 terminal._PLAIN_LINE_SECONDS = math.inf
 files._LOCK_PATIENCE_SECONDS = work_folder._LOCK_PATIENCE_SECONDS = LIMIT

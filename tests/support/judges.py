@@ -15,6 +15,7 @@ from bertprep.records import RecordSchema
 from bertprep.records.checks import CompiledRules
 from bertprep.records.columns import RecordReader
 from bertprep.records.frames import look_at
+from bertprep.records.manifest import describe_instances
 from bertprep.records.rules import Promise, RecordRules
 from bertprep.vocab import Vocabulary
 
@@ -35,7 +36,7 @@ class Judges:
         options: InstanceOptions | None,
         tokenizer: TokenizerOptions | None = None,
     ) -> None:
-        plan = {"instances": dataclasses.asdict(options)} if options else None
+        plan = {"instances": describe_instances(options)} if options else None
         if plan and tokenizer:
             plan["tokenizer"] = dataclasses.asdict(tokenizer)
         self._schema, self._path = schema, folder / "shard"

@@ -122,9 +122,8 @@ if __name__ == "__main__":
 
     ObjectStore.fault = staticmethod(kill)  # type: ignore[method-assign]
     from bertprep.cli import main
-    from bertprep.create import pipeline as create
-    from bertprep.create import tokenizing
+    from bertprep.create import job, tokenizing
     from bertprep.records import shards
 
-    tokenizing.BLOCK_BYTES, create.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
+    tokenizing.BLOCK_BYTES, job.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
     main(sys.argv[4:], prog_name="bertprep")

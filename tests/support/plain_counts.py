@@ -184,7 +184,7 @@ class Twin:
                     words[-1].append(position)
                 else:
                     words.append([position])
-        has_words = not self.instances or self.instances["whole_word_mask"]
+        has_words = not self.instances or self.instances["masking"] == "whole-word"
         joined = {a[-1], b[0]} if has_words and a and b and continues(b[0]) else set()
         return [(word, not joined.isdisjoint(word)) for word in words]
 
@@ -222,7 +222,7 @@ class Twin:
             counts.budget += budget
             counts.at_budget += num_masks == budget
             counts.off_budget += num_masks > budget
-        if instances and not instances["whole_word_mask"]:
+        if instances and instances["masking"] != "whole-word":
             fits = num_masks < budget and any(not masked.issuperset(word) for word, _ in words)
         else:
             free = [

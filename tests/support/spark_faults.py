@@ -76,13 +76,14 @@ def main() -> None:
     import spark_faults
 
     from bertprep.cli import main
+    from bertprep.create import job
     from bertprep.create import pipeline as create
 
     # By the name that executors import this page by.
     names: Any = create
     names.tokenize_split = spark_faults.tokenize_split
     names.build_partition = spark_faults.build_partition
-    names.BLOCK_BYTES = 6_000
+    job.BLOCK_BYTES = 6_000
     main(sys.argv[1:], prog_name="bertprep")
 
 

@@ -1,4 +1,4 @@
-"""What a person meets at `bertprep pretrain`: flags, mistakes, what is measured and handed on."""
+"""`bertprep pretrain`: options, errors, metrics and output files."""
 
 import importlib.util
 import json
@@ -39,7 +39,7 @@ MEASURES = ["loss", "mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Records, a config, and bad ones of both."""
+    """Create records, a config, and faulty ones of both."""
     folder = tmp_path_factory.mktemp("pretrain")
     records = make_records(folder)
     write_config(folder)
@@ -173,7 +173,7 @@ GOOD = "records --model config.json --steps 9 --output new"
         ),
     ],
 )
-def test_each_mistake_gets_one_line(flags: str, message: str) -> None:
+def test_errors_in_options_and_data_are_one_line(flags: str, message: str) -> None:
     result = pretrain(*flags.split())
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
@@ -181,7 +181,7 @@ def test_each_mistake_gets_one_line(flags: str, message: str) -> None:
     assert not Path("new").exists()
 
 
-def test_a_batch_that_the_workers_cannot_share_is_a_mistake(
+def test_batch_size_must_divide_among_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cluster = {"cluster": {"worker": ["a:1", "b:1", "c:1"]}, "task": {"index": 0}}
@@ -191,7 +191,7 @@ def test_a_batch_that_the_workers_cannot_share_is_a_mistake(
     assert (result.exit_code, result.stderr) == (2, f"{expected}, got 32\n")
 
 
-def test_an_extra_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name)
@@ -202,7 +202,7 @@ def test_an_extra_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
     assert (result.exit_code, result.stderr) == (2, f"Error: {expected}\n")
 
 
-def test_mistakes_are_found_before_tensorflow_is_loaded() -> None:
+def test_errors_are_found_before_tensorflow_is_loaded() -> None:
     program = """
 import sys
 from bertprep.cli import main
@@ -239,7 +239,7 @@ def test_every_option_has_a_flag_with_its_default_and_help() -> None:
             assert parameter.help, field.name
 
 
-def test_epochs_are_a_number_of_steps() -> None:
+def test_epochs_are_converted_to_steps() -> None:
     def steps(epochs: float, num_records: int) -> int:
         updates = UpdateOptions(batch_size=32)
         options = PretrainOptions(
@@ -250,7 +250,7 @@ def test_epochs_are_a_number_of_steps() -> None:
     assert [steps(1, 64), steps(1, 65), steps(2.5, 640), steps(0.001, 64)] == [2, 3, 50, 1]
 
 
-def test_metrics_have_a_line_each_few_steps(run: Path) -> None:
+def test_metrics_have_a_line_every_n_steps(run: Path) -> None:
     rows = rows_of(run)
     assert [(row["split"], row["step"]) for row in rows] == [
         ("baseline", 0),
@@ -277,7 +277,7 @@ def test_metrics_have_a_line_each_few_steps(run: Path) -> None:
 
 
 def read_all(records: Path, *, held_out: bool) -> dict[str, np.ndarray]:
-    """All records as they stand, in one piece."""
+    """Return the features of all records, in the order of the shards."""
     pattern = "eval/tf_*" if held_out else "tf_*"
     data_set = find_data_set([str(path) for path in sorted(records.glob(pattern))])
     stream = RecordStream(data_set, VOCAB_SIZE, 0, is_shuffled=False)
@@ -287,7 +287,7 @@ def read_all(records: Path, *, held_out: bool) -> dict[str, np.ndarray]:
     return features
 
 
-def test_the_baselines_are_those_of_the_labels(folder: Path, run: Path) -> None:
+def test_baselines_follow_from_the_labels(folder: Path, run: Path) -> None:
     train, held = (read_all(folder / "records", held_out=kind) for kind in (False, True))
     counts = np.zeros(VOCAB_SIZE)
     for label in train["masked_lm_ids"][train["masked_lm_weights"] > 0]:
@@ -303,7 +303,7 @@ def test_the_baselines_are_those_of_the_labels(folder: Path, run: Path) -> None:
     assert sizes == (len(train["input_ids"]), len(held["input_ids"]))
 
 
-def test_evaluation_counts_every_held_out_mask_and_pair_once(folder: Path, run: Path) -> None:
+def test_evaluation_counts_every_held_out_record_once(folder: Path, run: Path) -> None:
     from bertprep.model.initialization import restore_model
     from bertprep.model.saved_run import load_run
 
@@ -333,7 +333,7 @@ def test_evaluation_counts_every_held_out_mask_and_pair_once(folder: Path, run: 
     assert row["nsp_accuracy"] == pytest.approx(nsp_right.mean(), abs=1e-6)
 
 
-def test_the_run_folder_says_what_it_is(folder: Path, run: Path) -> None:
+def test_the_run_folder_has_all_files(folder: Path, run: Path) -> None:
     assert sorted(path.name for path in run.iterdir()) == [
         *("bert_config.json", "checkpoints", "curves.png", "metrics.jsonl", "run.json"),
         "vocab.txt",
@@ -355,7 +355,7 @@ def test_the_run_folder_says_what_it_is(folder: Path, run: Path) -> None:
     ]
 
 
-def test_the_plot_is_a_picture(run: Path) -> None:
+def test_the_plot_is_a_png(run: Path) -> None:
     data = (run / "curves.png").read_bytes()
     assert data.startswith(b"\x89PNG\r\n")
     width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
@@ -368,7 +368,7 @@ AGAIN = "records --model config.json --output run --log-every 10 --save-every 20
 SAME = AGAIN + " --batch-size 16 --no-xla --learning-rate 0.002 --warmup 5"
 
 
-def test_a_finished_run_is_left_as_it_is(run: Path) -> None:
+def test_a_complete_run_is_not_changed(run: Path) -> None:
     before = (run / "metrics.jsonl").read_bytes()
     result = pretrain(*SAME.split(), "--steps", "45")
     assert result.exit_code == 0, result.output
@@ -377,7 +377,7 @@ def test_a_finished_run_is_left_as_it_is(run: Path) -> None:
     assert (run / "metrics.jsonl").read_bytes() == before
 
 
-def test_another_command_is_refused_and_the_options_are_named(run: Path) -> None:
+def test_other_options_are_refused_and_named(run: Path) -> None:
     result = pretrain(*SAME.split(), "--steps", "50", "--seed", "7")
     expected = "Error: run: made by another command (seed was 12345, is 7; steps was 45, is 50): "
     assert (result.exit_code, result.stderr) == (
@@ -386,7 +386,7 @@ def test_another_command_is_refused_and_the_options_are_named(run: Path) -> None
     )
 
 
-def test_a_second_process_is_kept_out(run: Path) -> None:
+def test_a_locked_folder_is_refused(run: Path) -> None:
     with PlannedFolder(run, RUN_LAYOUT):
         result = pretrain(*SAME.split(), "--steps", "45")
     expected = (
@@ -395,7 +395,7 @@ def test_a_second_process_is_kept_out(run: Path) -> None:
     assert (result.exit_code, result.stderr) == (2, f"Error: run: {expected}\n")
 
 
-def test_the_way_goes_on_to_export_and_to_another_run(run: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_exported_and_initialize_another(run: Path, tmp_path: Path) -> None:
     from bertprep.model.saved_run import load_run
 
     exported = CliRunner().invoke(main, ["export", str(run), "--output", str(tmp_path / "model")])
@@ -430,7 +430,7 @@ def test_the_way_goes_on_to_export_and_to_another_run(run: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("distribute", ["mirrored", "multiworker"])
-def test_a_single_device_can_be_asked_for_in_any_way(
+def test_every_distribution_runs_on_a_single_device(
     distribute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = "127.0.0.1:0"
@@ -442,7 +442,7 @@ def test_a_single_device_can_be_asked_for_in_any_way(
     assert stdout.startswith("steps        9\n")
 
 
-def test_tensorboard_gets_its_files(tmp_path: Path) -> None:
+def test_tensorboard_files_are_written(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="writes what only the extra can read")
     flags = f"{GOOD.replace('new', str(tmp_path / 'run'))} --no-xla --tensorboard --quiet"
     result = pretrain(*flags.split())
@@ -452,7 +452,7 @@ def test_tensorboard_gets_its_files(tmp_path: Path) -> None:
     assert folders == ["run/tensorboard/eval", "run/tensorboard/train"]
 
 
-def test_signals_wait_until_they_are_obeyed() -> None:
+def test_signals_are_deferred_until_obeyed() -> None:
     seen: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda n, _: seen.append(n)) for number in numbers]
@@ -476,7 +476,7 @@ def test_signals_wait_until_they_are_obeyed() -> None:
             signal.signal(number, handler)
 
 
-def test_lines_behind_a_step_and_broken_ones_go(tmp_path: Path) -> None:
+def test_lines_after_a_step_and_truncated_lines_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     with MetricsLog(path, 0) as file:
         for step in (10, 20, 30):
@@ -533,14 +533,14 @@ def show(mode: str, **settings: Any) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(command, env=environment, check=True, **settings)
 
 
-def test_stderr_that_is_no_terminal_gets_plain_lines() -> None:
+def test_stderr_without_a_terminal_gets_plain_lines() -> None:
     lines = show("", capture_output=True).stderr.decode().splitlines()
     assert len(lines) == 10
     assert re.fullmatch(rf"step 11 of 20, {SHOWN}, \d+ s left", lines[0]), lines[0]
     assert show("quiet", capture_output=True).stderr == b""
 
 
-def test_a_terminal_gets_one_line_with_the_time_left() -> None:
+def test_a_terminal_gets_a_progress_bar() -> None:
     terminal, end = pty.openpty()
     termios.tcsetwinsize(end, (24, 200))
     show("", stderr=end)
@@ -556,7 +556,7 @@ def test_a_terminal_gets_one_line_with_the_time_left() -> None:
     assert re.search(rf"step 20/20 \[\d\d:\d\d, \d\d:\d\d left, {SHOWN}\]", last), last
 
 
-def test_help_is_there_at_once() -> None:
+def test_help_has_the_example() -> None:
     # Without waiting for anything heavy: test_floors holds the imports, this the output.
     result = CliRunner().invoke(main, ["pretrain", "--help"])
     assert result.exit_code == 0

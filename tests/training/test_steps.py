@@ -1,4 +1,4 @@
-"""Updates: against PyTorch's, in one go and in parts, on one replica and on two."""
+"""Updates, compared with PyTorch, with micro-batches, and on two replicas."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_ten_steps_follow_pytorch(xla: bool | None, goldens: Arrays) -> None:
 
 
 @pytest.mark.parametrize("parts", [2, 4])
-def test_accumulating_is_the_whole_batch(parts: int, goldens: Arrays) -> None:
+def test_accumulated_micro_batches_equal_the_whole_batch(parts: int, goldens: Arrays) -> None:
     batches = large_batches(goldens)
     whole = make_trainer(goldens, batch_size=16, warmup=0)
     cut = make_trainer(goldens, batch_size=16, gradient_accumulation=parts, warmup=0)
@@ -67,7 +67,7 @@ def test_accumulating_is_the_whole_batch(parts: int, goldens: Arrays) -> None:
     assert distance(final_weights(whole), final_weights(cut)) < 1e-5
 
 
-def test_four_parts_of_eight_decay_as_a_batch_of_thirty_two(goldens: Arrays) -> None:
+def test_the_schedule_counts_updates_not_micro_batches(goldens: Arrays) -> None:
     # A schedule that counts parts would reach 0 after a quarter of the ten updates.
     batches = large_batches(goldens, size=32, count=10)
     whole = make_trainer(goldens, batch_size=32, warmup=0)
@@ -78,7 +78,7 @@ def test_four_parts_of_eight_decay_as_a_batch_of_thirty_two(goldens: Arrays) -> 
     assert distance(final_weights(whole), final_weights(cut)) < 1e-5
 
 
-def test_evaluation_counts_what_training_counts(goldens: Arrays) -> None:
+def test_evaluation_and_training_sums_agree(goldens: Arrays) -> None:
     batches = golden_batches(goldens)
     trainer = make_trainer(goldens)
     expected = trainer.evaluate(batches[:1])
@@ -90,7 +90,7 @@ def test_evaluation_counts_what_training_counts(goldens: Arrays) -> None:
     assert both["masked_lm_weights"] == sum(b["masked_lm_weights"].sum() for b in batches[:2])
 
 
-def test_records_that_fill_up_a_batch_count_nothing(goldens: Arrays) -> None:
+def test_padding_records_count_nothing(goldens: Arrays) -> None:
     batch = golden_batches(goldens)[0]
     filled = {name: value.copy() for name, value in batch.items()}
     for value in filled.values():
@@ -100,7 +100,7 @@ def test_records_that_fill_up_a_batch_count_nothing(goldens: Arrays) -> None:
     assert trainer.evaluate([filled]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_accuracy_counts_right_answers(goldens: Arrays) -> None:
+def test_accuracy_counts_correct_predictions(goldens: Arrays) -> None:
     batch = golden_batches(goldens)[0]
     trainer = make_trainer(goldens)
     outputs = trainer.model(batch)
@@ -139,13 +139,13 @@ def test_low_precision_learns(precision: str, goldens: Arrays) -> None:
     assert {variable.dtype for variable in trainer.model.trainable_variables} == {"float32"}
 
 
-def test_dropout_follows_from_the_step(goldens: Arrays) -> None:
+def test_dropout_follows_from_seed_and_step(goldens: Arrays) -> None:
     batches = golden_batches(goldens)[:3]
     runs = [run(make_trainer(goldens, dropout=0.3, seed=seed), batches) for seed in (1, 1, 2)]
     assert runs[0] == runs[1] != runs[2]
 
 
-def test_the_rate_is_the_release_s() -> None:
+def test_the_schedule_equals_the_release() -> None:
     schedule = WarmupLinearDecay(1.0, warmup_steps=2, total_steps=8)
     rates = [float(schedule(step)) for step in range(10)]
     assert rates == [0.0, 0.5, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0.0, 0.0]
@@ -191,7 +191,7 @@ def drive(tmp_path: Path, *arguments: str, workers: int = 1) -> list[dict[str, A
         ("multiworker", "gradient_accumulation=1"),
     ],
 )
-def test_two_replicas_follow_one(
+def test_two_replicas_equal_one(
     distribute: str, option: str, goldens: Arrays, tmp_path: Path
 ) -> None:
     batches = large_batches(goldens)
@@ -209,7 +209,7 @@ def test_two_replicas_follow_one(
         assert distance(final_weights(one), arrays) < 10 * near
 
 
-def test_a_loss_that_is_no_number_stops_the_run(goldens: Arrays) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(goldens: Arrays) -> None:
     trainer = make_trainer(goldens)
     weights.assign_weights(trainer.model, {"masked_lm/bias": np.full(61, np.nan)}, "nan")
     results = trainer.run(range(4, 9), golden_batches(goldens))
@@ -217,7 +217,7 @@ def test_a_loss_that_is_no_number_stops_the_run(goldens: Arrays) -> None:
         next(results)
 
 
-def test_a_state_comes_back_and_that_of_another_does_not(goldens: Arrays) -> None:
+def test_a_state_is_restored_and_one_of_another_model_refused(goldens: Arrays) -> None:
     batches = golden_batches(goldens)
     trainer = make_trainer(goldens, warmup=0)
     run(trainer, batches[:2])
@@ -251,12 +251,12 @@ def test_a_state_comes_back_and_that_of_another_does_not(goldens: Arrays) -> Non
         ({"distribute": "tpu"}, "distribute must be none, mirrored or multiworker, got tpu"),
     ],
 )
-def test_options_that_cannot_be_are_one_line(changes: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_one_line(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         TrainingOptions(**{"steps": 10, **changes})
 
 
-def test_the_warmup_is_a_number_or_a_share() -> None:
+def test_the_warmup_is_a_number_or_a_fraction() -> None:
     warmups = (0.0, 0.1, 0.25, 1.0, 7.0)
     steps = [TrainingOptions(steps=40, warmup=warmup).warmup_steps for warmup in warmups]
     assert steps == [0, 4, 10, 1, 7]

@@ -1,81 +1,117 @@
-"""Before the long work: a look at a sample of the corpus, what will come of it, what may be wrong.
+"""The review of a run: mistakes in the corpus, found before the work or in its results.
 
-    sample -> records of the sample -> estimate, findings -> a line, or a page
+    review = Review(job)
+    forecast = review.sample()      # before anything is written: an estimate, and findings
+    review.counts(counts)           # after each stage
 
-Errors are those of the run itself, since the same functions read, tokenize and build. Cost:
-0.3 s for a large corpus; a small one is all sample.
+Each check reports once: what the sample showed is not evaluated again. A resumed run takes no
+sample. Cost: 0.3 s for a large corpus; a small corpus is read whole.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from bertprep.create.job import Job
-from bertprep.create.review.checks import Finding, Review
-from bertprep.create.review.estimate import build_sample, estimate
-from bertprep.create.review.page import full_page, short_line
-from bertprep.create.review.sample import take_sample
-from bertprep.create.tokenizing import TextCounts
-from bertprep.data import InputFile
+from bertprep.create.review.estimate import Estimate, SampleRecords, build_sample, estimate
+from bertprep.create.review.findings import CHECKS, Check
+from bertprep.create.review.report import forecast_line, forecast_page
+from bertprep.create.review.sample import Sample, take_sample
+from bertprep.create.review.text_problems import Evidence
+from bertprep.create.worker import tools_of
 from bertprep.storage import run_in_subprocess
 
 
 @dataclass(frozen=True)
-class Preflight:
-    """What was foreseen of a run.
+class Forecast:
+    """What a sample of the corpus leads to expect.
 
     Attributes:
-        line: before a run.
-        page: of `--dry-run`; empty where it was not asked for.
-        findings: what a person should know.
-        is_whole: the sample was all of the corpus, and `counts` are those of the run.
-        counts: what was counted in the sample.
-        disk_bytes: the most that will be there at a time: shards, and tokens between the stages.
-        blob_bytes: of the tokens between the stages.
+        line: one line about corpus and records.
+        page: the page of `--dry-run`; empty if it was not requested.
+        findings: warnings by the name of their check.
+        estimate: size and cost of the run.
+        counts: counts of the sample's text.
     """
 
     line: str
     page: str
-    findings: list[Finding]
-    is_whole: bool
-    counts: TextCounts
-    disk_bytes: float
-    blob_bytes: float
-
-    @property
-    def said(self) -> set[str]:
-        """Names of the findings."""
-        return {finding.name for finding in self.findings}
+    findings: dict[str, str]
+    estimate: Estimate
+    counts: Counter[str]
 
 
-def look_ahead(job: Job, files: Sequence[InputFile], prospect: str = "") -> Preflight:
-    """Looks at a sample of the corpus.
+class Review:
+    """Evaluates the checks of a run, each until it has reported something."""
 
-    Args:
-        job: as the run's; nothing is written to its folders. Its kernels are warm.
-        prospect: what would become of the output, for the page.
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._pending = {check.name: check for check in CHECKS}
 
-    Raises:
-        BertprepError: as the run would, of text that the sample comes across.
-    """
-    if any(file.remote for file in files):
-        # In a process of its own, since workers will be forked from this one.
-        return run_in_subprocess(_look, job, files, prospect)
-    return _look(job, files, prospect)
+    def sample(self, output: str = "") -> Forecast:
+        """Review a sample of the corpus. Kernels must be warm; nothing is written.
+
+        Args:
+            output: state of the output; requests the page.
+
+        Raises:
+            BertprepError: text of the sample is invalid.
+        """
+        if any(file.remote for file in self._job.files):
+            # A store is asked by a process of its own, since workers will be forked from this one.
+            forecast = run_in_subprocess(_forecast, self._job, output)
+        else:
+            forecast = _forecast(self._job, output)
+        for name in forecast.findings:
+            del self._pending[name]
+        return forecast
+
+    def counts(self, counts: Mapping[str, int]) -> list[str]:
+        """Review the counts of the text or of the records; return the new warnings."""
+        findings = find(self._pending.values(), Evidence(self._job, Counter(counts)))
+        for name in findings:
+            del self._pending[name]
+        return list(findings.values())
 
 
-def _look(job: Job, files: Sequence[InputFile], prospect: str) -> Preflight:
-    sample = take_sample(job, files)
-    built = build_sample(job, sample)
-    review = Review(job, files, sample, built)
-    findings = review.findings()
-    foreseen = estimate(job, files, sample, built)
-    page = full_page(job, files, sample, foreseen, review, findings, prospect) if prospect else ""
-    return Preflight(
-        line=short_line(files, foreseen, job),
-        page=page,
+def _forecast(job: Job, output: str) -> Forecast:
+    sample = take_sample(job)
+    records = build_sample(job, sample)
+    evidence = Evidence(job, count_tokens(job, sample, records), sample)
+    findings = find(CHECKS, evidence)
+    expected = estimate(job, sample, records)
+    return Forecast(
+        line=forecast_line(job, expected),
+        page=forecast_page(evidence, expected, findings, output) if output else "",
         findings=findings,
-        is_whole=sample.is_whole,
+        estimate=expected,
         counts=sample.counts,
-        disk_bytes=foreseen.disk_bytes,
-        blob_bytes=foreseen.blob_bytes,
     )
+
+
+def count_tokens(job: Job, sample: Sample, records: SampleRecords) -> Counter[str]:
+    """Return the counts of a sample whose proportions are those of the corpus."""
+    tokens = sample.documents.token_ids
+    return Counter(
+        {
+            "documents": sample.counts["documents"],
+            "one_sentence": sample.counts["one_sentence"],
+            "tokens": len(tokens),
+            "unknown_tokens": int(np.count_nonzero(tokens == tools_of(job).vocabulary.unk_id)),
+            **records.counts,
+        }
+    )
+
+
+def find(checks: Iterable[Check], evidence: Evidence) -> dict[str, str]:
+    """Return the warnings of some checks by their names."""
+    if evidence.sample and not evidence.sample.documents.num_documents:
+        return {}
+    warnings = {
+        check.name: check.find(evidence, check.limit)
+        for check in checks
+        if evidence.sample or not check.needs_sample
+    }
+    return {name: warning for name, warning in warnings.items() if warning}

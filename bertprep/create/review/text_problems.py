@@ -1,34 +1,27 @@
-"""The lines of a sample -> traces of text that was read wrongly or not cleaned, with an example.
+"""The text of a sample -> wrongly decoded text and markup, with an example.
 
-What is looked for has a cheap sign (a character, a `<`), so that clean text costs little:
-0.05 s for 2 MB. Characters are counted with numpy; only distinct ones are looked at in Python.
+Every problem has a cheap sign (a character, a `<`), so clean text costs little: 0.05 s for 2 MB.
+Characters are counted with numpy; only distinct characters are examined in Python.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from unicodedata import category, name
+from unicodedata import category
 
 import numpy as np
 
+from bertprep.create.job import Job
 from bertprep.create.review.sample import Sample, SampledBlock
-from bertprep.tokenization.properties import map_characters
+from bertprep.terminal import printable
 
 _CODE_POINTS = 0x110000
+#: Fewer occurrences than this may be chance, or a text about the matter.
+_MIN_OCCURRENCES = 3
 
-#: Scripts in which what NFD takes apart or `Mn` are not accents but parts of the letters: vowels,
-#: voiced kana, syllables, й. By the first word of Unicode's names.
-MARKED_SCRIPTS = {
-    word: word.capitalize()
-    for word in (
-        *("HANGUL", "HIRAGANA", "KATAKANA", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI"),
-        *("ORIYA", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "THAI", "LAO", "TIBETAN"),
-        *("MYANMAR", "KHMER", "CYRILLIC"),
-    )
-}
-
-#: What bytes 0x80 to 0xBF of UTF-8 become when they are read as Windows-1252 or Latin-1.
+#: Characters that the bytes 0x80 to 0xBF of UTF-8 decode to in Windows-1252 and Latin-1.
 _CONTINUATIONS = "".join(
     sorted({bytes([byte]).decode(codec, "ignore") for byte in range(0x80, 0xC0)
             for codec in ("cp1252", "latin-1")})
@@ -47,164 +40,136 @@ _MARKUP = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Trace:
-    """Something that is in some lines of the sample.
-
-    Attributes:
-        count: how often.
-        lines: in how many lines.
-        where: file and line of the first.
-        example: what stands there.
-    """
-
-    count: int
-    lines: int
-    where: str
-    example: str
-
-
-@dataclass(frozen=True)
-class Script:
-    """The letters of a script in the sample.
-
-    Attributes:
-        name: for people.
-        letters: their number, marks counted.
-        changed: those that lose something, or fall apart, when accents are stripped.
-        example: one of these.
-    """
-
-    name: str
-    letters: int
-    changed: int
-    example: str
-
-
+@dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is in the text of a sample; each is looked for when it is asked for."""
+    """What the checks are evaluated on; the characters of a sample are counted when first used.
 
-    def __init__(self, sample: Sample) -> None:
-        self._blocks = sample.blocks
+    Attributes:
+        job: the run.
+        counts: counts of the sample or of a stage, as in the manifest; 0 for others.
+        sample: None after a stage.
+    """
+
+    job: Job
+    counts: Counter[str]
+    sample: Sample | None = None
+
+    @property
+    def sampled(self) -> Sample:
+        """The sample, for checks that need one."""
+        assert self.sample is not None
+        return self.sample
 
     @cached_property
     def _counts(self) -> np.ndarray:
-        """int64[_CODE_POINTS]. How often each character stands in the sample."""
+        """int64[_CODE_POINTS]. Occurrences of each character in the text."""
         counts = np.zeros(_CODE_POINTS, np.int64)
-        for sampled in self._blocks:
+        for sampled in self.sampled.blocks:
             encoded = "\n".join(sampled.lines).encode("utf-32-le", "surrogatepass")
-            # Of the size of the largest character only: most texts have none beyond U+FFFF.
+            # As long as the largest character requires: most texts have none above U+FFFF.
             found = np.bincount(np.frombuffer(encoded, np.uint32))
             counts[: len(found)] += found
         return counts
 
     @cached_property
     def characters(self) -> dict[str, int]:
-        """The distinct characters and how often they stand there."""
+        """The distinct characters with their numbers of occurrences."""
         return {chr(c): int(self._counts[c]) for c in np.flatnonzero(self._counts)}
 
-    @cached_property
-    def num_characters(self) -> int:
-        return int(self._counts.sum())
+    def count_between(self, first: int, last: int) -> int:
+        """Return the number of characters from one code point to another, both included."""
+        return int(self._counts[first : last + 1].sum())
 
     @cached_property
     def num_lines(self) -> int:
-        """Lines that are not blank."""
-        return sum(bool(line.strip()) for sampled in self._blocks for line in sampled.lines)
+        """Number of lines that are not blank."""
+        return sum(bool(line.strip()) for _, _, line in self.lines())
 
-    @cached_property
-    def num_letters(self) -> int:
-        """Letters and marks."""
-        return sum(n for c, n in self.characters.items() if category(c)[0] in "LM")
-
-    def misread(self) -> Trace | None:
-        """UTF-8 that was read as Latin-1 or Windows-1252 and saved again: `Ã©`."""
-        if not self._counts[0xC2:0xF5].any():
-            return None
-        return self._trace(_misread_parts)
-
-    def replaced(self) -> Trace | None:
-        """U+FFFD: somebody's decoder did not know what to make of the bytes."""
-        if not self._counts[0xFFFD]:
-            return None
-        return self._trace(lambda line: ["\ufffd"] * line.count("\ufffd"))
-
-    def markup(self) -> Trace | None:
-        """Tags and entities of HTML."""
-        if not (self._counts[ord("<")] or self._counts[ord("&")]):
-            return None
-        return self._trace(
-            lambda line: (
-                [found[0] for found in _MARKUP.finditer(line)] if "<" in line or "&" in line else []
-            )
-        )
-
-    def _trace(self, parts: Callable[[str], list[str]]) -> Trace | None:
-        """Counts what `parts` finds in each line."""
-        first: tuple[SampledBlock, int, str] | None = None
-        count = lines = 0
-        for sampled, number, line in self._lines():
-            found = parts(line)
-            if found:
-                first = first or (sampled, number, found[0])
-                count += len(found)
-                lines += 1
-        if first is None:
-            return None
-        sampled, number, example = first
-        return Trace(count, lines, sampled.where(number), example)
-
-    def _lines(self) -> Iterator[tuple[SampledBlock, int, str]]:
-        for sampled in self._blocks:
+    def lines(self) -> Iterator[tuple[SampledBlock, int, str]]:
+        """Yield each line with its block and its number there."""
+        for sampled in self.sampled.blocks:
             for number, line in enumerate(sampled.lines):
                 yield sampled, number, line
 
-    def find_word(self, character: str) -> tuple[str, str]:
-        """The first word with a character, and where it stands."""
-        for sampled, number, line in self._lines():
-            if character in line:
-                word = next(word for word in line.split() if character in word)
-                return word, sampled.where(number)
-        raise AssertionError(f"{character!r} was counted and is not there")
-
-    def scripts(self) -> list[Script]:
-        """Those of MARKED_SCRIPTS that are there."""
-        found: dict[str, list[tuple[str, int]]] = {}
-        for character, count in self.characters.items():
-            script = marked_script(character)
-            if script:
-                found.setdefault(script, []).append((character, count))
-        scripts = []
-        for script, characters in found.items():
-            changed = {c: n for c, n in characters if loses_marks(c)}
-            example = max(changed, key=lambda c: changed[c], default="")
-            scripts.append(
-                Script(script, sum(n for _, n in characters), sum(changed.values()), example)
-            )
-        return scripts
-
-    @cached_property
+    @property
     def capitals(self) -> tuple[int, int]:
-        """Letters that are capitals, and all that have two cases."""
+        """Number of uppercase letters, and of all letters that have two cases."""
         cased = {c: n for c, n in self.characters.items() if c.lower() != c.upper()}
         return sum(n for c, n in cased.items() if c != c.lower()), sum(cased.values())
 
 
-def marked_script(character: str) -> str | None:
-    """The one of MARKED_SCRIPTS that a letter or a mark is of."""
-    if character.isascii() or category(character)[0] not in "LM":
+def find_misread(evidence: Evidence, limit: float) -> str | None:
+    """Find UTF-8 that was decoded as Latin-1 or Windows-1252 and saved again: `Ã©`.
+
+    Args:
+        limit: share of the characters.
+    """
+    if not evidence.count_between(0xC2, 0xF4):
         return None
-    return MARKED_SCRIPTS.get(name(character, "").partition(" ")[0])
+    min_count = limit * evidence.count_between(0, _CODE_POINTS)
+    return _report(
+        *(evidence, _misread_parts, min_count, 0.0),
+        "UTF-8 that was decoded as Windows-1252 or Latin-1 and saved again. Undo it with: "
+        "iconv -f UTF-8 -t CP1252 (or LATIN1) FILE > FILE.utf8",
+    )
 
 
-def strip_marks(text: str) -> str:
-    """What stripping accents leaves of a text."""
-    return map_characters(text, lowercase=False, strip_accents=True)
+def find_replaced(evidence: Evidence, limit: float) -> str | None:
+    """Find U+FFFD, which decoders put in place of invalid bytes.
+
+    Args:
+        limit: share of the lines.
+    """
+    if not evidence.count_between(0xFFFD, 0xFFFD):
+        return None
+    return _report(
+        *(evidence, lambda line: ["\ufffd"] * line.count("\ufffd"), 0.0, limit),
+        "it replaces characters that were lost when the text was decoded. Convert the original "
+        "again: iconv -f ITS-ENCODING -t UTF-8",
+    )
 
 
-def loses_marks(text: str) -> bool:
-    """A text that is another when accents are stripped."""
-    return strip_marks(text) != text
+def find_markup(evidence: Evidence, limit: float) -> str | None:
+    """Find HTML tags and entities.
+
+    Args:
+        limit: share of the lines.
+    """
+    if not any(evidence.count_between(ord(c), ord(c)) for c in "<&"):
+        return None
+    return _report(
+        *(evidence, _markup_parts, 0.0, limit),
+        "HTML tags and entities are tokenized like any other text. Remove them first",
+    )
+
+
+def _report(
+    evidence: Evidence,
+    find: Callable[[str], list[str]],
+    min_count: float,
+    min_lines: float,
+    explanation: str,
+) -> str | None:
+    """Return a warning about what `find` finds in the lines.
+
+    Args:
+        min_count: number of matches from which on they are reported.
+        min_lines: share of lines with a match from which on they are reported.
+    """
+    found = [
+        (sampled, number, parts)
+        for sampled, number, line in evidence.lines()
+        if (parts := find(line))
+    ]
+    share = len(found) / max(1, evidence.num_lines)
+    count = sum(len(parts) for _, _, parts in found)
+    if count < max(min_count, _MIN_OCCURRENCES) or share < min_lines:
+        return None
+    sampled, number, (example, *_) = found[0]
+    shown = "U+FFFD" if example == "\ufffd" else f'"{printable(example)}"'
+    return (
+        f"{sampled.where(number)} contains {shown}, as do {share:.1%} of the lines: {explanation}"
+    )
 
 
 def _misread_parts(line: str) -> list[str]:
@@ -214,13 +179,13 @@ def _misread_parts(line: str) -> list[str]:
 
 
 def _reads_as_utf8(part: str) -> bool:
-    """The characters' bytes are the UTF-8 of a letter or a mark that texts have."""
+    """Return whether the characters' bytes are the UTF-8 of one common letter or sign."""
     try:
         data = b"".join(_byte_of(character) for character in part)
         meant = data.decode()
     except UnicodeError:
         return False
-    # Between these are scripts that no text has by millions, but "à »" would be a letter of them.
+    # The scripts between these are rare, and "à »" would be a letter of one of them.
     common = meant < "\u0800" or meant >= "\u0900"
     return common and (category(meant)[0] in "LMNPS" or meant in "\xa0\ufeff")
 
@@ -230,3 +195,9 @@ def _byte_of(character: str) -> bytes:
         return character.encode("cp1252")
     except UnicodeEncodeError:
         return character.encode("latin-1")
+
+
+def _markup_parts(line: str) -> list[str]:
+    if "<" not in line and "&" not in line:
+        return []
+    return [found[0] for found in _MARKUP.finditer(line)]

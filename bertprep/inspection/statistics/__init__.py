@@ -171,7 +171,7 @@ def _facts(statistics: Statistics, data_set: DataSet) -> list[str]:
     if data_set.plan is None:
         return [*facts, "options unknown (no manifest)"]
     instances, tokenizer = data_set.plan["instances"], data_set.plan.get("tokenizer", {})
-    facts.append("whole-word masking" if instances["whole_word_mask"] else "wordpiece masking")
+    facts.append(f"{instances['masking']} masking")
     if tokenizer.get("segmented"):
         facts.append("words by spaces")
     elif tokenizer.get("word_segmenter"):

@@ -116,7 +116,7 @@ def _numbers(data: MeasuredData) -> list[Finding]:
         wanted = f"{100 * instances['masked_lm_prob']:.4g}%, at most {most:,}"
         share = replace(share, expected=wanted)
         budget = data.share("at_budget", "records at the budget", counts.at_budget, records)
-        is_whole = instances["whole_word_mask"]
+        is_whole = instances["masking"] == "whole-word"
         budget = replace(budget, expected="nearly all" if is_whole else "all")
     wrong = counts.off_budget if masks else records
     p = share_p(wrong, records, 0.0, 0.0)
@@ -152,7 +152,7 @@ def _whole_words(data: MeasuredData) -> Finding:
     counts = data.counts
     touched, whole = counts.touched_words, counts.touched_words - counts.split_words
     key, name = "whole_words", "words masked whole"
-    if data.instances and data.instances["whole_word_mask"]:
+    if data.instances and data.instances["masking"] == "whole-word":
         return data.share(key, name, whole, touched, 1.0, meaning=_SPLIT)
     note = ""
     if touched and not counts.split_words:
