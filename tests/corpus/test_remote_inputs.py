@@ -25,6 +25,7 @@ import zstandard
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import LIMIT, finish
 from web_server import Fault, WebServer
 
 from bertprep.cli import main
@@ -449,7 +450,7 @@ def test_a_run_that_is_stopped_while_a_server_is_silent_leaves_nobody_behind(
 
     def fault(_: str, __: int) -> Fault:
         waiting.set()
-        go_on.wait(60)
+        go_on.wait()
         return None
 
     with WebServer({"a.txt": TEXT}, fault=fault) as server:
@@ -458,16 +459,18 @@ def test_a_run_that_is_stopped_while_a_server_is_silent_leaves_nobody_behind(
         process = subprocess.Popen(
             [sys.executable, "-m", "bertprep", "create", *words], stderr=subprocess.PIPE, cwd=ROOT
         )
-        assert waiting.wait(30)
-        children = psutil.Process(process.pid).children()
-        assert len(children) == 1
-        process.send_signal(number)
-        _, stderr = process.communicate(timeout=30)
-        assert process.returncode == status
-        assert stderr.count(b"\n") == (0 if number == signal.SIGKILL else 1)
-        _, alive = psutil.wait_procs(children, timeout=10)
-        assert not alive
-        go_on.set()
+        try:
+            assert waiting.wait(LIMIT)
+            children = psutil.Process(process.pid).children()
+            assert len(children) == 1
+            process.send_signal(number)
+            exit_status, _, stderr = finish(process)
+            assert exit_status == status
+            assert stderr.count(b"\n") == (0 if number == signal.SIGKILL else 1)
+            assert psutil.wait_procs(children, LIMIT)[1] == []
+        finally:
+            process.kill()
+            go_on.set()
 
 
 # The whole command

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,15 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from foreseen import LINE
+from waiting import LIMIT, finish, wait_for
 
 from bertprep.cli import main
 from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.records import shards
+from bertprep.storage import files
 
 SUPPORT = Path(__file__).parents[1] / "support"
-DEADLINE = 5.0  # seconds: no worker outlives its killed parent by more
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="the driver knows files by /proc"
@@ -78,7 +78,7 @@ class Command:
             )
 
     def run(self, moment: tuple[str, str, int], action: str, *, marker: str | None = None) -> int:
-        return self.start(moment, action, marker=marker).wait(60)
+        return finish(self.start(moment, action, marker=marker))[0]
 
     @property
     def stderr(self) -> str:
@@ -121,6 +121,12 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
+
+
+@pytest.fixture(autouse=True)
+def patient_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the workers of a killed run, however slow they are."""
+    monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -231,10 +237,7 @@ def test_a_stopped_run_says_so_and_leaves_no_worker(
 
 def test_no_worker_outlives_a_killed_parent(command: Command) -> None:
     assert command.run(IN_WORKERS["tokenizing a split"], "leave-parent") == -9
-    killed = time.monotonic()
-    while command.processes():
-        assert time.monotonic() - killed < DEADLINE
-        time.sleep(0.05)
+    wait_for(lambda: not command.processes(), "the end of the workers")
     command.again()
     command.assert_complete()
 
@@ -242,7 +245,7 @@ def test_no_worker_outlives_a_killed_parent(command: Command) -> None:
 def test_the_next_run_waits_for_the_workers_of_a_killed_one(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", 0.0)
     assert command.run(IN_WORKERS["in the middle of a shard"], "freeze") == -9
     frozen = command.processes()
     result = CliRunner().invoke(main, command.arguments)
@@ -251,7 +254,7 @@ def test_the_next_run_waits_for_the_workers_of_a_killed_one(
     for process in frozen:
         with suppress(psutil.NoSuchProcess):
             process.resume()
-    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", DEADLINE)
+    monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", LIMIT)
     command.again()
     command.assert_complete()
 
@@ -309,7 +312,7 @@ def test_what_is_left_without_a_plan_is_not_gone_on_with(command: Command) -> No
 def test_a_second_process_in_the_folder_is_refused(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", 0.0)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     first = command.start(IN_WORKERS["tokenizing a split"], "wait", marker=str(fifo))
@@ -322,7 +325,7 @@ def test_a_second_process_in_the_folder_is_refused(
                 "wait for it, or name another --output\n"
             )
         release.write("go on\n")
-    assert first.wait(60) == 0
+    assert finish(first)[0] == 0
     command.assert_complete()
 
 

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import zstandard
 from click.testing import CliRunner
 from foreseen import without_line
 from spark_cluster import HEAP_BYTES, SUPPORT, Cluster, create, missing, read_events
+from waiting import LIMIT, finish, wait_for
 from web_server import WebServer
 
 from bertprep.cli import main
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 FLAGS = ("--num-partitions", 6, "--eval-fraction", 0.1, "--dupe-factor", 2)
 NUM_TASKS = 7  # partitions, the held-out one too
-WAIT = 120.0  # seconds, on a machine that does other things
+DRIVER = (str(SUPPORT / "spark_faults.py"),)
 
 
 @pytest.fixture(scope="session")
@@ -76,14 +76,15 @@ class Run:
     def __init__(
         self, cluster: Cluster, corpus: Path, folder: Path, moment: str = "", **settings: str
     ) -> None:
-        self.output, self.events = folder / "out", folder / f"events-{time.monotonic_ns()}"
+        number = len(list(folder.glob("events-*")))
+        self.output, self.events = folder / "out", folder / f"events-{number}"
         self.marker = folder / "marker"
         if moment:
             settings["spark.executorEnv.BERTPREP_MOMENT"] = f"{moment} {self.marker}"
         output = os.path.relpath(self.output, corpus)
         flags = [*arguments(output), *cluster.flags(self.events, **settings)]
         self.process = subprocess.Popen(
-            create(*flags, driver=(str(SUPPORT / "spark_moments.py"),)),
+            create(*flags, driver=DRIVER),
             cwd=corpus,
             env=cluster.environment,
             stdout=subprocess.PIPE,
@@ -92,20 +93,18 @@ class Run:
         )
 
     def end(self) -> tuple[int, str]:
-        """Its exit status, and what it said on stderr."""
-        try:
-            _, stderr = self.process.communicate(timeout=300)
-        finally:
-            self.process.kill()
-        return self.process.returncode, stderr
+        """Wait for its end; return its exit status and stderr."""
+        status, _, stderr = finish(self.process)
+        return status, stderr
 
     def moment(self) -> dict[str, psutil.Process]:
-        """Waits for the moment; the processes that the task named."""
-        deadline = time.monotonic() + WAIT
-        while not self.marker.exists():
+        """Wait for the moment; return the processes that the task named."""
+
+        def has_come() -> bool:
             assert self.process.poll() is None, self.end()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+            return self.marker.exists()
+
+        wait_for(has_come, "the moment")
         ids = json.loads(self.marker.read_text())
         found = {name: psutil.Process(number) for name, number in ids.items()}
         words = {name: " ".join(each.cmdline()) for name, each in found.items()}
@@ -128,10 +127,14 @@ def kill(process: psutil.Process) -> None:
     # What is a zombie already cannot be killed, and nothing would tell.
     assert process.status() != psutil.STATUS_ZOMBIE
     process.kill()
-    deadline = time.monotonic() + 20
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+
+    def has_ended() -> bool:
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    wait_for(has_ended, "the end of a killed process")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -156,7 +159,7 @@ def test_vocabularies_are_those_of_the_local_engine(
     cluster: Cluster, corpus: Path, tmp_path: Path
 ) -> None:
     inputs = [corpus / name for name in map(str, arguments("")[:4])]
-    vocab = [sys.executable, "-m", "bertprep", "vocab", *map(str, inputs), "--size", "3000"]
+    vocab = [sys.executable, *DRIVER, "vocab", *map(str, inputs), "--size", "3000"]
     made = {}
     for engine in ("local", "spark"):
         flags = cluster.flags(tmp_path / "events") if engine == "spark" else ["--workers", "1"]
@@ -299,7 +302,8 @@ def test_a_mistake_in_the_corpus_is_told_as_the_local_engine_tells_it(
     # At the end of so much text that the look before the work does not see it.
     text = (corpus / "english-a.txt").read_bytes() + b"\n\n"
     (tmp_path / "broken.txt").write_bytes(text * 100 + b"Three \xff four.\n")
-    command = create("broken.txt", "--vocab", corpus / "vocab.txt", "--output", "out")
+    flags = ["--vocab", corpus / "vocab.txt", "--output", "out"]
+    command = create("broken.txt", *flags, driver=DRIVER)
     local = subprocess.run(
         command, cwd=tmp_path, env=cluster.environment, capture_output=True, text=True
     )
@@ -322,7 +326,7 @@ def test_ctrl_c_ends_it_quietly(cluster: Cluster, corpus: Path, tmp_path: Path) 
     assert status == 130
     assert stderr.splitlines()[-1] == "Error: stopped; repeat the command to resume"
     assert list(run.output.rglob("*.tmp")) == []
-    assert psutil.wait_procs(found.values(), WAIT)[1] == []
+    assert psutil.wait_procs(found.values(), LIMIT)[1] == []
 
 
 def test_spark_submit_names_the_cluster(cluster: Cluster, corpus: Path, tmp_path: Path) -> None:

@@ -6,19 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+from waiting import FOREVER, finish, wait_for
 
 from bertprep.engines import worker_pool
 from bertprep.engines.worker_pool import WorkerPool
 from bertprep.errors import BertprepError, UsageError
-
-DEADLINE = 5.0  # seconds, of DESIGN.md: no worker outlives its killed parent by more
 
 
 class RecordError(BertprepError):
@@ -143,15 +141,6 @@ def start_time(pid: int) -> str | None:
     except OSError:
         return None
     return None if fields[0] in "ZX" else fields[19]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = DEADLINE) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 Retries = list[tuple[str, str]]
@@ -332,7 +321,7 @@ def test_a_reply_cut_short_is_a_failed_try(tmp_path: Path) -> None:
         results = pool.run(partial(note_pid_and_repeat, tmp_path), numbered(3))
         next(results)
         # We do not read now, so the next reply, larger than the pipe, is stuck in the worker.
-        assert wait_until(lambda: any(tmp_path.glob("1.*")))
+        wait_for(lambda: any(tmp_path.glob("1.*")), "the start of the next task")
         pid = int(next(tmp_path.glob("1.*")).suffix[1:])
         os.kill(pid, signal.SIGKILL)
         assert dict(results) == {f"partition {n}": repeat(n) for n in (1, 2)}
@@ -433,7 +422,7 @@ def block(number):
     partial.rename(partial.with_suffix(".pid"))
     while number == 0:  # one that computes
         pass
-    time.sleep(600)
+    time.sleep(float(sys.argv[2]))
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with WorkerPool(3, on_retry=print) as pool:
@@ -447,14 +436,14 @@ def blocked_parent(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict
     if not Path("/proc/self/stat").exists():
         pytest.skip("follows processes in /proc")
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path)],
+        [sys.executable, "-c", PARENT, str(tmp_path), str(FOREVER)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         cwd=Path(__file__).parents[2],
     )
     try:
-        assert wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 3, seconds=15)
+        wait_for(lambda: len(list(tmp_path.glob("*.pid"))) == 3, "the start of three tasks")
         pids = [int(file.stem) for file in tmp_path.glob("*.pid")]
         started = {pid: start for pid in pids if (start := start_time(pid)) is not None}
         assert len(started) == 3
@@ -474,7 +463,7 @@ def test_no_worker_outlives_a_killed_parent(
 ) -> None:
     parent, started = blocked_parent
     parent.kill()
-    assert wait_until(lambda: all_gone(started))
+    wait_for(lambda: all_gone(started), "the end of the workers")
 
 
 def test_ctrl_c_ends_the_workers_without_a_word_from_them(
@@ -482,7 +471,7 @@ def test_ctrl_c_ends_the_workers_without_a_word_from_them(
 ) -> None:
     parent, started = blocked_parent
     os.killpg(parent.pid, signal.SIGINT)
-    _, words = parent.communicate(timeout=DEADLINE)
+    _, _, words = finish(parent)
     assert all_gone(started)
     assert words.count("Traceback") == 1
     assert words.rstrip().endswith("KeyboardInterrupt")

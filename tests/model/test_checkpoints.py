@@ -1,13 +1,14 @@
 """Checkpoints are whole or missing, and a run resumes from them bit for bit."""
 
 import json
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import finish
 
 from bertprep.errors import BertprepError
 from bertprep.model.saved_run import Checkpoints
@@ -107,34 +108,19 @@ def records(tmp_path_factory: pytest.TempPathFactory, sample_corpus: Path) -> Pa
     return output
 
 
-def start(records: Path, run: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, str(DRIVER), str(records), str(run), "200", "50"]
-    return subprocess.Popen(command, stderr=subprocess.PIPE)
+def train(records: Path, run: Path, kill_step: int = 0) -> None:
+    """Train for 200 steps, with a checkpoint every 50; the process is killed after `kill_step`."""
+    command = [sys.executable, str(DRIVER), str(records), str(run), "200", "50", str(kill_step)]
+    status, _, errors = finish(subprocess.Popen(command, stderr=subprocess.PIPE))
+    assert status == (-signal.SIGKILL if kill_step else 0), errors.decode()[-3000:]
 
 
-def finish(process: "subprocess.Popen[bytes]") -> None:
-    try:
-        _, errors = process.communicate(timeout=150)
-    finally:
-        process.kill()
-    assert process.returncode == 0, errors.decode()[-3000:]
-
-
-def test_a_run_that_was_killed_ends_with_the_same_bits(records: Path, tmp_path: Path) -> None:
-    finish(start(records, tmp_path / "whole"))
+def test_a_killed_run_resumes_to_the_same_weights(records: Path, tmp_path: Path) -> None:
+    train(records, tmp_path / "whole")
     checkpoints = Checkpoints(tmp_path / "killed")
-    process = start(records, tmp_path / "killed")
-    try:
-        deadline = time.monotonic() + 120
-        while (checkpoints.latest() or 0) < 100:
-            assert process.poll() is None, process.stderr.read().decode()[-3000:]  # type: ignore
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-    finally:
-        process.kill()
-        process.communicate()
-    assert checkpoints.latest() in (100, 150)
-    finish(start(records, tmp_path / "killed"))
+    train(records, tmp_path / "killed", kill_step=125)
+    assert checkpoints.latest() == 100
+    train(records, tmp_path / "killed")
     expected, facts = Checkpoints(tmp_path / "whole").load(200)
     found, _ = checkpoints.load(200)
     assert facts == {"steps": 200}

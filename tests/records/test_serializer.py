@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfrecords import features, masked_crc, read_features
+from waiting import LIMIT
 
 from bertprep.data import TokenizedDocuments
 from bertprep.kernels import crc32c
@@ -238,7 +239,7 @@ def cases(
         input=descriptions,
         text=True,
         check=True,
-        timeout=120,
+        timeout=LIMIT,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     return made

@@ -1,6 +1,6 @@
 """Data sets on an object store: the same bytes, the manifest last, resumed after any failure.
 
-The store is that of `shelf.py`, without renames and appends; `local://` is fsspec's own.
+The store is that of `object_store.py`, without renames and appends; `local://` is fsspec's own.
 """
 
 import errno
@@ -10,10 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import object_store
 import pytest
-import shelf
 from click.testing import CliRunner, Result
-from shelf import Shelf
+from object_store import ObjectStore
+from waiting import LIMIT
 
 from bertprep.cli import main
 from bertprep.create import job as create_job
@@ -22,21 +23,22 @@ from bertprep.records import shards
 from bertprep.storage import stores
 
 SUPPORT = Path(__file__).parents[1] / "support"
-RUN = "shelf://bucket/run"
+RUN = "teststore://bucket/run"
 
 
 @pytest.fixture(autouse=True)
 def small_and_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use a new store, the sizes of shelf.py, no waits, and a visible temporary folder."""
+    """Use a new store, the sizes of object_store.py, no delays, and a visible temporary folder."""
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
     monkeypatch.setattr(stores, "WAITS", (0.0,) * 3)
-    (tmp_path / "shelf").mkdir()
+    (tmp_path / "store").mkdir()
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("SHELF", str(tmp_path / "shelf"))
+    monkeypatch.setenv("TEST_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", LIMIT)
 
 
 def arguments(corpus: Path, output: str | Path, *flags: str) -> list[str]:
@@ -57,12 +59,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(files)}
 
 
-def on_shelf() -> dict[str, bytes]:
-    return contents(shelf.root() / "bucket")
+def stored_files() -> dict[str, bytes]:
+    return contents(object_store.root() / "bucket")
 
 
 def log() -> list[str]:
-    path = shelf.root() / ".log"
+    path = object_store.root() / ".log"
     return path.read_text().splitlines() if path.exists() else []
 
 
@@ -90,7 +92,7 @@ def test_the_files_are_those_of_a_local_run_and_the_manifest_is_last(
 ) -> None:
     result = create(sample_corpus, RUN, "--compression", compression)
     assert result.exit_code == 0, result.output
-    assert on_shelf() == expected[compression]
+    assert stored_files() == expected[compression]
     names = [line.removeprefix("put bucket/run/") for line in log()]
     assert names[0] == "plan.json"
     assert names[-2:] == ["vocab.txt", "manifest.json"]
@@ -141,18 +143,18 @@ def test_a_killed_run_resumes_to_the_same_bytes(
 ) -> None:
     words = [*map(str, MOMENTS[name]), *arguments(sample_corpus, RUN)]
     killed = subprocess.run(
-        [sys.executable, str(SUPPORT / "shelf.py"), *words],
+        [sys.executable, str(SUPPORT / "object_store.py"), *words],
         capture_output=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT.parents[1]), str(SUPPORT)])},
-        timeout=60,
+        timeout=LIMIT,
     )
     assert killed.returncode == -9, killed.stderr
     sent = [line for line in log() if "tfrecord" in line]
     if name != "after the manifest":
-        assert "run/manifest.json" not in on_shelf()
+        assert "run/manifest.json" not in stored_files()
     result = create(sample_corpus, RUN)
     assert result.exit_code == 0, result.output
-    assert on_shelf() == expected["none"]
+    assert stored_files() == expected["none"]
     # Only what was under way in the two workers, without a receipt yet, is sent again.
     again = [line for line in log() if "tfrecord" in line][len(sent) :]
     assert len(set(sent) & set(again)) <= 2
@@ -165,26 +167,26 @@ def test_another_command_is_refused_naming_the_difference(
     sample_corpus: Path, tmp_path: Path
 ) -> None:
     assert create(sample_corpus, RUN).exit_code == 0
-    before = on_shelf()
+    before = stored_files()
     result = create(sample_corpus, RUN, "--random-seed", "5")
     assert result.exit_code == 2
     assert f"{RUN}: made by another command (random_seed was 12345, is 5)" in result.stderr
-    assert on_shelf() == before
+    assert stored_files() == before
     assert left_here(tmp_path) == []
 
 
 def test_overwrite_removes_what_the_plan_lists_and_nothing_else(sample_corpus: Path) -> None:
     assert create(sample_corpus, RUN).exit_code == 0
     for name in ("notes.txt", "eval/notes.txt"):
-        (shelf.root() / "bucket/run" / name).write_text("mine")
+        (object_store.root() / "bucket/run" / name).write_text("mine")
     result = create(sample_corpus, RUN, "--num-partitions", "2", "--overwrite")
     assert result.exit_code == 0, result.output
-    names = {name for name in on_shelf() if "tfrecord" not in name}
+    names = {name for name in stored_files() if "tfrecord" not in name}
     assert names == {
         *("run/notes.txt", "run/eval/notes.txt"),
         *("run/plan.json", "run/manifest.json", "run/vocab.txt"),
     }
-    kept = [name for name in on_shelf() if "tfrecord" in name and "eval" not in name]
+    kept = [name for name in stored_files() if "tfrecord" in name and "eval" not in name]
     assert kept == [f"run/tf_examples.tfrecord-0000{i}-of-00002" for i in range(2)]
 
 
@@ -199,14 +201,14 @@ def test_overwrite_removes_what_the_plan_lists_and_nothing_else(sample_corpus: P
 def test_foreign_files_are_not_overwritten(
     name: str, data: bytes, message: str, sample_corpus: Path, tmp_path: Path
 ) -> None:
-    path = shelf.root() / "bucket/run" / name
+    path = object_store.root() / "bucket/run" / name
     path.parent.mkdir(parents=True)
     path.write_bytes(data)
     result = create(sample_corpus, RUN, "--overwrite")
     assert result.exit_code == 2
     assert result.stderr.startswith(f"Error: {RUN}/{name}: ")
     assert message in result.stderr
-    assert on_shelf() == {f"run/{name}": data}
+    assert stored_files() == {f"run/{name}": data}
     assert left_here(tmp_path) == []
 
 
@@ -219,7 +221,7 @@ def test_an_error_in_the_corpus_leaves_nothing_at_the_url(
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 1
     assert "not UTF-8" in result.stderr
-    assert on_shelf() == {}
+    assert stored_files() == {}
     assert left_here(tmp_path) == []
 
 
@@ -236,10 +238,10 @@ def test_temporary_errors_are_retried(
             mark.touch()
             raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 
-    monkeypatch.setattr(Shelf, "fault", staticmethod(fault))
+    monkeypatch.setattr(ObjectStore, "fault", staticmethod(fault))
     result = create(sample_corpus, RUN)
     assert result.exit_code == 0, result.output
-    assert on_shelf() == expected["none"]
+    assert stored_files() == expected["none"]
 
 
 def test_an_upload_that_is_refused_is_one_line_and_the_run_resumes_later(
@@ -253,7 +255,7 @@ def test_an_upload_that_is_refused_is_one_line_and_the_run_resumes_later(
             raise PermissionError(errno.EACCES, "Access Denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Shelf, "fault", staticmethod(fault))
+        patch.setattr(ObjectStore, "fault", staticmethod(fault))
         result = create(sample_corpus, RUN)
     assert result.exit_code == 1
     name = f"{RUN}/tf_examples.tfrecord-00003-of-00004"
@@ -261,9 +263,9 @@ def test_an_upload_that_is_refused_is_one_line_and_the_run_resumes_later(
         f"Error: {name}: cannot be written (Permission"
     )
     assert len(left_here(tmp_path)) == 1
-    assert "run/manifest.json" not in on_shelf()
+    assert "run/manifest.json" not in stored_files()
     assert create(sample_corpus, RUN).exit_code == 0
-    assert on_shelf() == expected["none"]
+    assert stored_files() == expected["none"]
     assert left_here(tmp_path) == []
 
 
@@ -274,7 +276,7 @@ def test_a_store_that_refuses_every_upload_leaves_no_local_files(
         if action == "put":
             raise PermissionError(errno.EACCES, "Access Denied")
 
-    monkeypatch.setattr(Shelf, "fault", staticmethod(fault))
+    monkeypatch.setattr(ObjectStore, "fault", staticmethod(fault))
     result = create(sample_corpus, RUN)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: {RUN}/plan.json: cannot be written")
@@ -292,13 +294,13 @@ def test_a_shard_that_the_store_has_lost_is_built_again(
             raise PermissionError(errno.EACCES, "Access Denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Shelf, "fault", staticmethod(fault))
+        patch.setattr(ObjectStore, "fault", staticmethod(fault))
         assert create(sample_corpus, RUN).exit_code == 1
-    (shelf.root() / "bucket/run/tf_examples.tfrecord-00002-of-00004").unlink()
-    (shelf.root() / "bucket/run/tf_examples.tfrecord-00001-of-00004").write_bytes(b"cut")
+    (object_store.root() / "bucket/run/tf_examples.tfrecord-00002-of-00004").unlink()
+    (object_store.root() / "bucket/run/tf_examples.tfrecord-00001-of-00004").write_bytes(b"cut")
     before = len(log())
     assert create(sample_corpus, RUN).exit_code == 0
-    assert on_shelf() == expected["none"]
+    assert stored_files() == expected["none"]
     assert len([line for line in log()[before:] if "tfrecord" in line]) == 2
 
 
@@ -306,9 +308,9 @@ def test_a_complete_data_set_that_lost_a_shard_is_completed(
     sample_corpus: Path, expected: dict[str, dict[str, bytes]]
 ) -> None:
     assert create(sample_corpus, RUN).exit_code == 0
-    (shelf.root() / "bucket/run/tf_examples.tfrecord-00002-of-00004").unlink()
+    (object_store.root() / "bucket/run/tf_examples.tfrecord-00002-of-00004").unlink()
     assert create(sample_corpus, RUN).exit_code == 0
-    assert on_shelf() == expected["none"]
+    assert stored_files() == expected["none"]
 
 
 def test_a_named_work_folder_is_used_and_locked(
@@ -320,15 +322,19 @@ def test_a_named_work_folder_is_used_and_locked(
         if "tfrecord-00000" in path and action == "put" and not seen.exists():
             seen.touch()
             # The same command from elsewhere, while this one is at work.
-            words = [sys.executable, str(SUPPORT / "shelf.py"), "before", "^$", "1"]
+            words = [sys.executable, str(SUPPORT / "object_store.py"), "before", "^$", "1"]
             words += arguments(sample_corpus, RUN, "--work-folder", str(tmp_path / "work"))
             paths = os.pathsep.join([str(SUPPORT.parents[1]), str(SUPPORT)])
             done = subprocess.run(
-                words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}
+                words,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+                env={**os.environ, "PYTHONPATH": paths},
             )
             seen.write_text(done.stderr)
 
-    monkeypatch.setattr(Shelf, "fault", staticmethod(fault))
+    monkeypatch.setattr(ObjectStore, "fault", staticmethod(fault))
     result = create(sample_corpus, RUN, "--work-folder", str(tmp_path / "work"))
     assert result.exit_code == 0, result.output
     assert f"{tmp_path / 'work'}: another bertprep process is using this folder" in seen.read_text()
@@ -354,7 +360,7 @@ def test_a_temporary_folder_of_another_user_is_refused(
         ),
         (["--output", "memory://run"], "memory://run: this kind of URL cannot be written to"),
         (["--output", "here", "--work-folder", "w"], "work_folder is for an output on an object"),
-        (["--output", "shelf:///"], "shelf:///: names no folder"),
+        (["--output", "teststore:///"], "teststore:///: names no folder"),
     ],
 )
 def test_an_impossible_output_is_a_usage_error(

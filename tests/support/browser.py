@@ -15,10 +15,11 @@ import os
 import select
 import shutil
 import signal
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from waiting import LIMIT
 
 PATH = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
 _FLAGS = (
@@ -28,8 +29,6 @@ _FLAGS = (
 )
 #: Chromium reads commands from the one and writes to the other.
 _TO_BROWSER, _FROM_BROWSER = 3, 4
-#: A browser that hangs fails the test, and does not hang the tests.
-_PATIENCE_SECONDS = 120.0
 
 
 class Browser:
@@ -142,10 +141,9 @@ class Browser:
             self._note(answer)
 
     def _message(self) -> dict[str, Any]:
-        limit = time.monotonic() + _PATIENCE_SECONDS
         while b"\0" not in self._unread:
-            ready, _, _ = select.select([self._output], [], [], max(0, limit - time.monotonic()))
-            assert ready, f"no word from the browser in {_PATIENCE_SECONDS:.0f} s"
+            ready, _, _ = select.select([self._output], [], [], LIMIT)
+            assert ready, f"no message from the browser in {LIMIT:.0f} s"
             data = os.read(self._output, 1 << 20)
             assert data, "the browser ended"
             self._unread += data

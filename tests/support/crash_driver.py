@@ -6,16 +6,20 @@ MOMENT is something that happens to a file or a split whose name matches NAME: `
 tokenizing or counting), `build` (the stage begins), `write`, `fsync`, `half` (a file before its
 fsync, and half of it gets lost), `replace` and `replaced` (before and after its rename), `unlink`.
 At its NTH time in a process, ACTION is done: `kill-worker`, `kill-parent`, `kill-both`,
-`leave-parent` (killed, while the worker is in a long computation), `freeze` (the parent killed, the
-worker stopped), `int-group`, `int-twice` (again while the engine closes), `term-parent`, `fail` (an
-exception), `full` (a full disk), or `wait` (for a line in the FIFO that is named MARKER). It is
-done once, if MARKER is a path where no file is yet; each time, if MARKER is `-`.
+`leave-parent` (killed, while the worker is in a long computation), `freeze` (the worker stopped,
+then the parent killed), `int-group`, `int-twice` (again while the engine closes), `term-parent`,
+`fail` (an exception), `full` (a full disk), or `wait` (for a line in the FIFO that is named
+MARKER). It is done once, if MARKER is a path where no file is yet; each time, if MARKER is `-`.
+
+Nothing here depends on time: progress lines are off, and a lock is waited for as long as it takes.
 """
 
 import errno
+import math
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,13 +27,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from waiting import FOREVER, LIMIT
+
+from bertprep import terminal
 from bertprep.cli import main
 from bertprep.create import job as create_job
 from bertprep.create import pipeline as create
 from bertprep.create import tokenizing
 from bertprep.engines.worker_pool import WorkerPool
 from bertprep.records import shards
-from bertprep.vocabulary import counting, job
+from bertprep.storage import files
+from bertprep.vocabulary import counting, job, work_folder
 
 MOMENT, NAME, NTH, ACTION, MARKER = sys.argv[1:6]
 PARENT = os.getpid()
@@ -68,9 +76,12 @@ def act() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif ACTION == "leave-parent":
         os.kill(PARENT, signal.SIGKILL)
-        time.sleep(600)
+        time.sleep(FOREVER)
     elif ACTION == "freeze":
-        os.kill(PARENT, signal.SIGKILL)
+        # Another process kills the parent: a worker that has lost it would end before it stops.
+        is_stopped = f"grep -q '^State:.T' /proc/{os.getpid()}/status"
+        script = f"until {is_stopped}; do sleep 0.05; done; kill -9 {PARENT}"
+        subprocess.Popen(["sh", "-c", script])
         os.kill(os.getpid(), signal.SIGSTOP)
     elif ACTION == "int-twice":
         os.kill(PARENT, signal.SIGINT)
@@ -146,5 +157,7 @@ create._build = before(create._build, "build", lambda *_: "")
 # As in test_determinism.py: many blocks, splits, blobs and writes of a small corpus.
 tokenizing.BLOCK_BYTES, create_job.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
 counting.BLOCK_BYTES, job.SPLIT_BYTES, job._BUCKET_BYTES = 4_000, 12_000, 20_000
+terminal._PLAIN_LINE_SECONDS = math.inf
+files._LOCK_PATIENCE_SECONDS = work_folder._LOCK_PATIENCE_SECONDS = LIMIT
 
 main(sys.argv[6:], prog_name="bertprep")

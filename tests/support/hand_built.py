@@ -17,6 +17,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 from tfrecords import masked_crc
+from waiting import LIMIT
 
 from bertprep.data import PartitionPlan, TokenizedDocuments
 from bertprep.objectives import create_training_instances
@@ -239,7 +240,7 @@ def write_with_tensorflow(shards: Sequence[Mapping[str, Any]]) -> None:
         input=json.dumps(shards),
         text=True,
         check=True,
-        timeout=120,
+        timeout=LIMIT,
         capture_output=True,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
     )

@@ -1,8 +1,12 @@
 """A process of tests/model/test_checkpoints.py: trains on records, saves, and resumes.
 
-python resume_driver.py RECORDS RUN STEPS EVERY
+python resume_driver.py RECORDS RUN STEPS EVERY KILL_STEP
+
+The process kills itself after step KILL_STEP, which is an event and not a time; 0 is never.
 """
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,7 +22,8 @@ from bertprep.training.loop import Trainer
 
 tf.config.threading.set_inter_op_parallelism_threads(2)
 tf.config.threading.set_intra_op_parallelism_threads(2)
-records, run, steps, every = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+records, run = sys.argv[1], Path(sys.argv[2])
+steps, every, kill_step = map(int, sys.argv[3:])
 data_set = find_data_set([records])
 config = BertConfig(
     vocab_size=len(data_set.require_vocabulary().tokens),
@@ -41,3 +46,5 @@ batches = training_batches(stream, range(start, steps), options.batch_size)
 for step, _ in enumerate(trainer.run(range(start, steps), batches), start + 1):
     if step % every == 0:
         checkpoints.save(step, trainer.state(), {"steps": steps})
+    if step == kill_step:
+        os.kill(os.getpid(), signal.SIGKILL)

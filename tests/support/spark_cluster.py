@@ -13,12 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import psutil
+from waiting import LIMIT, wait_for
 
 SUPPORT = Path(__file__).parent
 #: The smallest heap that Spark starts an executor with.
@@ -90,11 +90,14 @@ class Cluster:
         return log
 
     def _find(self, log: Path, pattern: str) -> str:
-        deadline = time.monotonic() + 120
-        while not (found := re.search(pattern, log.read_text(errors="replace"))):
-            assert self._processes[-1].poll() is None, log.read_text(errors="replace")
-            assert time.monotonic() < deadline, log.read_text(errors="replace")
-            time.sleep(0.1)
+        def find() -> re.Match[str] | None:
+            text = log.read_text(errors="replace")
+            assert self._processes[-1].poll() is None, text
+            return re.search(pattern, text)
+
+        wait_for(find, f"{pattern} in {log}")
+        found = find()
+        assert found is not None
         return found[1]
 
     def flags(self, events: Path, **settings: str) -> list[str]:
@@ -103,7 +106,10 @@ class Cluster:
         conf = {
             "spark.ui.enabled": "false",
             "spark.driver.memory": "600m",
-            "spark.scheduler.minRegisteredResourcesRatio": "1.0",  # begin with all executors
+            # Begin with all executors, however long they take to start.
+            "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+            "spark.scheduler.maxRegisteredResourcesWaitingTime": f"{LIMIT:.0f}s",
+            "spark.network.timeout": f"{LIMIT:.0f}s",
             "spark.executor.memory": f"{HEAP_BYTES >> 20}m",
             # Of one machine, executors would read a dead one's files, and nothing were lost.
             "spark.shuffle.readHostLocalDisk": "false",
@@ -130,10 +136,10 @@ class Cluster:
             process.terminate()
         for process in self._processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
+                process.wait(LIMIT)
             process.kill()
             process.wait()
-        for child in psutil.wait_procs(family, 10)[1]:
+        for child in psutil.wait_procs(family, LIMIT)[1]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
 

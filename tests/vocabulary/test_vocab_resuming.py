@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from waiting import LIMIT, finish
 
 from bertprep.cli import main
 from bertprep.errors import UsageError
 from bertprep.options import STDOUT, EngineOptions, VocabOptions
+from bertprep.storage import files
 from bertprep.vocabulary import counting, job, work_folder
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -43,6 +45,13 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "_BUCKET_BYTES", 20_000)
 
 
+@pytest.fixture(autouse=True)
+def patient_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the workers of a killed run, however slow they are."""
+    for module in (files, work_folder):
+        monkeypatch.setattr(module, "_LOCK_PATIENCE_SECONDS", LIMIT, raising=False)
+
+
 @pytest.fixture
 def corpus(tmp_path: Path, sample_corpus: Path) -> Path:
     folder = tmp_path / "corpus"
@@ -69,15 +78,25 @@ def expected(corpus: Path) -> bytes:
     return CliRunner().invoke(main, arguments).stdout_bytes
 
 
-def crash(command: list[str], name: str) -> None:
-    """Run the command until its moment."""
-    *moment, action = MOMENTS[name]
-    driver = [sys.executable, str(SUPPORT / "crash_driver.py"), *map(str, moment), action, "-"]
-    environment = {**os.environ, "PYTHONPATH": str(SUPPORT.parents[1])}
-    done = subprocess.run(
-        [*driver, *command], cwd=SUPPORT.parents[1], env=environment, capture_output=True
+def drive(command: list[str], moment: tuple[str, str, int, str]) -> tuple[int, str]:
+    """Run the command until its moment; return its exit status and stderr."""
+    driver = [sys.executable, str(SUPPORT / "crash_driver.py"), *map(str, moment), "-"]
+    process = subprocess.Popen(
+        [*driver, *command],
+        cwd=SUPPORT.parents[1],
+        env={**os.environ, "PYTHONPATH": str(SUPPORT.parents[1])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    assert done.returncode == -9, done.stderr.decode()
+    status, _, stderr = finish(process)
+    return status, stderr
+
+
+def crash(command: list[str], name: str) -> None:
+    """Run the command until its moment, at which it is killed."""
+    status, stderr = drive(command, MOMENTS[name])
+    assert status == -9, stderr
 
 
 def run(command: list[str]) -> Result:
@@ -138,13 +157,9 @@ def test_another_plan_starts_over(
 
 
 def test_a_signal_keeps_the_counts(command: list[str], output: Path) -> None:
-    driver = [sys.executable, str(SUPPORT / "crash_driver.py"), "block", "split 4$", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(SUPPORT.parents[1])}
-    done = subprocess.run(
-        [*driver, "term-parent", "-", *command], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 143
-    assert done.stderr.startswith("Error: stopped; ")
+    status, stderr = drive(command, ("block", "split 4$", 1, "term-parent"))
+    assert status == 143
+    assert stderr.startswith("Error: stopped; ")
     assert "resuming" in run(command).stderr
 
 

@@ -1,15 +1,16 @@
-"""An object store of a test: files in a folder, and no renames, no appends, no folders.
+"""An object store for tests: files in a folder, without renames, appends and folders.
 
-`shelf://NAME/key` is the file NAME/key below $SHELF. Every put and removal is a line in
-$SHELF/.log. As a program, `bertprep` with this store, killed at one of its moments:
+`teststore://NAME/key` is the file NAME/key below $TEST_STORE. Every put and removal is a line in
+$TEST_STORE/.log. As a program, `bertprep` with this store, killed at one of its moments:
 
-    python shelf.py MOMENT NAME NTH create CORPUS ...
+    python object_store.py MOMENT NAME NTH create CORPUS ...
 
 MOMENT is `before` or `after` the upload of a file whose name matches NAME, for the NTH time in a
-process; `kill -9` then hits the process and its parent.
+process; `kill -9` then hits the process and its parent. Progress lines are off.
 """
 
 import hashlib
+import math
 import os
 import re
 import shutil
@@ -21,19 +22,21 @@ from typing import Any
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
+from bertprep import terminal
+
 
 def root() -> Path:
-    return Path(os.environ["SHELF"])
+    return Path(os.environ["TEST_STORE"])
 
 
-class Shelf(AbstractFileSystem):  # type: ignore[misc]
-    """What fsspec needs of a store; `fault(action, path)` may raise what a store would."""
+class ObjectStore(AbstractFileSystem):  # type: ignore[misc]
+    """The methods that fsspec calls on a store; `fault(action, path)` may raise its errors."""
 
-    protocol = "shelf"
+    protocol = "teststore"
 
     @staticmethod
     def fault(action: str, path: str) -> None:
-        """Replaced by tests."""
+        """Fail as a store does; replaced by tests."""
 
     @staticmethod
     def log(action: str, path: str) -> None:
@@ -100,11 +103,12 @@ class Shelf(AbstractFileSystem):  # type: ignore[misc]
         raise NotImplementedError("an object store has no open files")
 
 
-fsspec.register_implementation("shelf", Shelf)
+fsspec.register_implementation("teststore", ObjectStore)
 
 
 if __name__ == "__main__":
     moment, wanted, nth = sys.argv[1:4]
+    terminal._PLAIN_LINE_SECONDS = math.inf
     parent, times = os.getpid(), 0
     action = {"before": "put", "after": "has put"}[moment]
 
@@ -116,7 +120,7 @@ if __name__ == "__main__":
                 os.kill(parent, signal.SIGKILL)
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    Shelf.fault = staticmethod(kill)  # type: ignore[method-assign]
+    ObjectStore.fault = staticmethod(kill)  # type: ignore[method-assign]
     from bertprep.cli import main
     from bertprep.create import job, tokenizing
     from bertprep.records import shards

@@ -1,16 +1,18 @@
 """`bertprep create` on Spark, one task of which stops at one moment: for a kill, or to fail.
 
-    python spark_moments.py create CORPUS --spark-conf spark.executorEnv.BERTPREP_MOMENT=... ...
+    python spark_faults.py create CORPUS --spark-conf spark.executorEnv.BERTPREP_MOMENT=... ...
 
 The moment is "STEP NUMBER ACTION MARKER". STEP is `map` (before split NUMBER), `reduce` (before
 partition NUMBER) or `write` (in the middle of a shard of partition NUMBER). With ACTION `wait` the
 ids of the Python process, its daemon and its executor go to the file MARKER, and nothing happens
 until one of them is killed; that comes once, the next attempt goes through. With `fail` each
-attempt fails. On the executors this is a module whose stages stand in for the real ones.
+attempt fails. On the executors this is a module whose stages replace the real ones. Progress lines
+are off.
 """
 
 import contextlib
 import json
+import math
 import os
 import sys
 import time
@@ -20,7 +22,9 @@ from typing import Any
 
 import numpy as np
 import psutil
+from waiting import FOREVER
 
+from bertprep import terminal
 from bertprep.corpus import Split
 from bertprep.create import building, tokenizing
 from bertprep.create.building import BuiltPartition
@@ -29,10 +33,11 @@ from bertprep.records.shards import ShardWriter
 
 # Many blocks and blobs of a small corpus, as in test_determinism.py.
 tokenizing.BLOCK_BYTES = 4_000
+terminal._PLAIN_LINE_SECONDS = math.inf
 
 
 def happen(step: str, number: int) -> None:
-    """Acts, when it is the moment."""
+    """Act if this is the moment."""
     moment = os.environ.get("BERTPREP_MOMENT", "").split(" ", 3)
     if moment[:2] != [step, str(number)]:
         return
@@ -45,7 +50,7 @@ def happen(step: str, number: int) -> None:
     whole.write_text(json.dumps(ids))
     with contextlib.suppress(FileExistsError):
         os.link(whole, marker)
-        time.sleep(600)
+        time.sleep(FOREVER)
 
 
 def tokenize_split(job: Job, split: Split) -> Generator[list[np.ndarray], None, dict[str, int]]:
@@ -68,7 +73,7 @@ def build_partition(
 
 
 def main() -> None:
-    import spark_moments
+    import spark_faults
 
     from bertprep.cli import main
     from bertprep.create import job
@@ -76,8 +81,8 @@ def main() -> None:
 
     # By the name that executors import this page by.
     names: Any = create
-    names.tokenize_split = spark_moments.tokenize_split
-    names.build_partition = spark_moments.build_partition
+    names.tokenize_split = spark_faults.tokenize_split
+    names.build_partition = spark_faults.build_partition
     job.BLOCK_BYTES = 6_000
     main(sys.argv[1:], prog_name="bertprep")
 
