@@ -48,8 +48,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def patient_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for the workers of a killed run, however slow they are."""
-    for module in (files, work_folder):
-        monkeypatch.setattr(module, "_LOCK_PATIENCE_SECONDS", LIMIT, raising=False)
+    monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", LIMIT)
 
 
 @pytest.fixture
