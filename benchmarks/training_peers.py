@@ -76,7 +76,7 @@ def read_config(work: Path) -> Any:
 
 
 def _ours(work: Path, xla: bool | None) -> dict[str, Any]:
-    from bertprep.training.startup import load_tensorflow
+    from bertprep.training.process import load_tensorflow
 
     load_tensorflow()
     from bertprep.model.weights import assign_weights, collect_weights
@@ -122,7 +122,7 @@ def _matrix_product_rate() -> float:
 
 
 def _keras_hub(work: Path, xla: bool) -> dict[str, Any]:
-    from bertprep.training.startup import load_tensorflow
+    from bertprep.training.process import load_tensorflow
 
     load_tensorflow()
     import keras

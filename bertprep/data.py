@@ -3,6 +3,7 @@
 Axes: num_documents, num_sentences, num_tokens, seq_length, max_predictions.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,6 +139,16 @@ class InputFile:
     def location(self) -> str:
         """The path to open where it is not remote; `path` is the one to show."""
         return self.path if self.spool is None else self.spool
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a plan keeps of the file, as JSON values: other text has another identity."""
+        known: dict[str, Any] = {"path": self.path, "bytes": self.size, "format": self.format}
+        if self.remote is not None:
+            return known | ({"version": self.remote.version} if self.remote.version else {})
+        if self.spool is None:
+            return known | {"modified_ns": self.modified}
+        with open(self.spool, "rb") as stream:  # stdin has no time
+            return known | {"sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 @dataclass(frozen=True, eq=False)

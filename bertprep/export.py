@@ -2,7 +2,7 @@
 
     huggingface   config.json, model.safetensors, vocab.txt, tokenizer_config.json
     savedmodel    a TensorFlow SavedModel with two signatures
-    keras         model.keras
+    keras         model.keras, which loads where `bertprep.model.bert` is imported
 
     export(ExportOptions(run=Path("run"), output=Path("model")))
     transformers.BertForPreTraining.from_pretrained("model")
@@ -23,9 +23,8 @@ from typing import Any
 
 from bertprep import __version__
 from bertprep.errors import UsageError
-from bertprep.model.hugging_face import write_hugging_face
+from bertprep.model.formats import EXTRA_ASSETS, write_hugging_face, write_saved_model
 from bertprep.model.initialization import restore_model
-from bertprep.model.keras_files import EXTRA_ASSETS, write_keras, write_saved_model
 from bertprep.model.saved_run import SavedRun, load_run
 from bertprep.options import ExportOptions, TokenizerOptions
 from bertprep.storage.files import LocalFiles, fsync_folder
@@ -140,7 +139,7 @@ def _write_model(folder: Path, format: str, run: SavedRun) -> tuple[str, ...]:
         tokenizer_folder = folder / EXTRA_ASSETS
         tokenizer_folder.mkdir()
     else:
-        write_keras(folder, model)
+        model.save(folder / "model.keras")
     write_tokenizer(tokenizer_folder, run.vocabulary, tokenizer, max_length)
     return tuple(notes)
 

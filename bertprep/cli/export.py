@@ -19,7 +19,7 @@ def export(options: ExportOptions) -> None:
       python -c "from transformers import pipeline as p; p('fill-mask', '/tmp/m')"
     """  # noqa: D301 (click wants the backspace itself)
     # TensorFlow's import is too slow for --help.
-    from bertprep.training.startup import load_tensorflow
+    from bertprep.training.process import load_tensorflow
 
     load_tensorflow()
     from bertprep.export import export as run

@@ -24,5 +24,5 @@ def pretrain(options: PretrainOptions) -> None:
     from bertprep.training.pretrain import pretrain as run  # NumPy's import is too slow for --help
 
     result = run(options)
-    if result.is_chief and not options.quiet:
+    if not result.job.is_quiet:
         click.echo(result.text())

@@ -7,21 +7,19 @@ JSON object.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from bertprep.corpus.formats import FORMATS
-from bertprep.corpus.formats.base import FileStart, suffix_of
+from bertprep.corpus.formats.base import FileStart, Format, suffix_of
 from bertprep.corpus.streams import COMPRESSIONS
 from bertprep.data import InputFile
 from bertprep.errors import UsageError
 from bertprep.options import CorpusOptions
 from bertprep.storage import run_in_subprocess
 
-#: Suffix -> format.
-_SUFFIXES = {suffix: format.name for format in FORMATS.values() for suffix in format.suffixes}
-_WEAK_SUFFIXES = {
-    suffix: format.name for format in FORMATS.values() for suffix in format.weak_suffixes
-}
+#: Suffix -> format; unrelated files have the weak ones too.
+_SUFFIXES = {suffix: format for format in FORMATS.values() for suffix in format.suffixes}
+_WEAK_SUFFIXES = {suffix: format for format in FORMATS.values() for suffix in format.weak_suffixes}
 
 
 def find_formats(
@@ -52,16 +50,17 @@ def find_formats(
 
 
 def _with_formats(files: Sequence[InputFile], options: CorpusOptions) -> tuple[InputFile, ...]:
-    return tuple(_with_format(file, options) if file.size else file for file in files)
-
-
-def _with_format(file: InputFile, options: CorpusOptions) -> InputFile:
-    start = FileStart(file)
-    if options.format == "auto":
-        format = next(format for format in FORMATS.values() if format.sniff(start, options))
-    else:
-        format = FORMATS[options.format]
-    return format.prepare(start, options)
+    found = []
+    for file in files:
+        start = FileStart(file)
+        if not file.size:
+            found.append(file)
+        elif options.format == "auto":
+            format = next(format for format in FORMATS.values() if format.sniff(start, options))
+            found.append(format.prepare(start, options))
+        else:
+            found.append(FORMATS[options.format].prepare(start, options))
+    return tuple(found)
 
 
 def choose_files(folder: str, paths: Sequence[str], format: str) -> list[str]:
@@ -89,10 +88,12 @@ def choose_files(folder: str, paths: Sequence[str], format: str) -> list[str]:
         accepted = tuple(strong) or (tuple(weak) if len(weak) == 1 else ("text",))
     chosen = {path for name in accepted for path in [*strong.get(name, []), *weak.get(name, [])]}
     if not chosen:
-        kinds = FORMATS.keys() if format == "auto" else accepted
+        formats = [FORMATS[name] for name in (FORMATS if format == "auto" else accepted)]
+        suffixes = [suffix for kind in formats for suffix in (*kind.suffixes, *kind.weak_suffixes)]
+        suffixes = [*filter(None, suffixes), *(["has no suffix"] if "" in suffixes else [])]
         raise UsageError(
             f"{folder}: no {'text' if format == 'auto' else format} files in this folder. A file "
-            f"counts if its name ends in {_suffixes_of(kinds)}, followed by "
+            f"counts if its name ends in {_listed(suffixes)}, followed by "
             f"{_listed([kind.suffix for kind in COMPRESSIONS.values()])} if it is compressed. "
             f"Name other files with a glob, as in '{os.path.join(folder, '**', '*.md')}'"
         )
@@ -105,22 +106,12 @@ def first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _by_format(paths: Sequence[str], formats: dict[str, str]) -> dict[str, list[str]]:
+def _by_format(paths: Sequence[str], formats: Mapping[str, Format]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in paths:
-        if name := formats.get(suffix_of(path)):
-            found.setdefault(name, []).append(path)
+        if format := formats.get(suffix_of(path)):
+            found.setdefault(format.name, []).append(path)
     return found
-
-
-def _suffixes_of(names: Iterable[str]) -> str:
-    suffixes = [
-        suffix
-        for name in names
-        for suffix in (*FORMATS[name].suffixes, *FORMATS[name].weak_suffixes)
-    ]
-    last = ["has no suffix"] if "" in suffixes else []
-    return _listed([*filter(None, suffixes), *last])
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -9,14 +9,10 @@ Only names that follow from a plan are ever removed.
 """
 
 import re
-from pathlib import Path
 from typing import Any
 
-from bertprep.options import Place
 from bertprep.storage.files import Found
-from bertprep.storage.folder_state import FolderLayout
-from bertprep.storage.planned_folder import PlannedFolder, open_folder
-from bertprep.storage.plans import VOCABULARY_NAME, Plan
+from bertprep.storage.plans import VOCABULARY_NAME, FolderLayout, Plan
 
 EVAL_NAME = "eval"
 _SHARD = re.compile(r"(eval/)?tf_examples\.tfrecord-([0-9]{5,12})-of-([0-9]{5,12})")
@@ -26,11 +22,6 @@ def shard_name(index: int, num_shards: int, *, held_out: bool = False) -> str:
     """Return the name of a shard, relative to the output folder."""
     name = f"tf_examples.tfrecord-{index:05d}-of-{num_shards:05d}"
     return f"{EVAL_NAME}/{name}" if held_out else name
-
-
-def open_output(output: Place, work_folder: Path | None) -> PlannedFolder:
-    """Return the output folder of `create`, to be entered."""
-    return open_folder(output, LAYOUT, work_folder)
 
 
 def _read_plan(value: Any) -> Plan:

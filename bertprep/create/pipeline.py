@@ -23,13 +23,14 @@ from bertprep.create.building import (
     find_built,
 )
 from bertprep.create.job import Job, make_job, require_documents, require_held_out, require_space
-from bertprep.create.output_folder import EVAL_NAME, open_output
+from bertprep.create.output_folder import EVAL_NAME, LAYOUT
 from bertprep.create.review import Review
 from bertprep.create.review.report import Summary
 from bertprep.create.tokenizing import tokenize_split
 from bertprep.create.worker import set_up_machine, tools_of, warm_up
 from bertprep.engines import Engine, Task, open_engine
 from bertprep.options import CreateOptions
+from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import message, progress
 
 #: State of the output folder, as `--dry-run` describes it.
@@ -48,7 +49,7 @@ def create(options: CreateOptions) -> Summary:
         BertprepError: the run cannot succeed; the message says what to change.
     """
     begin = time.monotonic()
-    with open_output(options.output, options.work_folder) as folder:
+    with PlannedFolder(options.output, LAYOUT, options.work_folder) as folder:
         job = make_job(options, folder.path, folder.work, folder.url)
         _say(options, *job.notes)
         state = folder.begin(job.plan, overwrite=options.overwrite)
@@ -64,7 +65,7 @@ def create(options: CreateOptions) -> Summary:
             _warn(options, *forecast.findings.values())
             require_space(job, forecast.estimate.disk_bytes)
         if job.partitions.num_eval_partitions:
-            folder.make_folder(EVAL_NAME)
+            (folder.path / EVAL_NAME).mkdir(exist_ok=True)
 
         built = find_built(job)
         with _engine(job) as engine:
@@ -85,7 +86,7 @@ def look_ahead(options: CreateOptions) -> str:
     Raises:
         BertprepError: the run cannot succeed, as far as a sample shows.
     """
-    folder = open_output(options.output, options.work_folder)
+    folder = PlannedFolder(options.output, LAYOUT, options.work_folder)
     folder.require_usable()
     # stdin is copied, since its size must be known, to a folder that is removed at the end.
     with tempfile.TemporaryDirectory(prefix="bertprep-") as spool:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bertprep.engines.tasks import Advance, BlobStream, EngineSetup, MapStage, ReduceStage, Task
+from bertprep.engines import Advance, BlobStream, EngineSetup, MapStage, ReduceStage, Task
 from bertprep.engines.worker_pool import WorkerPool
 from bertprep.options import available_cores
 from bertprep.storage.files import write_whole

@@ -15,16 +15,18 @@ import multiprocessing
 import pickle
 import signal
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from bertprep.engines.worker_process import STOP_SIGNALS, Done, Failed, Reply, serve
+from bertprep.engines import permanent_failure
 from bertprep.errors import BertprepError, MachineError, UsageError
+from bertprep.storage.run_in_subprocess import end_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,6 +36,31 @@ R = TypeVar("R")
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 _MAX_ATTEMPTS = 3
+_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+
+@dataclass(frozen=True)
+class Done:
+    """The reply with the result of a task."""
+
+    result: Any
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The reply about a failure that a retry may cure. Any other one is a BertprepError."""
+
+    cause: str
+    traceback: str | None = None
+
+    @classmethod
+    def from_error(cls, error: BaseException) -> "Failed":
+        """Describe the error that is being handled."""
+        words = "".join(traceback.format_exception_only(error))
+        return cls(" ".join(words.split()), traceback.format_exc())
+
+
+Reply = Done | Failed | BertprepError
 
 
 @dataclass(eq=False)
@@ -152,20 +179,22 @@ class WorkerPool:
 
     def _start(self) -> _Worker:
         context: Any = multiprocessing.get_context(_START_METHOD)
-        with _stop_signals_blocked():  # every worker is in the list, and none has our handlers
-            ours, theirs = context.Pipe()
-            process = context.Process(target=serve, args=(theirs, self._set_up), daemon=True)
-            try:
-                process.start()
-            except OSError as error:
-                ours.close()
-                raise MachineError(
-                    f"worker {len(self._workers) + 1} of {self._num_workers} cannot be started: "
-                    f"{error.strerror}. Use fewer workers."
-                ) from error
-            finally:
-                theirs.close()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self._set_up), daemon=True)
+        # Until the worker is in the list, and so that it never has our handlers.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        try:
+            process.start()
             self._workers.append(_Worker(process, ours))
+        except OSError as error:
+            ours.close()
+            raise MachineError(
+                f"worker {len(self._workers) + 1} of {self._num_workers} cannot be started: "
+                f"{error.strerror}. Use fewer workers."
+            ) from error
+        finally:
+            theirs.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self._workers[-1]
 
     def _replies(self) -> Iterator[tuple[_Assignment, Done | Failed]]:
@@ -221,21 +250,50 @@ def _receive(worker: _Worker) -> Reply | None:
     return reply
 
 
-@contextmanager
-def _stop_signals_blocked() -> Iterator[None]:
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _describe_exit(exit_code: int) -> str:
     if exit_code >= 0:
         return f"exited with status {exit_code}"
     name = {int(number): number.name for number in signal.Signals}.get(-exit_code, "no name")
     hint = ": out of memory?" if name == "SIGKILL" else ""
     return f"killed by signal {-exit_code} ({name}){hint}"
+
+
+def _serve(connection: Connection, set_up: Callable[[], object]) -> None:
+    """Run the tasks that arrive in a worker, until the parent is gone.
+
+    Args:
+        connection: gives pickled (function, name, value), takes pickled replies.
+        set_up: called before the first task; its failure is the task's.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent acts
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    end_with_parent()
+    with suppress(EOFError, OSError):  # the parent is gone
+        while True:
+            connection.send_bytes(_reply(connection.recv_bytes(), set_up))
+            set_up = bool  # only once
+
+
+def _reply(message: bytes, set_up: Callable[[], object]) -> bytes:
+    name = "a task"
+    try:
+        function, name, value = pickle.loads(message)
+        set_up()
+        return pickle.dumps(Done(function(value)))
+    except BertprepError as error:
+        return _pickle_error(error)
+    except BaseException as error:
+        permanent = permanent_failure(name, error)
+        return _pickle_error(permanent) if permanent else pickle.dumps(Failed.from_error(error))
+
+
+def _pickle_error(error: BertprepError) -> bytes:
+    try:
+        message = pickle.dumps(error)
+        pickle.loads(message)
+    except Exception:  # a class or an attribute that pickle cannot carry
+        plain = BertprepError(str(error))
+        plain.exit_status = error.exit_status
+        message = pickle.dumps(plain)
+    return message

@@ -10,9 +10,10 @@ Records are read as far as possible, whichever program wrote them; `problems` sa
 """
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from bertprep.objectives import find_objective
@@ -188,37 +189,23 @@ class MaskedRecord:
         facts = [f"{len(self.tokens):,} of {length:,} tokens", count_of(len(self.masks), "mask")]
         return [*facts, label] if label else facts
 
-    def words(self, segment: range) -> Iterator[Word]:
-        """Yield the words of a segment before masking."""
+    def words(self, segment: range, shown: Callable[[str], str] = printable) -> Iterator[Word]:
+        """Yield the words of a segment before masking, each token as `shown` returns it."""
         masks = {mask.position: mask for mask in self.masks}
+        starts = [i for i in segment if i == segment.start or not self.restored[i].startswith("##")]
         before = ""
-        for word in self._words(segment):
-            pieces = [Piece(i, printable(text), masks.get(i)) for i, text in word]
+        for start, end in pairwise([*starts, segment.stop]):
+            # A `##` stays where the segment begins inside a word.
+            tokens = [self.restored[start], *(t[2:] for t in self.restored[start + 1 : end])]
+            pieces = [Piece(i, shown(t), masks.get(i)) for i, t in enumerate(tokens, start)]
             text = "".join(piece.text for piece in pieces)
             yield Word(space_between(before, text), pieces)
-            before = text
+            before = text or before
 
     def text(self, segment: range) -> str:
         """Return a segment as running text, before masking."""
-        text = ""
-        for word in self._words(segment):
-            letters = "".join(piece for _, piece in word)
-            text += space_between(text, letters) + letters
-        return text
-
-    def _words(self, segment: range) -> Iterator[list[tuple[int, str]]]:
-        """Yield words: position and text of each token; a leading `##` stays."""
-        word: list[tuple[int, str]] = []
-        for position in segment:
-            token = self.restored[position]
-            if word and token.startswith("##"):
-                word.append((position, token[2:]))
-                continue
-            if word:
-                yield word
-            word = [(position, token)]
-        if word:
-            yield word
+        words = self.words(segment, shown=str)
+        return "".join(word.gap + "".join(piece.text for piece in word.pieces) for word in words)
 
 
 def read_record(sequence: MaskedSequence, vocabulary: Vocabulary) -> MaskedRecord:
@@ -239,9 +226,7 @@ def read_record(sequence: MaskedSequence, vocabulary: Vocabulary) -> MaskedRecor
         restored=restored,
         a=_trimmed(range(b_start), restored),
         b=_trimmed(range(b_start, len(tokens)), restored),
-        masks=tuple(
-            Mask(i, tokens[i], restored[i], _kind(tokens[i], restored[i])) for i in sequence.labels
-        ),
+        masks=tuple(_mask(i, tokens[i], restored[i]) for i in sequence.labels),
         problems=tuple(problems),
     )
 
@@ -273,8 +258,9 @@ def _trimmed(segment: range, restored: Sequence[str]) -> range:
     return range(start, segment.stop - is_closed)
 
 
-def _kind(now: str, was: str) -> str:
-    return "mask" if now == "[MASK]" else "kept" if now == was else "replaced"
+def _mask(position: int, now: str, was: str) -> Mask:
+    kind = "mask" if now == "[MASK]" else "kept" if now == was else "replaced"
+    return Mask(position, now, was, kind)
 
 
 def space_between(left: str, right: str) -> str:

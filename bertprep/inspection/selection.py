@@ -15,12 +15,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bertprep.errors import BertprepError, UsageError
-from bertprep.inspection.masked_record import MaskedSequence, read_sequence
+from bertprep.inspection.masked_record import (
+    MaskedRecord,
+    MaskedSequence,
+    read_record,
+    read_sequence,
+)
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions, TokenizerOptions
 from bertprep.records import DataSet, FeatureValues, Frame, Shard, parse_example, read_frames
 from bertprep.records.frames import count_records
 from bertprep.terminal import count_of
+from bertprep.vocab import Vocabulary
 
 #: Names of features in either release's spelling, and whether they hold token ids.
 _FEATURE_NAMES = {
@@ -70,6 +76,14 @@ class Chosen:
         features = self.features()
         try:
             return read_sequence(features)
+        except ValueError as error:
+            raise self.error(error) from None
+
+    def record(self, vocabulary: Vocabulary) -> MaskedRecord:
+        """Return it as tokens; raise a BertprepError if the vocabulary has not all its ids."""
+        sequence = self.sequence()
+        try:
+            return read_record(sequence, vocabulary)
         except ValueError as error:
             raise self.error(error) from None
 

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertprep.inspection.masked_record import Mask, MaskedRecord, Word, read_record
+from bertprep.inspection.masked_record import Mask, MaskedRecord, Word
 from bertprep.inspection.selection import Chosen, choose_records
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, find_data_set, read_frames
@@ -84,14 +84,17 @@ def show_records(options: InspectOptions, style: Callable[..., str]) -> Iterator
     vocabulary = None if options.raw else _require_vocabulary(data_set)
     width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
     gap = ""
+
+    def painted(span: Span) -> str:
+        return style(span.text, **_STYLES[span.style]) if span.style else span.text
+
     for chosen in choose_records(data_set, options):
-        record = None if vocabulary is None else _read(chosen, vocabulary)
+        record = None if vocabulary is None else chosen.record(vocabulary)
         if options.json:
             yield _as_json(chosen, record)
             continue
         lines = _raw_lines(chosen, width) if record is None else _lines(chosen, record, width)
-        painted = (style(s.text, **_STYLES[s.style]) if s.style else s.text for s in _joined(lines))
-        yield gap + "".join(painted)
+        yield gap + "\n".join("".join(map(painted, line)) for line in lines)
         gap = "\n"
 
 
@@ -99,18 +102,6 @@ def _require_vocabulary(data_set: DataSet) -> Vocabulary:
     if data_set.vocabulary is None:  # a file that is no record file has an error of its own
         next(read_frames(data_set.shards[0], check_data=False), None)
     return data_set.require_vocabulary()
-
-
-def _read(chosen: Chosen, vocabulary: Vocabulary) -> MaskedRecord:
-    try:
-        return read_record(chosen.sequence(), vocabulary)
-    except ValueError as error:
-        raise chosen.error(error) from None
-
-
-def _joined(lines: Iterable[Line]) -> Iterator[Span]:
-    for number, line in enumerate(lines):
-        yield from [Span("\n"), *line] if number else line
 
 
 def _as_json(chosen: Chosen, record: MaskedRecord | None) -> str:

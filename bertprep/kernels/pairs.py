@@ -13,6 +13,7 @@ Memory: 20 bytes per character of the distinct words, 64 per distinct pair.
 
 import numpy as np
 
+from bertprep.kernels.characters import decode
 from bertprep.kernels.counting import add_word
 from bertprep.kernels.jit import njit
 from bertprep.kernels.pair_heap import pop, push
@@ -20,32 +21,13 @@ from bertprep.kernels.pair_heap import pop, push
 #: One position of the words: the piece that begins there, its characters, the word, and the list of
 #: positions with the same pair (-1 at its ends). A piece also has its number and its size at its
 #: last position. GAP is the piece between words.
-POSITION = np.dtype(
-    [
-        ("piece", np.int32),
-        ("size", np.int32),
-        ("word", np.int32),
-        ("next", np.int32),
-        ("previous", np.int32),
-    ]
-)
+POSITION = np.dtype([(name, np.int32) for name in ("piece", "size", "word", "next", "previous")])
 
-#: The state of a training, the one element of `state: STATE[1]`; `max_` and `min_` are limits.
-STATE = np.dtype(
-    [
-        ("num_positions", np.int64),
-        ("num_words", np.int64),
-        ("num_pairs", np.int64),
-        ("heap_size", np.int64),
-        ("num_merges", np.int64),
-        ("num_touched", np.int64),
-        ("max_pieces", np.int64),
-        ("max_merges", np.int64),  # per call
-        ("min_word_count", np.int64),
-        ("min_pair_count", np.int64),
-        ("reason", np.int64),
-    ]
-)
+#: The state of a training, the one element of `state: STATE[1]`; `max_` and `min_` are limits,
+#: `max_merges` one per call.
+_SIZES = ("num_positions", "num_words", "num_pairs", "heap_size", "num_merges", "num_touched")
+_LIMITS = ("max_pieces", "max_merges", "min_word_count", "min_pair_count")
+STATE = np.dtype([(name, np.int64) for name in (*_SIZES, *_LIMITS, "reason")])
 
 #: Why `merge_pairs` returned: no pair is left to merge; enough pieces; as many merges as one call
 #: may make; no room for more rows.
@@ -152,11 +134,7 @@ def spell_words(words, offsets, word_counts, piece_of, text, counts, states):
         stop = size + 1
         is_spelled = True
         while at < end and is_spelled:
-            first = np.int64(words[at])
-            length = 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
-            code_point = first if length == 1 else first & (0x7F >> length)
-            for i in range(1, length):
-                code_point = code_point << 6 | np.int64(words[at + i]) & 0x3F
+            code_point, length = decode(words, at)
             piece = piece_of[1 if stop > size + 1 else 0, code_point]
             is_spelled = piece >= 0
             text[stop].piece, text[stop].size, text[stop].word = piece, 1, num_words

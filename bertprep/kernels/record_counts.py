@@ -31,20 +31,6 @@ SETTINGS = np.dtype(
     ]
 )
 
-#: Counts over all records; `inspection.statistics.counts.Counts` describes each.
-TOTALS = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            *("records", "tokens", "full", "masks", "mask_tokens", "kept", "replaced"),
-            *("special_replacements", "special_labels", "stray_masks", "pair_label_1"),
-            *("budget", "at_budget", "off_budget", "touched_words", "split_words", "unknown"),
-            *("unknown_contexts_left_out", "tokens_a", "tokens_b", "tokens_b_label_1"),
-            *("empty_segments", "missing_specials", "outside_vocabulary"),
-        )
-    ]
-)
-
 #: Bits of `kinds`, by token id: a `##` token; [PAD], [CLS], [SEP] or [MASK]; [UNK]; a special or
 #: unused token.
 CONTINUES, SPECIAL, UNKNOWN, RESERVED = 1, 2, 4, 8
@@ -60,30 +46,25 @@ MANY_WORDS, MANY_MASKED = 40, 8
 
 
 class CountArrays(NamedTuple):
-    """Arrays that the kernel adds to.
+    """Arrays that the kernel adds to; `inspection.statistics.counts.Counts` describes the others.
 
     Attributes:
-        totals: TOTALS[1].
-        lengths, lengths_a, lengths_b: int64[L + 1]. Records by tokens, by tokens of A and of B.
-        masks_per_record: int64[P + 1]. Records by masks.
-        mask_positions: int64[L]. Masks by position.
-        expected_positions: float64[2, L]. Expected masks by position, and their variance.
-        pieces: int64[V]. Restored tokens by id, without [CLS] and [SEP] in their places.
-        misplaced: int64[V]. Special tokens elsewhere.
+        totals: [1]. An int64 per count.
         contexts: int64[2, NUM_CONTEXTS]. The two tokens around an [UNK] as one number, and how
             often they occur.
     """
 
     totals: np.ndarray
+    contexts: np.ndarray
     lengths: np.ndarray
     lengths_a: np.ndarray
     lengths_b: np.ndarray
     masks_per_record: np.ndarray
     mask_positions: np.ndarray
     expected_positions: np.ndarray
+    variance_positions: np.ndarray
     pieces: np.ndarray
     misplaced: np.ndarray
-    contexts: np.ndarray
 
 
 @inlined()
@@ -251,7 +232,7 @@ def count_records(rows, states, settings, kinds_by_id, budgets, counts, hashes):
     restored, continuing = np.zeros(length + 1, np.int32), np.zeros(length + 1, np.int64)
     is_masked = np.zeros(length + 1, np.int64)
     words, sizes = np.zeros((3, length + 2), np.int64), np.zeros((3, length + 2), np.int64)
-    positions = counts.expected_positions
+    positions = counts.expected_positions, counts.variance_positions
     for record in range(rows.shape[0]):
         hashes[record] = 0
         if states[record] != READ:

@@ -93,13 +93,14 @@ def expect_masks(words, num_words, is_masked, bounds, share, sizes, positions):
         number larger than any size.
     """
     a_stop, b_start, b_stop = bounds
+    expected, variances = positions
     variance = share * (1.0 - share)
     for i in range(1, a_stop):
-        positions[0, np.uint64(i)] += share
-        positions[1, np.uint64(i)] += variance
+        expected[np.uint64(i)] += share
+        variances[np.uint64(i)] += variance
     for i in range(b_start, b_stop):
-        positions[0, np.uint64(i)] += share
-        positions[1, np.uint64(i)] += variance
+        expected[np.uint64(i)] += share
+        variances[np.uint64(i)] += variance
     shortest = np.int64(is_masked.size)
     for word in range(num_words):
         size = words[2, np.uint64(word)]
@@ -110,8 +111,8 @@ def expect_masks(words, num_words, is_masked, bounds, share, sizes, positions):
         for i in range(words[0, np.uint64(word)], words[1, np.uint64(word)]):
             if size == 0:
                 own, own_variance = np.float64(is_masked[np.uint64(i)]), 0.0
-            positions[0, np.uint64(i)] += own - share
-            positions[1, np.uint64(i)] += own_variance - variance
+            expected[np.uint64(i)] += own - share
+            variances[np.uint64(i)] += own_variance - variance
     for word in range(num_words):
         sizes[:, words[2, np.uint64(word)]] = 0
     return shortest

@@ -6,11 +6,9 @@
     layers, bert     the model, written with keras.ops
     weights          the names of each variable in every format
     saved_run        the files of a run: checkpoints, and what the model learned from
-    hugging_face     a transformers folder, read and written
-    tf1_checkpoint   the checkpoints of google-research/bert, read
-    keras_files      SavedModel and .keras, written
-    initialization   any of these -> the weights of a model
+    formats          weights in the files of other programs, read and written
+    initialization   pretrained weights -> a model at the start of a new run
 
-`config`, `positions`, `heads`, `weights`, `checkpoints` and `saved_run` load no Keras, so that a
-command checks everything before TensorFlow is imported, which takes seconds.
+`config`, `positions`, `heads`, `weights` and `saved_run` load no Keras, so that a command checks
+everything before TensorFlow is imported, which takes seconds.
 """

@@ -14,7 +14,7 @@ Axes: batch, seq_length, max_predictions, hidden_size, vocab_size.
 Source: sections 3 and 3.1 of arXiv:1810.04805; run_pretraining.py of google-research/bert.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -70,19 +70,6 @@ class MaskedLmHead(keras.layers.Layer):
         return ops.reshape(logits, (batch, max_predictions, self.config.vocab_size))
 
 
-def _make_pooled_head(config: BertConfig, dtype: Any, name: str) -> keras.layers.Dense:
-    num_classes = HEADS[name].num_classes
-    assert num_classes is not None
-    return make_dense(num_classes, config, dtype, name)
-
-
-#: Layer of each of HEADS; those without weights per prediction read the pooled output.
-_HEAD_LAYERS: dict[str, Callable[[BertConfig, Any, str], keras.layers.Layer]] = {
-    "masked_lm": MaskedLmHead,
-    "next_sentence": _make_pooled_head,
-}
-
-
 @keras.saving.register_keras_serializable("bertprep")
 class PretrainingModel(keras.Model):
     """BERT with pretraining heads.
@@ -115,7 +102,12 @@ class PretrainingModel(keras.Model):
         if any(HEADS[head].weights is None for head in heads):
             self.pooler = make_dense(config.hidden_size, config, dtype, "pooler")
         for head in heads:
-            setattr(self, head, _HEAD_LAYERS[head](config, dtype, head))
+            num_classes = HEADS[head].num_classes
+            if num_classes is None:
+                layer = MaskedLmHead(config, dtype, head)
+            else:
+                layer = make_dense(num_classes, config, dtype, head)
+            setattr(self, head, layer)
 
     def build(self, input_shape: Any = None) -> None:
         hidden_shape = (None, None, self.config.hidden_size)

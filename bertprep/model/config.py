@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bertprep.errors import UsageError
 from bertprep.model.heads import HEADS
@@ -60,6 +60,9 @@ class BertConfig:
     Source: BertConfig in google-research/bert's modeling.py; section 3 of arXiv:1810.04805.
     """
 
+    #: Module with the `PretrainingModel` of this family; imported on demand, with Keras.
+    model_module: ClassVar[str] = "bertprep.model.bert"
+
     vocab_size: int
     hidden_size: int = 768
     num_hidden_layers: int = 12
@@ -75,27 +78,23 @@ class BertConfig:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+            name, value = field.name, getattr(self, field.name)
             if field.type is int and (type(value) is not int or value < 1):
-                raise UsageError(f"{field.name} must be an integer of at least 1, got {value!r}")
+                raise UsageError(f"{name} must be an integer of at least 1, got {value!r}")
             if field.type is float and type(value) not in (int, float):
-                raise UsageError(f"{field.name} must be a number, got {value!r}")
+                raise UsageError(f"{name} must be a number, got {value!r}")
+            if name.endswith("dropout_prob") and not 0.0 <= value < 1.0:
+                raise UsageError(f"{name} must be at least 0 and below 1, got {value}")
         if self.hidden_size % self.num_attention_heads:
             raise UsageError(
                 f"num_attention_heads must divide hidden_size ({self.hidden_size}), "
                 f"got {self.num_attention_heads}"
             )
-        if self.hidden_act != "gelu":
-            raise UsageError(f"hidden_act must be gelu, got {self.hidden_act!r}")
-        if self.position_embedding_type not in list(POSITIONS):
-            kind = self.position_embedding_type
-            raise UsageError(
-                f"position_embedding_type must be {' or '.join(POSITIONS)}, got {kind!r}"
-            )
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            probability = getattr(self, name)
-            if not 0.0 <= probability < 1.0:
-                raise UsageError(f"{name} must be at least 0 and below 1, got {probability}")
+        for name, known in (("hidden_act", ["gelu"]), ("position_embedding_type", list(POSITIONS))):
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}"
+                )
         if self.initializer_range <= 0.0:
             raise UsageError(f"initializer_range must be above 0, got {self.initializer_range}")
 
@@ -135,21 +134,9 @@ class BertConfig:
         return dataclasses.asdict(self)
 
 
-@dataclass(frozen=True)
-class Family:
-    """A model architecture.
-
-    Attributes:
-        config: class of its configs.
-        module: name of the module with its `PretrainingModel`; imported on demand, with Keras.
-    """
-
-    config: type[BertConfig]
-    module: str
-
-
-#: By the `model_type` of a Hugging Face config; configs without one are BERT's.
-FAMILIES = {"bert": Family(BertConfig, "bertprep.model.bert")}
+#: Config classes of the model families, by the `model_type` of a Hugging Face config; a config
+#: without one is BERT's.
+FAMILIES = {"bert": BertConfig}
 
 
 def load_config(path: Path) -> BertConfig:
@@ -171,7 +158,7 @@ def load_config(path: Path) -> BertConfig:
     if family not in list(FAMILIES):
         known = " or ".join(FAMILIES)
         raise UsageError(f"{path}: model_type must be {known}, got {json.dumps(family)}")
-    return FAMILIES[family].config.parse(content, str(path))
+    return FAMILIES[family].parse(content, str(path))
 
 
 def make_model(
@@ -184,7 +171,6 @@ def make_model(
         policy: a Keras dtype policy.
         heads: names of HEADS.
     """
-    family = next(family for family in FAMILIES.values() if type(config) is family.config)
-    model = import_module(family.module).PretrainingModel(config, policy, heads=heads)
+    model = import_module(config.model_module).PretrainingModel(config, policy, heads=heads)
     model.build()
     return model

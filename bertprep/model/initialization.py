@@ -5,16 +5,15 @@
     model = make_model(config)                   # draws the initial weights
     notes = initialize(model, weights, vocabulary, max_seq_length=512)
 
-A path is a run, a Hugging Face folder or a TensorFlow 1 checkpoint. Position embeddings beyond the
-data's length are kept, for a later phase with longer sequences. Fewer position embeddings than the
-data needs is an error, unless `--model` asks for more: then the new rows keep their drawn values.
+Position embeddings beyond the data's length are kept, for a later phase with longer sequences.
+Fewer position embeddings than the data needs is an error, unless `--model` asks for more: then the
+new rows keep their drawn values.
 
-Cost: the weights once in memory, 4 bytes per parameter. Source: appendix A.2 of arXiv:1810.04805.
+Source: appendix A.2 of arXiv:1810.04805.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,7 @@ from keras import ops
 from bertprep.errors import UsageError
 from bertprep.model.config import BertConfig, make_model
 from bertprep.model.heads import HEADS
-from bertprep.model.hugging_face import WEIGHTS_NAME, read_hugging_face
-from bertprep.model.saved_run import VOCABULARY_NAME, SavedRun, is_run, load_run
-from bertprep.model.tf1_checkpoint import checkpoint_prefix, read_tf1_checkpoint
+from bertprep.model.saved_run import SavedRun
 from bertprep.model.weights import PretrainedWeights, assign_weights, variables_by_path
 from bertprep.vocab import Vocabulary
 
@@ -37,52 +34,6 @@ _FREE = {
     "initializer_range",
     "max_position_embeddings",
 }
-
-
-def read_pretrained(path: Path) -> PretrainedWeights:
-    """Read the weights of a path.
-
-    Args:
-        path: a folder, or the file of the weights in it.
-
-    Raises:
-        UsageError: there are no weights of a known format, or of a model that is not implemented.
-        BertprepError: a checkpoint of a run is damaged.
-    """
-    folder = path if path.is_dir() else path.parent
-    if is_run(path):
-        return load_run(path)
-    if path.suffix == ".npz" and is_run(folder.parent):
-        return load_run(folder.parent, path.stem.rpartition("-")[2])
-    if (folder / WEIGHTS_NAME).is_file() and (path.is_dir() or path.name == WEIGHTS_NAME):
-        weights = read_hugging_face(folder)
-    else:
-        prefix = checkpoint_prefix(path)
-        if prefix is None:
-            raise _no_weights(path)
-        folder, weights = prefix.parent, read_tf1_checkpoint(prefix)
-    vocabulary = folder / VOCABULARY_NAME
-    if vocabulary.exists():
-        weights = replace(weights, vocabulary=Vocabulary.load(vocabulary, lenient=True))
-    return weights
-
-
-def _no_weights(path: Path) -> UsageError:
-    kinds = (
-        "a bertprep run, a Hugging Face folder (config.json, model.safetensors) or a TensorFlow 1 "
-        "checkpoint (bert_config.json, bert_model.ckpt.*)"
-    )
-    if not path.exists():
-        return UsageError(f"{path}: no such file or folder. Name {kinds} on this machine")
-    if list(path.glob("*.safetensors.index.json")):
-        return UsageError(f"{path}: the weights are sharded: save them as one {WEIGHTS_NAME}")
-    if (path / "pytorch_model.bin").exists():
-        return UsageError(
-            f"{path}: the weights are in pytorch_model.bin, which can run code when it is loaded. "
-            'Convert them: python -c "from transformers import BertForPreTraining as B; '
-            f"B.from_pretrained('{path}').save_pretrained('{path}')\""
-        )
-    return UsageError(f"{path}: no weights found. Name {kinds}")
 
 
 def restore_model(run: SavedRun) -> Any:

@@ -1,4 +1,4 @@
-"""The folder of a training run: what its files are called, what describes the model, its weights.
+"""The folder of a training run: names of its files, description of the model, checkpoints.
 
     run.json            plan of the run, tokenizer options, number of trained positions
     bert_config.json    shape of the model
@@ -9,23 +9,34 @@
     tensorboard/        the same for TensorBoard
 
 `write_run_description` writes the first three when a run begins; `load_run` reads the first four.
+
+    checkpoints = Checkpoints(folder, keep=3)
+    checkpoints.save(1000, trainer.state(), facts={"sums": {}}, loss=2.31)
+    arrays, facts = checkpoints.load(checkpoints.latest())
+
+A checkpoint holds every variable of model and optimizer by its path, and the facts as JSON. The
+position in the data and the seeds of dropout follow from the step. The format is NumPy's: each
+array has a checksum, and no other library is needed to read one. A file is written whole or not at
+all. Size: 12 bytes per parameter.
 """
 
 import json
+import os
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bertprep.errors import UsageError
-from bertprep.model.checkpoints import Checkpoints
+import numpy as np
+
+from bertprep.errors import BertprepError, UsageError, naming
 from bertprep.model.config import BertConfig, load_config
 from bertprep.model.weights import PretrainedWeights, collect_weights
 from bertprep.options import TokenizerOptions
-from bertprep.storage.files import write_whole
-from bertprep.storage.folder_state import FolderLayout
-from bertprep.storage.plans import Plan, encode
+from bertprep.storage.files import fsync_folder, write_whole
+from bertprep.storage.plans import FolderLayout, Plan, encode
 from bertprep.vocab import Vocabulary
 
 RUN_NAME = "run.json"
@@ -65,8 +76,125 @@ RUN_LAYOUT = FolderLayout(
     plan_name=RUN_NAME,
 )
 
+_FACTS = "facts.json"
+_BEST = "best.json"
+_CHECKPOINT = re.compile(r"step-([0-9]{8,})\.npz")
 #: Prefix of a model's variables in a checkpoint: the part of the state, then the model's name.
 _MODEL_PREFIX = "model/bert/"
+
+
+class Checkpoints:
+    """The checkpoints of a run.
+
+    Args:
+        folder: folder of the files; created with the first.
+        keep: number of latest checkpoints to keep, besides the best.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3) -> None:
+        assert keep >= 1
+        self.folder, self._keep = folder, keep
+
+    def path(self, step: int) -> Path:
+        """Return the file of the checkpoint after `step` updates."""
+        return self.folder / f"step-{step:08d}.npz"
+
+    def steps(self) -> list[int]:
+        """Return the steps that have a checkpoint, ascending."""
+        if not self.folder.is_dir():
+            return []
+        names = (_CHECKPOINT.fullmatch(path.name) for path in self.folder.iterdir())
+        return sorted(int(name[1]) for name in names if name)
+
+    def latest(self) -> int | None:
+        """Return the last step with a checkpoint; None without one."""
+        return max(self.steps(), default=None)
+
+    def best(self) -> int | None:
+        """Return the step of the checkpoint with the lowest held-out loss."""
+        return self._read_best()[0]
+
+    def find(self, checkpoint: str) -> int:
+        """Return the step of "last", "best" or a number.
+
+        Raises:
+            UsageError: there is no such checkpoint.
+        """
+        steps = self.steps()
+        if not steps:
+            raise UsageError(f"{self.folder}: the run has not saved a checkpoint yet")
+        named = {"last": steps[-1], "best": self.best()}
+        step = named.get(checkpoint, int(checkpoint) if checkpoint.isdecimal() else None)
+        if step is None or step not in steps:
+            raise UsageError(
+                f"{self.folder}: no checkpoint {checkpoint!r}; there are those of the steps "
+                f"{', '.join(map(str, steps))}: name one of them, last, or best (if the run "
+                "evaluates)"
+            )
+        return step
+
+    def save(
+        self,
+        step: int,
+        arrays: Mapping[str, np.ndarray],
+        facts: Mapping[str, Any],
+        loss: float | None = None,
+    ) -> Path:
+        """Write a checkpoint, then remove old ones.
+
+        Args:
+            step: updates so far.
+            arrays: arrays by name.
+            facts: JSON values.
+            loss: held-out loss; the checkpoint with the lowest one is the best.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.path(step)
+        temporary = path.with_suffix(".partial")
+        content: dict[str, Any] = dict(arrays)
+        content[_FACTS] = np.frombuffer(json.dumps(dict(facts)).encode(), np.uint8)
+        try:
+            with naming(path), open(temporary, "wb") as file:
+                np.savez(file, **content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        fsync_folder(self.folder)
+        best_step, best_loss = self._read_best()
+        if loss is not None and (best_loss is None or loss < best_loss):
+            best_step = step
+            text = json.dumps({"step": step, "loss": loss}).encode()
+            write_whole(self.folder / _BEST, self.folder / f"{_BEST}.partial", text)
+        for old in self.steps()[: -self._keep]:
+            if old != best_step:
+                self.path(old).unlink()
+        return path
+
+    def load(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return the arrays and the facts of a checkpoint.
+
+        Raises:
+            BertprepError: the file is damaged, or not a checkpoint.
+        """
+        path = self.path(step)
+        try:
+            with open(path, "rb") as file, np.load(file) as content:
+                arrays = dict(content)
+            facts = json.loads(arrays.pop(_FACTS).tobytes())
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+            raise BertprepError(
+                f"{path}: damaged ({error}). Remove it to resume from the checkpoint before it"
+            ) from None
+        return arrays, facts
+
+    def _read_best(self) -> tuple[int | None, float | None]:
+        try:
+            content = json.loads((self.folder / _BEST).read_bytes())
+        except FileNotFoundError:
+            return None, None
+        return content["step"], content["loss"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,13 +202,11 @@ class SavedRun(PretrainedWeights):
     """The model of a run at a checkpoint.
 
     Attributes:
-        folder: folder of the run.
         step: updates before the checkpoint.
         vocabulary: vocabulary of the data.
         tokenizer: options that the data was tokenized with; None where the records do not say.
     """
 
-    folder: Path
     step: int
     vocabulary: Vocabulary
     tokenizer: TokenizerOptions | None
@@ -148,7 +274,7 @@ def load_run(folder: Path, checkpoint: str = "last") -> SavedRun:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{folder / RUN_NAME}: bertprep did not write this file") from None
     checkpoints = Checkpoints(folder / CHECKPOINTS_NAME)
-    step = _find_step(checkpoints, checkpoint)
+    step = checkpoints.find(checkpoint)
     config = load_config(folder / CONFIG_NAME)
     state, _ = checkpoints.load(step)
     arrays = {
@@ -157,28 +283,8 @@ def load_run(folder: Path, checkpoint: str = "last") -> SavedRun:
         if name.startswith(_MODEL_PREFIX)
     }
     weights = collect_weights(f"{folder} (step {step:,})", config, arrays, "path")
-    return SavedRun(
-        name=weights.name,
-        config=config,
-        arrays=weights.arrays,
-        missing=weights.missing,
-        trained_positions=min(trained_positions, config.max_position_embeddings),
-        folder=folder,
-        step=step,
-        vocabulary=Vocabulary.load(folder / VOCABULARY_NAME, lenient=True),
-        tokenizer=tokenizer,
-    )
-
-
-def _find_step(checkpoints: Checkpoints, checkpoint: str) -> int:
-    steps = checkpoints.steps()
-    if not steps:
-        raise UsageError(f"{checkpoints.folder}: the run has not saved a checkpoint yet")
-    named = {"last": checkpoints.latest(), "best": checkpoints.best()}
-    step = named.get(checkpoint, int(checkpoint) if checkpoint.isdecimal() else None)
-    if step is None or step not in steps:
-        raise UsageError(
-            f"{checkpoints.folder}: no checkpoint {checkpoint!r}; there are those of the steps "
-            f"{', '.join(map(str, steps))}: name one of them, last, or best (if the run evaluates)"
-        )
-    return step
+    known = vars(weights) | {
+        "trained_positions": min(trained_positions, config.max_position_embeddings),
+        "vocabulary": Vocabulary.load(folder / VOCABULARY_NAME, lenient=True),
+    }
+    return SavedRun(**known, step=step, tokenizer=tokenizer)

@@ -31,20 +31,13 @@ class WeightName:
         path: path of the Keras variable below the model's name.
         hugging_face: name in the state of `BertForPreTraining`.
         release: name in a TensorFlow 1 checkpoint of google-research/bert.
-        is_kernel: [inputs, outputs] here, transposed in Hugging Face's files.
-        is_transposed_in_release: transposed in the release's checkpoints as well.
+        transposed_in: namings ("hugging_face", "release") under which the array is transposed.
     """
 
     path: str
     hugging_face: str
     release: str
-    is_kernel: bool = False
-    is_transposed_in_release: bool = False
-
-    def is_transposed(self, naming: str) -> bool:
-        """Whether the array under a naming ("path", "hugging_face", "release") is transposed."""
-        flags = {"hugging_face": self.is_kernel, "release": self.is_transposed_in_release}
-        return flags.get(naming, False)
+    transposed_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,8 +90,12 @@ def weight_names(config: BertConfig) -> Iterator[WeightName]:
     yield from _layer_names("masked_lm/layer_norm", "cls.predictions.transform.LayerNorm")
     yield WeightName("masked_lm/bias", "cls.predictions.bias", "cls/predictions/output_bias")
     head, release = "cls.seq_relationship", "cls/seq_relationship"
-    kernel = f"{release}/output_weights"
-    yield WeightName("next_sentence/kernel", f"{head}.weight", kernel, True, True)
+    yield WeightName(
+        "next_sentence/kernel",
+        f"{head}.weight",
+        f"{release}/output_weights",
+        transposed_in=("hugging_face", "release"),
+    )
     yield WeightName("next_sentence/bias", f"{head}.bias", f"{release}/output_bias")
 
 
@@ -107,8 +104,9 @@ def _layer_names(path: str, hugging_face: str, release: str = "") -> Iterator[We
     release = release or hugging_face.replace(".", "/")
     is_norm = path.endswith("layer_norm")
     kernel, bias = ("gamma", "beta") if is_norm else ("kernel", "bias")
+    transposed_in = () if is_norm else ("hugging_face",)
     yield WeightName(
-        f"{path}/{kernel}", f"{hugging_face}.weight", f"{release}/{kernel}", is_kernel=not is_norm
+        f"{path}/{kernel}", f"{hugging_face}.weight", f"{release}/{kernel}", transposed_in
     )
     yield WeightName(f"{path}/{bias}", f"{hugging_face}.bias", f"{release}/{bias}")
 
@@ -131,8 +129,8 @@ def weights_by_name(model: Any, naming: str = "hugging_face") -> dict[str, np.nd
     for weight in weight_names(model.config):
         if weight.path in variables:
             array = ops.convert_to_numpy(variables[weight.path])
-            transposed = weight.is_transposed(naming)
-            arrays[getattr(weight, naming)] = np.ascontiguousarray(array.T) if transposed else array
+            array = array.T if naming in weight.transposed_in else array
+            arrays[getattr(weight, naming)] = np.ascontiguousarray(array)
     return arrays
 
 
@@ -153,7 +151,7 @@ def collect_weights(
     table = {getattr(weight, naming): weight for weight in weight_names(config)}
     arrays = {
         weight.path: np.ascontiguousarray(
-            found[key].T if weight.is_transposed(naming) else found[key], np.float32
+            found[key].T if naming in weight.transposed_in else found[key], np.float32
         )
         for key, weight in table.items()
         if key in found

@@ -6,7 +6,6 @@ marks a complete data set. Neither depends on time, host or workers.
 """
 
 import dataclasses
-import hashlib
 import unicodedata
 import zlib
 from collections.abc import Sequence
@@ -41,7 +40,7 @@ def make_plan(
         "version": __version__,
         "libraries": _library_versions(options),
         "vocabulary": {"sha256": vocabulary.sha256, "size": len(vocabulary.tokens)},
-        "inputs": [_identity(file) for file in inputs],
+        "inputs": [file.identity() for file in inputs],
         "partitions": {
             "num_partitions": partitions.num_partitions,
             "num_shards": partitions.num_shards,
@@ -64,17 +63,6 @@ def _library_versions(options: CreateOptions) -> dict[str, str]:
     if options.tokenizer.word_segmenter:
         versions |= segmenter_versions(options.tokenizer.word_segmenter)
     return versions | splitter_identity(options.corpus)
-
-
-def _identity(file: InputFile) -> dict[str, Any]:
-    known: dict[str, Any] = {"path": file.path, "bytes": file.size, "format": file.format}
-    if file.remote is not None:
-        return known | ({"version": file.remote.version} if file.remote.version else {})
-    if file.spool is None:
-        return known | {"modified_ns": file.modified}
-    # stdin has no time, and a resumed run may be given another text of the same length.
-    with open(file.spool, "rb") as stream:
-        return known | {"sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def make_manifest(

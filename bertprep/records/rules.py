@@ -17,7 +17,7 @@ from bertprep.records.examples import FeatureValues, parse_example
 from bertprep.records.manifest import instance_options
 from bertprep.records.schema import RecordSchema
 from bertprep.storage.plans import Plan
-from bertprep.tokenization.properties import is_ideograph, is_punctuation
+from bertprep.tokenization.characters import is_ideograph, is_punctuation
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary, is_reserved
 
 

@@ -14,7 +14,7 @@ from bertprep.errors import UsageError, naming
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 #: Workers of a killed run, which hold its lock, end within this time.
-_LOCK_PATIENCE_SECONDS = 3.0
+_LOCK_PATIENCE_SECONDS = 6.0
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 

@@ -10,62 +10,70 @@ leaves the plan, whole files, and a work folder from which the same command resu
 a plan lists are ever removed, and no link inside the folder is followed.
 """
 
+import hashlib
 import os
 import re
 import stat
+import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from bertprep.errors import BertprepError, MachineError, UsageError, remedy
 from bertprep.options import Place
 from bertprep.storage.files import LocalFiles, lock
-from bertprep.storage.folder_state import (
+from bertprep.storage.plans import (
+    MANIFEST_NAME,
+    VOCABULARY_NAME,
     Files,
     FolderLayout,
     FolderState,
+    Plan,
     compare,
+    encode,
     remove_listed,
 )
-from bertprep.storage.plans import MANIFEST_NAME, VOCABULARY_NAME, Plan, encode
-from bertprep.storage.remote_files import RemoteFiles, default_work_folder
-from bertprep.storage.run_in_subprocess import in_subprocess
+from bertprep.storage.remote_files import RemoteFiles
+from bertprep.storage.run_in_subprocess import InSubprocess
 
 WORK_NAME = ".bertprep"
 #: The copy of the corpus from standard input, whole and unfinished. It precedes the plan.
 _SPOOL_NAMES = ("stdin", "stdin.tmp")
 _LOCK_NAME = "lock"
-#: What NFS calls a removed file that a process still has open.
-_NFS_NAME = re.compile(r"\.nfs[0-9a-f]+")
+#: Names in any work folder; the last is what NFS calls a removed file that is still open.
+_WORK_NAMES = re.compile(r"stdin(\.tmp)?|lock|\.nfs[0-9a-f]+")
 
 
 class PlannedFolder:
     """The exclusive use of an output folder by one run.
 
     Args:
-        path: the folder; for a URL, the folder of this machine where files are built.
+        output: the folder, or its URL.
         layout: of the command.
-        url: where finished files are uploaded; None if they stay in `path`.
-        is_private: whether `path` has a name in a shared folder that others can guess.
+        work_folder: where the files of a URL are built; None takes a temporary folder.
 
     Attributes:
-        path, url: as given.
+        path: the folder; for a URL, the folder of this machine where files are built.
+        url: where finished files are uploaded; None if they stay in `path`.
         work: folder of unfinished files; `finish` removes it.
 
     Raises:
-        UsageError: on entry, when another process uses the folder, or a link or a file of somebody
-            else is in the work folder.
+        UsageError: nothing can be written to such a URL; on entry, when another process uses the
+            folder, or a link or a file of somebody else is in the work folder.
     """
 
     def __init__(
-        self, path: Path, layout: FolderLayout, url: str | None = None, *, is_private: bool = False
+        self, output: Place, layout: FolderLayout, work_folder: Path | None = None
     ) -> None:
-        self.path, self.url = path, url
-        self.work = path / WORK_NAME
-        self._layout, self._is_private = layout, is_private
-        self._local = LocalFiles(path, self.work)
-        self._target = in_subprocess(RemoteFiles(url)) if url else self._local
+        self.url = output if isinstance(output, str) else None
+        self.path = output if isinstance(output, Path) else work_folder or _work_folder(output)
+        self.work = self.path / WORK_NAME
+        self._layout = layout
+        # A name in a shared folder that others can guess.
+        self._is_private = self.url is not None and work_folder is None
+        self._local = LocalFiles(self.path, self.work)
+        remote: Any = InSubprocess(RemoteFiles(self.url)) if self.url else None
+        self._target: Files = remote or self._local
         self._states: list[FolderState] = []  # of the target, then of `path` where that is another
         self._plan: Plan | None = None
         self._has_begun = self._is_complete = False
@@ -151,10 +159,6 @@ class PlannedFolder:
         if self._states[-1].name in ("new", "other"):
             self._clear_work()
 
-    def make_folder(self, name: str) -> None:
-        """Create a subfolder of `path`."""
-        (self.path / name).mkdir(exist_ok=True)
-
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest of a complete folder."""
         manifest: dict[str, Any] = self._states[0].manifest
@@ -169,31 +173,23 @@ class PlannedFolder:
 
     def require_usable(self) -> None:
         """Raise UsageError if `path` is not a folder, or the work folder is not one of ours."""
+        known = (self._layout.work_names, _WORK_NAMES)
         found = self._local.look((WORK_NAME,), ())
         for name in sorted({*found.sizes, *found.others}):
             folder, _, base = name.rpartition("/")
-            if folder and (name in found.others or not self._is_work_name(base)):
+            is_ours = name in found.sizes and any(names.fullmatch(base) for names in known)
+            if folder and not is_ours:
                 raise UsageError(
                     f"{self._local.where(name)}: bertprep did not create this; remove it, or name "
                     "another --output"
                 )
-
-    def _is_work_name(self, name: str) -> bool:
-        known = (_LOCK_NAME, *_SPOOL_NAMES)
-        patterns = (self._layout.work_names, _NFS_NAME)
-        return name in known or any(pattern.fullmatch(name) for pattern in patterns)
 
     def _clear_work(self, *also: str) -> None:
         names = {name.rpartition("/")[2] for name in self._local.look((WORK_NAME,), ()).sizes}
         known = {name for name in names if self._layout.work_names.fullmatch(name)} | {*also}
         self._local.remove([f"{WORK_NAME}/{name}" for name in sorted(known & names)])
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         # The corpus or an option is wrong: the same command never gets further, and its plan would
         # be in the way of the next one.
         is_in_vain = isinstance(error, BertprepError) and not isinstance(error, MachineError)
@@ -229,16 +225,8 @@ class PlannedFolder:
                 folder.rmdir()
 
 
-def open_folder(output: Place, layout: FolderLayout, work_folder: Path | None) -> PlannedFolder:
-    """Return the folder of a path or a URL, to be entered.
-
-    Args:
-        work_folder: where the files of a URL are built; None takes a temporary folder.
-
-    Raises:
-        UsageError: nothing can be written to such a URL.
-    """
-    if isinstance(output, Path):
-        return PlannedFolder(output, layout)
-    path = work_folder or default_work_folder(output)
-    return PlannedFolder(path, layout, output, is_private=work_folder is None)
+def _work_folder(url: str) -> Path:
+    """Return a folder below the system's temporary folder, named after a URL and the user."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", url.rstrip("/").rpartition("/")[2])[:40]
+    digest = hashlib.sha256(url.rstrip("/").encode("utf-8", "surrogateescape")).hexdigest()
+    return Path(tempfile.gettempdir()) / f"bertprep-{os.getuid()}-{name}-{digest[:12]}"

@@ -6,7 +6,6 @@ compared again: a file that has changed is an error. Memory: three pieces.
 """
 
 import io
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,8 +14,7 @@ from typing import Any, BinaryIO
 from bertprep.data import RemoteFile
 from bertprep.errors import RESUME, BertprepError, MachineError, UsageError
 from bertprep.options import shown_url
-from bertprep.storage.retries import FIRST_TRIES, attempt
-from bertprep.storage.stores import is_web, locate, locate_fresh
+from bertprep.storage.stores import FIRST_TRIES, attempt, is_web, locate, locate_fresh
 
 #: Bytes of a request, at most: with 50 ms a request, a gigabit per second needs 6 MB in flight.
 PIECE_BYTES = 8 << 20
@@ -134,13 +132,13 @@ def _fetch_all(file: RemoteFile, start: int, end: int, first_bytes: int) -> Iter
         break
     helper = ThreadPoolExecutor(1)
     try:
-        in_flight: deque[Future[bytes]] = deque()
+        ahead: Future[bytes] | None = None
         for span in spans:
-            in_flight.append(helper.submit(_fetch, file, *span))
-            if len(in_flight) > 1:
-                yield in_flight.popleft().result()
-        while in_flight:
-            yield in_flight.popleft().result()
+            ready, ahead = ahead, helper.submit(_fetch, file, *span)
+            if ready:
+                yield ready.result()
+        if ahead:
+            yield ahead.result()
     finally:
         helper.shutdown(wait=False, cancel_futures=True)
 

@@ -6,25 +6,27 @@
 An object store shows a file when its last part has arrived. A plain file system behind a URL may
 show a part of a file: it is uploaded again, since nothing records that it is whole.
 
-A process that forks workers calls the methods through `in_subprocess`.
+A process that forks workers calls the methods through `InSubprocess`.
 """
 
-import hashlib
 import json
-import os
-import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bertprep.errors import MachineError, UsageError
 from bertprep.options import shown_url
 from bertprep.storage.files import Found, write_whole
-from bertprep.storage.retries import FIRST_TRIES, attempt, attempt_if_found
-from bertprep.storage.stores import locate, locate_fresh, require_system, scheme_of
+from bertprep.storage.stores import (
+    FIRST_TRIES,
+    attempt,
+    call_if_found,
+    locate,
+    locate_fresh,
+    require_system,
+    scheme_of,
+)
 from bertprep.terminal import count_of
 
 _REQUESTS_AT_ONCE = 16
@@ -57,7 +59,8 @@ class RemoteFiles:
     def look(self, folders: Sequence[str], names: Sequence[str]) -> Found:
         """List the folder and some subfolders, and read the files with these names."""
         sizes = self._sizes(folders, FIRST_TRIES)
-        contents = {name: _read(self._inside(name)) for name in names if name in sizes}
+        read = partial(call_if_found, problem="cannot be read", method="cat_file")
+        contents = {name: read(self._inside(name)) for name in names if name in sizes}
         documents = {name: data for name, data in contents.items() if data is not None}
         return Found(sizes, frozenset(), documents)
 
@@ -69,9 +72,10 @@ class RemoteFiles:
 
     def remove(self, *batches: Sequence[str]) -> None:
         """Remove files, batch by batch; they need not exist."""
+        remove = partial(call_if_found, problem="cannot be removed", method="rm_file")
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
             for batch in batches:
-                list(threads.map(_remove, [self._inside(name) for name in batch]))
+                list(threads.map(remove, map(self._inside, batch)))
 
     def remove_empty(self, folders: Sequence[str]) -> None:
         """Do nothing: a store has no folders."""
@@ -118,7 +122,9 @@ class RemoteFiles:
         if not receipt.exists():
             return False
         sizes = json.loads(receipt.read_bytes())
-        return all(sizes.get(name) == _size(self._inside(name)) for name in names)
+        info = partial(call_if_found, problem="cannot be accessed", method="info")
+        stored = ((name, info(self._inside(name))) for name in names)
+        return all(entry and entry["size"] == sizes.get(name) for name, entry in stored)
 
     def _inside(self, name: str) -> str:
         return f"{self._url.rstrip('/')}/{name}" if name else self._url
@@ -126,48 +132,17 @@ class RemoteFiles:
     def _sizes(self, folders: Sequence[str], tries: int | None = None) -> dict[str, int]:
         sizes: dict[str, int] = {}
         for below in ("", *folders):
-            prefix = f"{below}/" if below else ""
-            listed = _list(self._inside(below), tries)
-            sizes |= {prefix + name: size for name, size in listed.items()}
+            url = self._inside(below)
+            found = call_if_found(url, "cannot be listed", "ls", tries, detail=True) or ()
+            for info in found:
+                if info["type"] == "file":
+                    base = info["name"].rpartition("/")[2]
+                    sizes[f"{below}/{base}" if below else base] = int(info["size"])
         return sizes
-
-
-def default_work_folder(url: str) -> Path:
-    """Return a folder below the system's temporary folder, named after a URL and the user."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", url.rstrip("/").rpartition("/")[2])[:40]
-    digest = hashlib.sha256(url.rstrip("/").encode("utf-8", "surrogateescape")).hexdigest()
-    return Path(tempfile.gettempdir()) / f"bertprep-{os.getuid()}-{name}-{digest[:12]}"
 
 
 def _receipt(work: Path, task: int) -> Path:
     return work / f"sent-{task:06d}.json"
-
-
-def _list(url: str, tries: int | None) -> dict[str, int]:
-    """Return the size of each file in a folder; none if there is no such folder."""
-    system, path = locate_fresh(url)
-    found: list[dict[str, Any]] | None = attempt_if_found(
-        url, "cannot be listed", partial(system.ls, path, detail=True), tries
-    )
-    files = [info for info in found or () if info["type"] == "file"]
-    return {info["name"].rpartition("/")[2]: int(info["size"]) for info in files}
-
-
-def _read(url: str) -> bytes | None:
-    system, path = locate(url)
-    data: bytes | None = attempt_if_found(url, "cannot be read", partial(system.cat_file, path))
-    return data
-
-
-def _size(url: str) -> int | None:
-    system, path = locate_fresh(url)
-    info = attempt_if_found(url, "cannot be accessed", partial(system.info, path))
-    return int(info["size"]) if info else None
-
-
-def _remove(url: str) -> None:
-    system, path = locate(url)
-    attempt_if_found(url, "cannot be removed", partial(system.rm_file, path))
 
 
 def _put(url: str, put: Callable[[], object], size: int) -> None:

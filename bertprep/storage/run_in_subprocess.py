@@ -16,12 +16,11 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from bertprep.errors import BertprepError, MachineError
 
 R = TypeVar("R")
-T = TypeVar("T")
 
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 _STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -64,18 +63,14 @@ def run_in_subprocess(function: Callable[..., R], *arguments: Any) -> R:
     raise result
 
 
-class _InSubprocess:
+class InSubprocess:
+    """A proxy that calls each method of an object in a subprocess."""
+
     def __init__(self, target: object) -> None:
         self._target = target
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return partial(run_in_subprocess, getattr(self._target, name))
-
-
-def in_subprocess(target: T) -> T:
-    """Return an object that calls each method of another one in a subprocess."""
-    proxy: Any = _InSubprocess(target)
-    return cast(T, proxy)
 
 
 def end_with_parent() -> None:

@@ -1,5 +1,7 @@
-"""A URL -> the fsspec file system that serves it, and the files that it names.
+"""A URL -> the fsspec file system that serves it, the files that it names, repeated requests.
 
+A request that fails is repeated with growing waits, unless the error would occur again (no such
+file, no permission, not supported); then it is an error of one line.
 Each process opens file systems of its own and keeps them. Those that it inherits by a fork depend
 on a thread that it does not have, and closing them would close the parent's sockets.
 """
@@ -7,13 +9,17 @@ on a thread that it does not have, and closing them would close the parent's soc
 import glob
 import os
 import re
+import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from itertools import chain
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from bertprep.errors import UsageError
+from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import shown_url
-from bertprep.storage.retries import FIRST_TRIES, attempt_if_found
+
+R = TypeVar("R")
 
 #: Packages that serve a scheme, by their names on PyPI; for others fsspec has its own message.
 _PACKAGES = {
@@ -27,6 +33,19 @@ _PACKAGES = {
 }
 #: Seconds to connect, and between two bytes. A whole file, which may be large, has no limit.
 _CONNECT_SECONDS, _SILENCE_SECONDS = 30, 60
+
+#: Seconds before each new attempt: a minute in all.
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+#: Attempts before a run has begun, when the address itself may be wrong.
+FIRST_TRIES = 3
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>()]+")
+_HOPELESS = (
+    *(FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError),
+    *(NotImplementedError, ImportError, ValueError, TypeError, AttributeError, LookupError),
+)
+#: Temporary client errors: request timeout, too early, too many requests.
+_TEMPORARY_STATUS = {408, 425, 429}
 
 _systems: dict[tuple[int, str, str], Any] = {}
 
@@ -95,22 +114,16 @@ def find_files(url: str) -> tuple[Literal["file", "folder", "glob"], list[str]]:
                 "or download them and name the folder"
             )
         return "file", [url]
-    system, path = locate_fresh(url)
-    kind = _kind(url)
+    path = locate(url)[1]
+    info = call_if_found(url, "cannot be accessed", "info", FIRST_TRIES)
+    kind = info["type"] if info else None
     if kind == "file":
         return "file", [url]
-
-    def list_all() -> dict[str, Any]:
-        found: dict[str, Any] = (
-            system.glob(path, detail=True)
-            if kind != "directory" and glob.has_magic(path)
-            else system.find(path, detail=True)
-        )
-        return found
-
-    if kind is None and not glob.has_magic(path):
+    is_glob = kind != "directory" and glob.has_magic(path)
+    if kind is None and not is_glob:
         raise UsageError(f"{shown_url(url)}: no such file or folder. Check the spelling")
-    found = attempt_if_found(url, "cannot be listed", list_all, FIRST_TRIES) or {}
+    method = "glob" if is_glob else "find"
+    found = call_if_found(url, "cannot be listed", method, FIRST_TRIES, detail=True) or {}
     # The scheme and the host, which a file system leaves out of its paths.
     head = url.rstrip("/").removesuffix(path.rstrip("/"))
     # Some tools create an object whose name ends with / for an empty folder.
@@ -122,11 +135,61 @@ def find_files(url: str) -> tuple[Literal["file", "folder", "glob"], list[str]]:
     return ("folder" if kind == "directory" else "glob"), names
 
 
-def _kind(url: str) -> str | None:
+def attempt(url: str, problem: str, action: Callable[[], R], tries: int | None = None) -> R:
+    """Call a function that accesses a store, and call it again after temporary errors.
+
+    Args:
+        problem: begins the error message: "cannot be read at byte 5".
+        tries: the most attempts; by default one more than there are WAITS.
+
+    Raises:
+        BertprepError: from the action, at once.
+        FileNotFoundError: no such file.
+        MachineError: any other error, in one line.
+    """
+    waits = WAITS[: None if tries is None else tries - 1]
+    for count, wait in enumerate((*waits, None), 1):
+        try:
+            return action()
+        except BertprepError:
+            raise
+        except Exception as error:
+            cause = _cause(error)
+            if isinstance(cause, FileNotFoundError) or _status(cause) in (404, 410):
+                raise FileNotFoundError(url) from error
+            if _is_hopeless(cause) or wait is None:
+                times = f", tried {count} times" if count > 1 else ""
+                raise MachineError(
+                    f"{shown_url(url)}: {problem} ({_describe(cause)}{times})"
+                ) from error
+            # Workers that failed together do not retry together.
+            time.sleep(wait * (1 + os.getpid() % 16 / 32))
+    raise AssertionError
+
+
+def call_if_found(
+    url: str, problem: str, method: str, tries: int | None = None, **options: Any
+) -> Any | None:
+    """Call a method of a URL's file system as `attempt` does; None if there is no such file."""
     system, path = locate_fresh(url)
-    action = partial(system.info, path)
-    info = attempt_if_found(url, "cannot be accessed", action, FIRST_TRIES)
-    return info["type"] if info else None
+    try:
+        return attempt(url, problem, partial(getattr(system, method), path, **options), tries)
+    except FileNotFoundError:
+        return None
+
+
+def _describe(error: BaseException) -> str:
+    """Return what happened in a few words, without the credentials of URLs."""
+    status = _status(error)
+    kind = type(error).__name__
+    if status is not None:
+        kind, text = str(status), str(getattr(error, "message", error))
+    elif isinstance(error, OSError) and error.strerror and not error.errno:
+        text = error.strerror
+    else:
+        text = str(error)
+    text = _URL.sub(lambda match: shown_url(match[0]), " ".join(text.split()))[:300]
+    return f"{kind}: {text}" if text and status is None else f"{kind} {text}".rstrip()
 
 
 def _open_system(url: str) -> Any:
@@ -148,3 +211,28 @@ def _web_options(scheme: str) -> dict[str, Any]:
     client = {"timeout": timeout, "trust_env": True, **given.get("client_kwargs", {})}
     headers = {"Accept-Encoding": "identity", **given.get("headers", {})}
     return {"client_kwargs": client, "headers": headers}
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the original error: fsspec reports any failure of a web file as "not found"."""
+    while isinstance(error, FileNotFoundError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status, which each store's library keeps in another place."""
+    response = getattr(error, "response", None)
+    parts = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+    known = (getattr(error, name, None) for name in ("status", "status_code", "code"))
+    for value in chain([parts.get("HTTPStatusCode")], known):
+        if isinstance(value, int) and 400 <= value < 600:
+            return value
+    return None
+
+
+def _is_hopeless(error: BaseException) -> bool:
+    status = _status(error)
+    if status is not None:
+        return 400 <= status < 500 and status not in _TEMPORARY_STATUS
+    return isinstance(error, _HOPELESS) or "Credential" in type(error).__name__

@@ -10,32 +10,31 @@ Example:
     tokenizer.tokenize_text(b"One sentence per line.\nAnother one.\n\nThe next document.\n")
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
+from unicodedata import category
 
 import numpy as np
 
-from bertprep.data import HashedDocuments, TokenizedDocuments
+from bertprep.data import HashedDocuments, TokenizedDocuments, offsets_of
 from bertprep.errors import UsageError
 from bertprep.kernels import wordpiece
 from bertprep.kernels.characters import CHUNK, DONE, NEED_PAGE
 from bertprep.kernels.machine import PADDING
 from bertprep.kernels.never_split import NOTHING
-from bertprep.kernels.trie import CONTINUES
+from bertprep.kernels.trie import CONTINUES, build_trie
 from bertprep.options import CorpusOptions, TokenizerOptions
-from bertprep.tokenization.lookups import (
-    CharacterTable,
-    make_kept,
-    make_memo,
-    make_trie,
-    to_offsets,
-)
+from bertprep.tokenization.characters import CharacterTable, is_dropped
 from bertprep.tokenization.plain import FullTokenizer
 from bertprep.tokenization.segmenters import WordMarker
 from bertprep.tokenization.text_buffer import Text, TextBuffer
 from bertprep.vocab import Vocabulary
 
+Lookup = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
 _CACHED_CHUNK_BYTES = 64
+_MEMO_ROWS = 1 << 17
 
 
 class FastTokenizer:
@@ -71,10 +70,10 @@ class FastTokenizer:
         self._buffer = TextBuffer(corpus)
         self._characters = CharacterTable(options)
         self._trie = make_trie(vocabulary, longest)
-        self._memo = make_memo()
+        self._memo = _make_memo()
         self._word = np.empty(4 * longest + 32, np.uint8)
         self._plain = FullTokenizer(vocabulary, options)
-        self._kept = make_kept(options.never_split, vocabulary) if options.never_split else None
+        self._kept = _make_kept(options.never_split, vocabulary) if options.never_split else None
         name = options.word_segmenter
         self._marker = WordMarker(name) if name else None
         self._remembered_chunk = lru_cache(1 << 14)(self._tokenize_chunk)
@@ -208,7 +207,49 @@ class FastTokenizer:
         num_documents = state["num_documents"]
         documents = TokenizedDocuments(
             self._tokens[: state["num_tokens"]].copy(),
-            to_offsets(self._sentences[: state["num_sentences"]]),
-            to_offsets(self._documents[0, :num_documents]),
+            np.append(0, self._sentences[: state["num_sentences"]]),
+            np.append(0, self._documents[0, :num_documents]),
         )
         return HashedDocuments(documents, self._documents[1, :num_documents].view(np.uint64).copy())
+
+
+def make_trie(vocabulary: Vocabulary, longest_word: int) -> Lookup:
+    """Return the trie of the pieces; see `wordpiece.tokenize`."""
+    # "##" comes first, so that its node is 2 even if it is no piece: nodes count from the root.
+    keys, values, accepts = _fill_trie([b"##", *(token.encode() for token in vocabulary.tokens)])
+    accepts[accepts >= 0] -= 1
+    return keys, values, accepts, np.array([vocabulary.unk_id, 2, longest_word], np.int64)
+
+
+def _make_kept(tokens: Sequence[str], vocabulary: Vocabulary) -> Lookup:
+    """Return the trie of the tokens that are never split; see `never_split.match_kept`."""
+    keys, values, ids = _fill_trie([token.encode() for token in tokens])
+    ids[ids >= 0] = [vocabulary.ids[tokens[number]] for number in ids[ids >= 0]]
+    begins = np.zeros(256, np.bool_)
+    begins[[token.encode()[0] for token in tokens]] = True
+    # A character that is dropped may precede one; beyond 16 bits every character counts as such.
+    for character in map(chr, chain(range(0xD800), range(0xE000, 0x10000))):
+        if is_dropped(character) or category(character) == "Mn":
+            begins[character.encode()[0]] = True
+    begins[0xF0:] = True
+    return begins, keys, values, ids
+
+
+def _make_memo() -> np.ndarray:
+    """uint64[2**n, 8]. Return an empty memo: keys of zero bytes, which have no tokens."""
+    memo = np.empty((_MEMO_ROWS, 8), np.uint64)
+    memo[:, :4] = 0
+    memo[:, 4:] = ~np.uint64(0)
+    return memo
+
+
+def _fill_trie(pieces: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return keys and values of the edges, and the number of the piece that ends at each node."""
+    offsets = offsets_of(np.array([len(piece) for piece in pieces], np.int64))
+    num_bytes = int(offsets[-1])
+    # At most half full, or the search for a free slot takes long.
+    slots = 1 << (2 * num_bytes).bit_length()
+    keys, values = np.zeros(slots, np.int64), np.zeros(slots, np.int32)
+    accepts = np.full(num_bytes + 1, -1, np.int32)
+    build_trie(np.frombuffer(b"".join(pieces), np.uint8), offsets, keys, values, accepts)
+    return keys, values, accepts

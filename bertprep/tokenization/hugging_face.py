@@ -13,7 +13,7 @@ from typing import Any
 
 from bertprep.options import TokenizerOptions
 from bertprep.storage.plans import encode
-from bertprep.tokenization.properties import is_ideograph
+from bertprep.tokenization.characters import is_ideograph
 from bertprep.vocab import Vocabulary
 
 
@@ -33,20 +33,15 @@ def write_tokenizer(
         **{f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")},
     }
     if tokenizer.never_split:
+        flags = dict.fromkeys(("lstrip", "rstrip", "normalized", "special"), False)
         content["added_tokens_decoder"] = {
-            str(vocabulary.ids[token]): _added(token) for token in tokenizer.never_split
+            # Left whole between word boundaries. Ideographs are word characters there, so that a
+            # token of them would never be found.
+            str(vocabulary.ids[token]): {
+                "content": token,
+                "single_word": not any(map(is_ideograph, token)),
+                **flags,
+            }
+            for token in tokenizer.never_split
         }
     (folder / "tokenizer_config.json").write_bytes(encode(content))
-
-
-def _added(token: str) -> dict[str, Any]:
-    """Return the entry of a token that transformers leaves whole between word boundaries."""
-    return {
-        "content": token,
-        # Ideographs are word characters there, so that a token of them would never be found.
-        "single_word": not any(map(is_ideograph, token)),
-        "lstrip": False,
-        "rstrip": False,
-        "normalized": False,
-        "special": False,
-    }

@@ -18,7 +18,7 @@ from unicodedata import category
 
 from bertprep.errors import UsageError
 from bertprep.options import TokenizerOptions
-from bertprep.tokenization.properties import (
+from bertprep.tokenization.characters import (
     is_dropped,
     is_ideograph,
     is_punctuation,
@@ -64,14 +64,7 @@ class BasicTokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """Return the words of a text."""
-        if self.never_split:
-            return [word.text for word in self.mark_words(text)]
-        words: list[str] = []
-        for chunk in "".join(map(_spaced, text)).split():
-            mapped = map_characters(chunk, self.lowercase, self.strip_accents)
-            for part in mapped.split():
-                words.extend(_split_at_punctuation(part))
-        return words
+        return [word.text for word in self.mark_words(text)]
 
     def mark_words(self, text: str, starts: Collection[int] = ()) -> Iterator[MarkedWord]:
         """Yield the words of a text, and mark those that continue a word of the language.
@@ -88,7 +81,7 @@ class BasicTokenizer:
             before = ""  # the previous word, if this one may continue it
             for at, part, is_kept in self._parts(chunk):
                 joins = offsets[at] not in starts
-                for word in [part] if is_kept else self._split_part(part):
+                for word in [part] if is_kept else self._words(part):
                     either = _is_joined(before, word) and not is_kept
                     yield MarkedWord(word, joins and either, is_kept)
                     joins, before = False, "" if is_kept else word
@@ -96,9 +89,9 @@ class BasicTokenizer:
     def _map(self, text: str) -> str:
         return map_characters(text, self.lowercase, self.strip_accents)
 
-    def _split_part(self, part: str) -> Iterator[str]:
-        for word in self._map(part).split():
-            yield from _split_at_punctuation(word)
+    def _words(self, part: str) -> list[str]:
+        spaced = (f" {c} " if is_punctuation(c) else c for c in self._map(part))
+        return "".join(spaced).split()
 
     def _parts(self, chunk: str) -> Iterator[tuple[int, str, bool]]:
         """Yield the parts of a chunk between ideographs and kept words: offset, text, if kept."""
@@ -153,26 +146,6 @@ def _is_joined(before: str, word: str) -> bool:
     if not before or is_punctuation(before[0]) or is_punctuation(word[0]):
         return False
     return is_ideograph(before[0]) or is_ideograph(word[0])
-
-
-def _spaced(character: str) -> str:
-    if is_dropped(character):
-        return ""
-    if is_space(character):
-        return " "
-    return f" {character} " if is_ideograph(character) else character
-
-
-def _split_at_punctuation(text: str) -> Iterator[str]:
-    start = 0
-    for at, character in enumerate(text):
-        if is_punctuation(character):
-            if start < at:
-                yield text[start:at]
-            yield character
-            start = at + 1
-    if start < len(text):
-        yield text[start:]
 
 
 class WordpieceTokenizer:
@@ -269,10 +242,7 @@ class FullTokenizer:
 
     def tokenize(self, text: str) -> list[str]:
         """Return the pieces of a text. A text that spells `[MASK]` is ordinary text."""
-        if self.options.never_split:
-            return [piece for piece, _ in self.mark_pieces(text)]
-        words = self.basic_tokenizer.tokenize(text)
-        return [piece for word in words for piece in self.wordpiece_tokenizer.tokenize(word)]
+        return [piece for piece, _ in self.mark_pieces(text)]
 
     def mark_pieces(self, text: str, starts: Collection[int] | None = None) -> list[MarkedPiece]:
         """Return the pieces of a text, and whether each continues the word of the previous piece.
@@ -281,14 +251,12 @@ class FullTokenizer:
             text: the text.
             starts: as in `BasicTokenizer.mark_words`; None where ideographs are words of their own.
         """
+        split = self.wordpiece_tokenizer.tokenize
         return [
             (piece, number > 0 or (word.continues and starts is not None))
             for word in self.basic_tokenizer.mark_words(text, starts or ())
-            for number, piece in enumerate(self._pieces_of(word))
+            for number, piece in enumerate([word.text] if word.is_kept else split(word.text))
         ]
-
-    def _pieces_of(self, word: MarkedWord) -> list[str]:
-        return [word.text] if word.is_kept else self.wordpiece_tokenizer.tokenize(word.text)
 
     def convert_tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
         """Return the ids of pieces.

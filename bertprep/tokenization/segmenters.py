@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from bertprep.options.segmenters import segmenter_versions
-from bertprep.tokenization.properties import IDEOGRAPHS
+from bertprep.tokenization.characters import IDEOGRAPHS
 
 Cut = Callable[[str], Sequence[str]]
 
@@ -119,16 +119,9 @@ class WordMarker:
 
 def _align(line: str, words: Sequence[str]) -> list[str] | None:
     """Return the words as they are in a line with other blanks, or None if the text differs."""
-    starts, at = [], 0
-    for word in words:
-        for number, character in enumerate(_BLANKS.sub("", word)):
-            while at < len(line) and line[at].isspace():
-                at += 1
-            if at == len(line) or line[at] != character:
-                return None
-            if number == 0:
-                starts.append(at)
-            at += 1
-    if line[at:].strip():
+    words = [text for word in words if (text := _BLANKS.sub("", word))]
+    offsets = [at for at, character in enumerate(line) if not character.isspace()]
+    if "".join(words) != _BLANKS.sub("", line):
         return None
+    starts = [offsets[at] for at in accumulate(map(len, words[:-1]), initial=0) if offsets]
     return [line[a:b] for a, b in pairwise([0, *starts, len(line)])]

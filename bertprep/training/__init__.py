@@ -6,11 +6,9 @@
     loop             one step, over replicas and micro-batches
     optimization     losses as sums, learning-rate schedule, AdamW
     input_pipeline   records -> batches of features, by tf.data
-    metrics          sums of steps -> losses and accuracies, and the files that keep them
-    baselines        losses and accuracies without context, to compare with
+    metrics          sums of steps -> losses and accuracies, baselines for them, and their files
     curves           metrics -> a chart
-    startup          TensorFlow's import with start-up logs suppressed; the workers of TF_CONFIG
-    stop_signals     SIGINT and SIGTERM take effect after the step and its checkpoint
+    process          TensorFlow's import, stop signals, and the other workers
 
-Only `loop`, `input_pipeline`, `metrics` (for TensorBoard) and `startup` know TensorFlow.
+Only `loop`, `input_pipeline`, `metrics` (for TensorBoard) and `process` know TensorFlow.
 """

@@ -16,12 +16,23 @@ from matplotlib.ticker import PercentFormatter
 from bertprep.model.heads import Head
 from bertprep.training.metrics import Row
 
-_TRAIN_COLOUR, _EVAL_COLOUR, _BASELINE_COLOUR = "#7aa6d6", "#c0392b", "#555555"
+#: matplotlib's properties of each split.
+_STYLES: dict[str, dict[str, Any]] = {
+    "train": {"color": "#7aa6d6", "linewidth": 1.0, "label": "training"},
+    "eval": {
+        "color": "#c0392b",
+        "linewidth": 1.5,
+        "marker": "o",
+        "markersize": 4,
+        "label": "held-out",
+    },
+    "baseline": {"color": "#555555", "linewidth": 1.2, "linestyle": ":", "label": "baseline"},
+}
 
 
 def draw_curves(heads: Sequence[Head], rows: Iterable[Row], path: Path) -> None:
     """Draw the rows of a metrics file into a PNG, a row of two panels per head."""
-    by_split: dict[str, list[Row]] = {"train": [], "eval": [], "baseline": []}
+    by_split: dict[str, list[Row]] = {split: [] for split in _STYLES}
     for row in rows:
         by_split.setdefault(row["split"], []).append(row)
     figure = Figure(figsize=(10, 3.25 * len(heads)), layout="constrained")
@@ -48,21 +59,11 @@ def draw_curves(heads: Sequence[Head], rows: Iterable[Row], path: Path) -> None:
 
 
 def _draw_panel(axes: Axes, name: str, by_split: dict[str, list[Row]]) -> None:
-    def draw(split: str, **style: Any) -> None:
+    for split, style in _STYLES.items():
         rows = by_split[split]
-        if rows:
+        if rows and split == "baseline":
+            axes.axhline(rows[0][name], **style)
+        elif rows:
             axes.plot([row["step"] for row in rows], [row[name] for row in rows], **style)
-
-    draw("train", color=_TRAIN_COLOUR, linewidth=1.0, label="training")
-    style: dict[str, Any] = {
-        "color": _EVAL_COLOUR,
-        "marker": "o",
-        "markersize": 4,
-        "linewidth": 1.5,
-    }
-    draw("eval", **style, label="held-out")
-    for row in by_split["baseline"][:1]:
-        style = {"color": _BASELINE_COLOUR, "linestyle": ":", "linewidth": 1.2}
-        axes.axhline(row[name], **style, label="baseline")
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)

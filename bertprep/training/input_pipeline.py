@@ -10,7 +10,7 @@ data, and no step depends on the number of workers. Evaluation takes every recor
 the last batch with records of zeros, which count nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -32,13 +32,8 @@ def training_batches(
     """
     size = batch_size // num_workers
     assert size * num_workers == batch_size
-
-    def positions() -> Iterator[range]:
-        for step in steps:
-            start = step * batch_size + worker * size
-            yield range(start, start + size)
-
-    return _batches(stream, positions, size)
+    starts = (step * batch_size + worker * size for step in steps)
+    return _batches(stream, (range(start, start + size) for start in starts), size)
 
 
 def evaluation_batches(
@@ -46,17 +41,12 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Yield the batches of one pass over all records; each worker gets the same number."""
     size, end = batch_size // num_workers, stream.num_records
-
-    def positions() -> Iterator[range]:
-        for start in range(worker * size, -(-end // batch_size) * batch_size, batch_size):
-            yield range(min(start, end), min(start + size, end))
-
-    return _batches(stream, positions, size)
+    starts = range(worker * size, -(-end // batch_size) * batch_size, batch_size)
+    parts = (range(min(start, end), min(start + size, end)) for start in starts)
+    return _batches(stream, parts, size)
 
 
-def _batches(
-    stream: RecordStream, positions: Callable[[], Iterator[range]], size: int
-) -> Iterator[Batch]:
+def _batches(stream: RecordStream, positions: Iterable[range], size: int) -> Iterator[Batch]:
     """Yield batches of `size`, padded with rows of zeros."""
     errors: list[Exception] = []
     columns = stream.schema.columns
@@ -64,7 +54,7 @@ def _batches(
 
     def padded_rows() -> Iterator[np.ndarray]:
         try:
-            for rows in stream.read(positions()):
+            for rows in stream.read(positions):
                 yield np.pad(rows, ((0, size - len(rows)), (0, 0)))
         except Exception as error:  # tf.data would print it, and keep only its text
             errors.append(error)

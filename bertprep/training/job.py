@@ -20,7 +20,7 @@ from bertprep.model.heads import HEADS, Head
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import PretrainOptions, TokenizerOptions, TrainingOptions
 from bertprep.records import DataSet, Shard, find_data_set
-from bertprep.training.startup import read_worker
+from bertprep.training.process import read_worker
 from bertprep.vocab import Vocabulary
 
 #: Of the plan in run.json; a run of another number cannot be resumed.
@@ -45,7 +45,6 @@ class PretrainJob:
         worker: index of this process among the workers.
         num_workers: number of workers.
         plan: what the weights follow from, as JSON values.
-        notes: what may be unexpected, in words.
     """
 
     options: PretrainOptions
@@ -60,7 +59,6 @@ class PretrainJob:
     worker: int
     num_workers: int
     plan: dict[str, Any]
-    notes: tuple[str, ...]
 
     @property
     def is_chief(self) -> bool:
@@ -79,7 +77,11 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
     Raises:
         BertprepError: with one line that says what to do.
     """
-    _require_extras(options)
+    if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise UsageError(
+            "--tensorboard needs tensorboard, which is not installed: pip install "
+            "'bertprep[tensorboard]'"
+        )
     _require_separate_folder(options)
     worker, num_workers = _find_worker(options)
     data_set = find_data_set(options.data, options.vocab)
@@ -111,22 +113,7 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
         worker=worker,
         num_workers=num_workers,
         plan=_make_plan(options, training, wanted, vocabulary, train_set, eval_set),
-        notes=() if held_out else (_NOTHING_HELD_OUT,),
     )
-
-
-_NOTHING_HELD_OUT = (
-    "no held-out records, so only the training loss is measured: "
-    "`bertprep create --eval-fraction 0.01` holds some out"
-)
-
-
-def _require_extras(options: PretrainOptions) -> None:
-    if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise UsageError(
-            "--tensorboard needs tensorboard, which is not installed: pip install "
-            "'bertprep[tensorboard]'"
-        )
 
 
 def _require_separate_folder(options: PretrainOptions) -> None:

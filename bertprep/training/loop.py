@@ -23,7 +23,7 @@ from bertprep.model.heads import HEADS, Head, sum_names
 from bertprep.model.layers import DropoutSeeds
 from bertprep.options import TrainingOptions
 from bertprep.training.optimization import loss_of, make_optimizer, prediction_counts, sums_of
-from bertprep.training.startup import read_worker
+from bertprep.training.process import read_worker
 
 Features = Mapping[str, Any]
 Sums = dict[str, tf.Tensor]
@@ -48,6 +48,14 @@ def make_strategy(distribute: str) -> tf.distribute.Strategy:
     # The update of a single replica may be compiled, which only the default strategy allows.
     is_alone = strategy.num_replicas_in_sync == 1
     return tf.distribute.get_strategy() if is_alone else strategy
+
+
+def diverged(step: int, what: str) -> BertprepError:
+    """Return the error of a run with values that are not finite."""
+    return BertprepError(
+        f"step {step}: {what}: resume from the last checkpoint with a lower --learning-rate, or a "
+        "longer --warmup"
+    )
 
 
 class StepResult(NamedTuple):
@@ -151,10 +159,7 @@ class Trainer:
             result = self.train_step(step, features, wants_stop())
             loss = sum(result.sums[head.loss_sum] for head in self._heads)
             if not math.isfinite(loss):
-                raise BertprepError(
-                    f"step {step}: the loss is {loss}: resume from the last checkpoint with a "
-                    "lower --learning-rate, or a longer --warmup"
-                )
+                raise diverged(step, f"the loss is {loss}")
             yield result
 
     def state(self) -> dict[str, np.ndarray]:

@@ -26,8 +26,7 @@ def prediction_counts(heads: Iterable[Head], features: Features) -> dict[str, Te
 
     A sequence without tokens, whose `input_mask` is 0 at [CLS], fills a batch and counts nothing.
     """
-    weights = {head.count: features[head.weights] for head in heads if head.weights}
-    counts = {name: ops.sum(values) for name, values in weights.items()}
+    counts = {head.count: ops.sum(features[head.weights]) for head in heads if head.weights}
     return counts | {SEQUENCES: ops.sum(_is_sequence(features))}
 
 

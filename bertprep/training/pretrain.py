@@ -8,20 +8,23 @@ parameter for weights and optimizer, and the activations of a batch.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
-from bertprep.model.checkpoints import Checkpoints
-from bertprep.model.heads import Head
-from bertprep.model.saved_run import CHECKPOINTS_NAME, CURVES_NAME, METRICS_NAME, RUN_LAYOUT
+from bertprep.model.saved_run import (
+    CHECKPOINTS_NAME,
+    CURVES_NAME,
+    METRICS_NAME,
+    RUN_LAYOUT,
+    Checkpoints,
+)
 from bertprep.options import PretrainOptions
 from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import message, table
 from bertprep.training.job import PretrainJob, make_pretrain_job
 from bertprep.training.metrics import Row, describe_heads, read_rows
-from bertprep.training.startup import load_tensorflow
+from bertprep.training.process import load_tensorflow, lost_workers_reported
 
 
 @dataclass(frozen=True)
@@ -29,35 +32,30 @@ class PretrainResult:
     """Result of a training run.
 
     Attributes:
-        output: folder of the run.
-        steps: updates of the whole run.
-        heads: heads of the model.
+        job: the run.
         last: last line of metrics.jsonl of each split, by its name.
         was_complete: the run was complete before this command.
-        is_chief: this process reports for all workers.
         seconds: wall-clock time of this command.
     """
 
-    output: Path
-    steps: int
-    heads: Sequence[Head]
+    job: PretrainJob
     last: Mapping[str, Row]
     was_complete: bool
-    is_chief: bool
     seconds: float
 
     def text(self) -> str:
         """Return the summary for the terminal."""
-        rows = [("steps", f"{self.steps:,}" + (", already complete" if self.was_complete else ""))]
+        output, suffix = self.job.options.output, ", already complete" if self.was_complete else ""
+        rows = [("steps", f"{self.job.training.steps:,}{suffix}")]
         for split, name in (("train", "training"), ("eval", "held-out"), ("baseline", "baseline")):
             if split in self.last:
                 row = self.last[split]
                 # The baseline has no total: blanks align its heads with the lines above.
                 total = f"loss {row['loss']:.3f}; " if "loss" in row else " " * 12
-                rows.append((name, total + describe_heads(self.heads, row)))
+                rows.append((name, total + describe_heads(self.job.heads, row)))
         for name in (CHECKPOINTS_NAME, METRICS_NAME, CURVES_NAME):
-            if (self.output / name).exists():
-                rows.append((name.partition(".")[0], str(self.output / name)))
+            if (output / name).exists():
+                rows.append((name.partition(".")[0], str(output / name)))
         return "\n".join(table([*rows, ("time", f"{self.seconds:,.1f} s")]))
 
 
@@ -78,7 +76,6 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
         if not was_complete:
             load_tensorflow()
             from bertprep.training.run import TrainingRun
-            from bertprep.training.workers import lost_workers_reported
 
             with lost_workers_reported():
                 run = TrainingRun(job, folder, start)
@@ -90,12 +87,9 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
         if run:
             run.exit_together()
         return PretrainResult(
-            output=options.output,
-            steps=job.training.steps,
-            heads=job.heads,
+            job=job,
             last={row["split"]: row for row in read_rows(metrics_path)},
             was_complete=was_complete,
-            is_chief=job.is_chief,
             seconds=time.monotonic() - begin,
         )
 
@@ -118,7 +112,9 @@ def _find_start(job: PretrainJob, folder: PlannedFolder) -> int:
     start = latest or 0
     if 0 < start < job.training.steps and not job.is_quiet:
         message(f"{options.output}: resuming at step {start:,} of {job.training.steps:,}")
-    if not job.is_quiet:
-        for note in job.notes:
-            message(f"Note: {note}")
+    if job.held_out is None and not job.is_quiet:
+        message(
+            "Note: no held-out records, so only the training loss is measured: "
+            "`bertprep create --eval-fraction 0.01` holds some out"
+        )
     return start

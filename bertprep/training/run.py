@@ -12,36 +12,32 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from bertprep.errors import BertprepError
-from bertprep.model.checkpoints import Checkpoints
 from bertprep.model.config import load_config
+from bertprep.model.formats import read_pretrained
 from bertprep.model.heads import SEQUENCES
-from bertprep.model.initialization import (
-    config_for,
-    initialize,
-    read_pretrained,
-    trained_positions,
-)
+from bertprep.model.initialization import config_for, initialize, trained_positions
 from bertprep.model.saved_run import (
     CHECKPOINTS_NAME,
     CONFIG_NAME,
     METRICS_NAME,
     TENSORBOARD_NAME,
+    Checkpoints,
     write_run_description,
 )
 from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import StepProgress, message, step_progress
-from bertprep.training.baselines import describe_baselines, measure_baselines
 from bertprep.training.input_pipeline import Batch, evaluation_batches, training_batches
 from bertprep.training.job import PretrainJob
-from bertprep.training.loop import Trainer
+from bertprep.training.loop import Trainer, diverged
 from bertprep.training.metrics import (
     MetricsLog,
+    describe_baselines,
     describe_heads,
     describe_progress,
     mean_metrics,
+    measure_baselines,
 )
-from bertprep.training.stop_signals import StopSignals
-from bertprep.training.workers import exit_together
+from bertprep.training.process import StopSignals, exit_together
 
 
 class _InterruptedError(Exception):
@@ -229,8 +225,5 @@ class TrainingRun:
         arrays = self._trainer.state()
         for name, array in arrays.items():
             if not np.isfinite(array).all():
-                raise BertprepError(
-                    f"step {self._step}: {name} has values that are not finite: resume from the "
-                    "last checkpoint with a lower --learning-rate, or a longer --warmup"
-                )
+                raise diverged(self._step, f"{name} has values that are not finite")
         self._checkpoints.save(self._step, arrays, {"sums": self._sums}, loss)

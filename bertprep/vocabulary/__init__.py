@@ -15,26 +15,13 @@ from bertprep.errors import BertprepError
 from bertprep.kernels.jit import one_compiles
 from bertprep.options import STDOUT, VocabOptions
 from bertprep.storage.files import write_whole
+from bertprep.terminal import count_of
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
-from bertprep.vocabulary.counting import (
-    Bucket,
-    TextProblems,
-    count_words,
-    merge_parts,
-    summarize_words,
-)
+from bertprep.vocabulary.counting import Bucket, TextProblems, count_words, summarize_words
 from bertprep.vocabulary.fit import split_words
-from bertprep.vocabulary.job import (
-    VocabJob,
-    inputs_shown,
-    make_job,
-    require_output,
-    say,
-    warn,
-)
+from bertprep.vocabulary.job import VocabJob, inputs_shown, make_job, require_output, say, warn
 from bertprep.vocabulary.lines import WordStore, extend_vocabulary, find_slots, new_vocabulary
-from bertprep.vocabulary.word_counter import WordCounter
-from bertprep.vocabulary.words import pack_buckets
+from bertprep.vocabulary.words import WordCounter, merge_words, pack_buckets, unpack_words
 from bertprep.vocabulary.work_folder import WorkFolder, work_folder_path
 
 __all__ = ["make_vocabulary"]
@@ -88,16 +75,12 @@ def _review(options: VocabOptions, problems: TextProblems, buckets: list[Bucket]
             f"{inputs_shown(options)}: no words, all lines are blank. Name files with text"
         )
     if problems.skipped_documents:
-        count = _count(problems.skipped_documents, "unreadable document")
+        count = count_of(problems.skipped_documents, "unreadable document")
         warn(options, f"{count} skipped (--on-error skip)")
     if problems.invalid_lines:
-        count = _count(problems.invalid_lines, "line")
+        count = count_of(problems.invalid_lines, "line")
         action = "repaired" if options.corpus.encoding_errors == "replace" else "skipped"
         warn(options, f"{count} with invalid UTF-8 or NUL bytes {action}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 @functools.lru_cache(1)
@@ -106,7 +89,7 @@ def set_up_worker(job: VocabJob) -> None:
     with one_compiles("vocab"):
         counter = WordCounter(job.tokenizer, job.corpus, room=(64, 1024))
         counter.count_text(b"One line.\n")
-        words = merge_parts(pack_buckets(counter.take_words(), 1))
+        words = merge_words([unpack_words(pack_buckets(counter.take_words(), 1)[0])])
         summarize_words(0, words)
         vocabulary = Vocabulary.parse("".join(f"{token}\n" for token in SPECIAL_TOKENS).encode())
         split_words(words, vocabulary, 1)

@@ -9,8 +9,9 @@ Memory: two million words of a split, or one bucket.
 
 import functools
 import json
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,7 @@ from bertprep.options import CorpusOptions, TokenizerOptions
 from bertprep.storage.files import write_whole
 from bertprep.terminal import progress
 from bertprep.vocabulary.job import VocabJob
-from bertprep.vocabulary.word_counter import WordCounter
-from bertprep.vocabulary.words import Words, merge_words, pack_buckets, unpack_words
+from bertprep.vocabulary.words import WordCounter, Words, merge_words, pack_buckets, unpack_words
 
 BLOCK_BYTES = 8 << 20
 _MOST_WAITING = 1 << 21
@@ -37,7 +37,7 @@ _CODE_POINTS = 0x110000
 
 @dataclass(frozen=True)
 class TextProblems:
-    """Counts of what the words leave out; those of parts add up.
+    """Counts of what the words leave out.
 
     Attributes:
         overlong_words: occurrences of words over the length limit, which are [UNK].
@@ -48,13 +48,6 @@ class TextProblems:
     overlong_words: int = 0
     invalid_lines: int = 0
     skipped_documents: int = 0
-
-    @classmethod
-    def sum(cls, parts: Iterable["TextProblems"]) -> "TextProblems":
-        """Return the counts of all parts."""
-        listed = list(parts)
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: sum(getattr(part, name) for part in listed) for name in names})
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +76,6 @@ def count_words(
     numbers = range(job.num_buckets)
     missing = [number for number in numbers if not _bucket_path(job, number).exists()]
     problems_file = job.work / "counts.json"
-    buckets: list[Bucket] = []
     if missing or not problems_file.exists():
         tasks = [
             Task(f"split {split.ordinal} ({split.file.path})", split, split.end - split.start)
@@ -91,18 +83,20 @@ def count_words(
         ]
         with progress("count", sum(task.size for task in tasks), quiet=quiet) as bar:
             counts = engine.map(functools.partial(count_split, job), tasks, missing, bar.advance)
-        problems = TextProblems.sum(TextProblems(**each) for each in counts)
+        totals: Counter[str] = Counter()
+        for each in counts:
+            totals.update(each)
+        problems = TextProblems(**totals)
         reduces = [Task(f"bucket {number}", number, 1) for number in missing]
         with progress("merge", len(reduces), quiet=quiet, unit="buckets") as bar:
-            buckets = engine.reduce(functools.partial(merge_bucket, job), reduces, bar.advance)
+            engine.reduce(functools.partial(merge_bucket, job), reduces, bar.advance)
         data = json.dumps(asdict(problems)).encode()
         write_whole(problems_file, problems_file.with_suffix(".tmp"), data)
     else:
         problems = TextProblems(**json.loads(problems_file.read_bytes()))
-    kept = [Task(f"bucket {number}", number, 1) for number in numbers if number not in missing]
+    merged = [Task(f"bucket {number}", number, 1) for number in numbers]
     function = functools.partial(summarize_bucket, job)
-    buckets += engine.run(function, kept, lambda size: None)
-    return problems, sorted(buckets, key=lambda bucket: bucket.number)
+    return problems, list(engine.run(function, merged, lambda size: None))
 
 
 def count_split(job: VocabJob, split: Split) -> Generator[list[np.ndarray], None, dict[str, Any]]:
@@ -138,26 +132,20 @@ def _counter(tokenizer: TokenizerOptions, corpus: CorpusOptions) -> WordCounter:
 
 def merge_bucket(
     job: VocabJob, number: int, parts: Iterable[np.ndarray], attempt: str = ""
-) -> Bucket:
+) -> None:
     """Add up the words of a bucket, and write them to a blob.
 
     Args:
         parts: the bucket's packed words in each blob.
         attempt: prefix for names of temporary files.
     """
-    words = merge_parts(parts)
+    words = merge_words([unpack_words(part) for part in parts])
     write_blob(_bucket_path(job, number), pack_buckets(words, 1), attempt)
-    return summarize_words(number, words)
 
 
 def summarize_bucket(job: VocabJob, number: int) -> Bucket:
-    """Return the summary of a bucket that is merged already."""
+    """Return the summary of a merged bucket."""
     return summarize_words(number, read_bucket(job, number))
-
-
-def merge_parts(parts: Iterable[np.ndarray]) -> Words:
-    """Return the words of packed parts, each once."""
-    return merge_words([unpack_words(part) for part in parts])
 
 
 def summarize_words(number: int, words: Words) -> Bucket:
@@ -176,11 +164,6 @@ def summarize_words(number: int, words: Words) -> Bucket:
 def read_bucket(job: VocabJob, number: int) -> Words:
     """Return the words of a merged bucket."""
     return unpack_words(read_slice(_bucket_path(job, number), 0, 1))
-
-
-def read_buckets(job: VocabJob) -> Iterator[Words]:
-    """Yield the words of each bucket."""
-    return (read_bucket(job, number) for number in range(job.num_buckets))
 
 
 def _bucket_path(job: VocabJob, number: int) -> Path:

@@ -5,16 +5,15 @@ Every word of the corpus counts, also those that were too rare to train on.
 
 import functools
 import textwrap
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bertprep.kernels import counting
 from bertprep.kernels import trie as splitting
-from bertprep.tokenization.lookups import make_trie
+from bertprep.tokenization.fast import make_trie
 from bertprep.tokenization.plain import WordpieceTokenizer
 from bertprep.vocab import Vocabulary, is_reserved
 from bertprep.vocabulary.counting import read_bucket
@@ -44,55 +43,33 @@ class VocabularyFit:
         rare: the rarest of them.
     """
 
-    words: int = 0
-    distinct_words: int = 0
-    known_words: int = 0
-    whole_words: int = 0
-    pieces: int = 0
-    longer_pieces: int = 0
-    single_pieces: int = 0
-    usage: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    common: list[Example] = field(default_factory=list)
-    rare: list[Example] = field(default_factory=list)
+    words: int
+    distinct_words: int
+    known_words: int
+    whole_words: int
+    pieces: int
+    longer_pieces: int
+    single_pieces: int
+    usage: np.ndarray
+    common: list[Example]
+    rare: list[Example]
 
-    @classmethod
-    def sum(cls, parts: Iterable["VocabularyFit"]) -> "VocabularyFit":
-        """Return the figures of all parts together."""
-        listed = list(parts)
-        sums: Counter[str] = Counter()
-        for part in listed:
-            sums.update({k: value for k, value in vars(part).items() if isinstance(value, int)})
-        usage: np.ndarray = np.sum([part.usage for part in listed], axis=0)
-        common, rare = (
-            sorted(example for part in listed for example in getattr(part, name))[:_NUM_EXAMPLES]
-            for name in ("common", "rare")
-        )
-        return cls(**sums, usage=usage, common=common, rare=rare)
+    def __add__(self, other: "VocabularyFit") -> "VocabularyFit":
+        """Return the figures of both together."""
+        added = {name: value + getattr(other, name) for name, value in vars(self).items()}
+        for name in ("common", "rare"):
+            added[name] = sorted(added[name])[:_NUM_EXAMPLES]
+        return VocabularyFit(**added)
 
-    @property
-    def coverage(self) -> str:
-        """Return the share of words that are one piece."""
-        return _share(self.whole_words, self.words)
-
-    @property
-    def pieces_per_word(self) -> str:
-        """Return the mean number of pieces of the known words."""
-        return f"{self.pieces / max(1, self.known_words):.3f}"
-
-    @property
-    def unknown(self) -> str:
-        """Return the share of words that are [UNK]."""
-        return _share(self.words - self.known_words, self.words)
-
-    @property
-    def single_characters(self) -> str:
-        """Return the share of single characters among the pieces of longer words."""
-        return _share(self.single_pieces, self.longer_pieces)
-
-    @property
-    def total(self) -> str:
-        """Return the numbers of words and of distinct words."""
-        return f"{self.words:,} ({self.distinct_words:,} distinct)"
+    def shown(self) -> dict[str, str]:
+        """Return the figures as a report shows them: shares of all words, or of their pieces."""
+        return {
+            "words": f"{self.words:,} ({self.distinct_words:,} distinct)",
+            "coverage": _share(self.whole_words, self.words),
+            "pieces per word": f"{self.pieces / max(1, self.known_words):.3f}",
+            "[UNK]": _share(self.words - self.known_words, self.words),
+            "single characters": _share(self.single_pieces, self.longer_pieces),
+        }
 
 
 @functools.lru_cache(2)
@@ -136,9 +113,7 @@ def measure_bucket(job: VocabJob, vocabulary: Path, number: int) -> VocabularyFi
         words, load_vocabulary(vocabulary), job.tokenizer.max_input_chars_per_word
     )
     counts = words.counts
-    # A word of one character has at most one piece; the first byte of UTF-8 tells its length.
-    lengths, first = np.diff(words.offsets), words.data[words.offsets[:-1]]
-    is_longer = lengths > 1 + (first >= 0xC0) + (first >= 0xE0) + (first >= 0xF0)
+    is_longer = words.num_characters > 1
     several = np.flatnonzero(sizes > 1)
     return VocabularyFit(
         words=int(counts.sum()),
@@ -182,18 +157,19 @@ def count_unused(vocabulary: Vocabulary, usage: np.ndarray) -> int:
 
 
 def format_report(rows: Iterable[tuple[str, str]]) -> str:
-    """Return report rows as lines of at most 80 columns.
+    """Return report rows as lines of at most 80 columns; rows without a value are left out.
 
     Lines break only at two spaces, which separate words; one space separates pieces of a word.
     """
-    lines = []
+    indent = " " * _VALUE_COLUMN
+    wrap = functools.partial(
+        textwrap.wrap, width=_WIDTH, break_long_words=False, break_on_hyphens=False
+    )
+    lines: list[str] = []
     for name, text in rows:
         unbroken = "  ".join(word.replace(" ", "\xa0") for word in text.split("  "))
-        wrapped = textwrap.wrap(
-            unbroken, _WIDTH - _VALUE_COLUMN, break_long_words=False, break_on_hyphens=False
-        )
-        lines += [f"{name:<{_VALUE_COLUMN}}{wrapped[0]}"]
-        lines += [" " * _VALUE_COLUMN + line for line in wrapped[1:]]
+        first = f"{name:<{_VALUE_COLUMN}}"
+        lines += wrap(unbroken, initial_indent=first, subsequent_indent=indent)
     return "\n".join(lines).replace("\xa0", " ")
 
 

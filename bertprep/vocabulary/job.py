@@ -4,7 +4,6 @@ The counts of the words depend on the job alone, so its plan decides whether a r
 """
 
 import dataclasses
-import hashlib
 import os
 import unicodedata
 from collections.abc import Sequence
@@ -74,7 +73,7 @@ def make_job(options: VocabOptions, work: Path) -> tuple[VocabJob, list[Split], 
     plan = {
         "version": __version__,
         "unicode": unicodedata.unidata_version,
-        "inputs": [_identity(file) for file in files],
+        "inputs": [file.identity() for file in files],
         "tokenizer": dataclasses.asdict(options.tokenizer),
         "corpus": dataclasses.asdict(options.corpus),
         "num_buckets": num_buckets,
@@ -116,16 +115,6 @@ def _is_vocabulary(file: InputFile) -> bool:
         return False
     with open(file.location, "rb") as stream:
         return stream.read(6) in (b"[PAD]\n", b"[PAD]\r")
-
-
-def _identity(file: InputFile) -> dict[str, Any]:
-    known: dict[str, Any] = {"path": file.path, "bytes": file.size, "format": file.format}
-    if file.remote is not None:
-        return known | {"version": file.remote.version}
-    if file.spool is None:
-        return known | {"modified_ns": file.modified}
-    with open(file.spool, "rb") as stream:  # stdin has no time
-        return known | {"sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def inputs_shown(options: VocabOptions) -> str:

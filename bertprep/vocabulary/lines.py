@@ -10,6 +10,7 @@ published model has their pieces already. No other line changes, so the ids of t
 
 import functools
 import hashlib
+import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from bertprep.errors import UsageError
 from bertprep.options import VocabOptions
 from bertprep.terminal import progress
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary, is_reserved
-from bertprep.vocabulary.counting import Bucket, read_buckets
+from bertprep.vocabulary.counting import Bucket, read_bucket
 from bertprep.vocabulary.fit import (
     VocabularyFit,
     count_unused,
@@ -63,7 +64,7 @@ class WordStore:
 
     def read(self) -> Iterator[Words]:
         """Yield the words of each bucket."""
-        return read_buckets(self.job)
+        return (read_bucket(self.job, bucket.number) for bucket in self.buckets)
 
     def measure(self, vocabulary: bytes) -> VocabularyFit:
         """Return how well a vocabulary, as the bytes of a file, fits the words."""
@@ -72,7 +73,8 @@ class WordStore:
         path.write_bytes(vocabulary)
         tasks = [Task(f"measuring bucket {b.number}", b.number, 1) for b in self.buckets]
         function = functools.partial(measure_bucket, self.job, path)
-        fit = VocabularyFit.sum(self.engine.run(function, tasks, lambda size: None))
+        fits = self.engine.run(function, tasks, lambda size: None)
+        fit = functools.reduce(operator.add, fits)
         fit.words += self.overlong_words
         return fit
 
@@ -168,17 +170,18 @@ def _describe_new(
     dropped = f" ({alphabet.num_left_out:,} dropped)" if alphabet.num_left_out else ""
     reserved = len(vocabulary.tokens) - len(tokens)
     longest = options.tokenizer.max_input_chars_per_word
+    shown = fit.shown()
     return format_report(
         [
             ("lines", f"{len(vocabulary.tokens):,} ({reserved:,} special or unused)"),
             ("alphabet", f"{characters:,} character{'s' * (characters != 1)}{dropped}"),
             ("pieces", f"{len(tokens) - continuing:,} word-initial, {continuing:,} with ##"),
             ("unused pieces", f"{count_unused(vocabulary, fit.usage):,}"),
-            ("words", fit.total),
-            ("coverage", f"{fit.coverage} of words are a single piece"),
-            ("pieces per word", fit.pieces_per_word),
-            ("[UNK]", f"{fit.unknown} of words"),
-            ("single characters", f"{fit.single_characters} of the pieces of longer words"),
+            ("words", shown["words"]),
+            ("coverage", f"{shown['coverage']} of words are a single piece"),
+            ("pieces per word", shown["pieces per word"]),
+            ("[UNK]", f"{shown['[UNK]']} of words"),
+            ("single characters", f"{shown['single characters']} of the pieces of longer words"),
             *example_rows(vocabulary, longest, fit),
         ]
     )
@@ -201,15 +204,16 @@ def extend_vocabulary(
         )
     data = fill_slots(published, slots, chosen)
     after = words.measure(data)
+    old, new = before.shown(), after.shown()
     extended = Vocabulary.parse(data)
     report = format_report(
         [
             ("lines", f"{len(extended.tokens):,} (unchanged)"),
             ("filled", f"{len(chosen):,} of {len(slots):,} [unusedN] lines"),
-            ("words", after.total),
-            ("coverage", f"{before.coverage} of words were a single piece, now {after.coverage}"),
-            ("pieces per word", f"{before.pieces_per_word}, now {after.pieces_per_word}"),
-            ("[UNK]", f"{before.unknown} of words, now {after.unknown}"),
+            ("words", new["words"]),
+            ("coverage", f"{old['coverage']} of words were a single piece, now {new['coverage']}"),
+            ("pieces per word", f"{old['pieces per word']}, now {new['pieces per word']}"),
+            ("[UNK]", f"{old['[UNK]']} of words, now {new['[UNK]']}"),
             ("new words", "  ".join(chosen[:12])),
             *example_rows(extended, longest, after),
         ]
@@ -251,7 +255,7 @@ def choose_words(
     best: list[tuple[int, str]] = []
     for words in buckets:
         sizes, _, _ = split_words(words, vocabulary, longest)
-        saved = np.where(sizes > 0, sizes - 1, _lengths(words)) * words.counts
+        saved = np.where(sizes > 0, sizes - 1, words.num_characters) * words.counts
         rows = np.flatnonzero((saved > 0) & (words.counts >= min_frequency))
         if len(rows) > most:
             least = np.partition(saved[rows], -most)[-most]
@@ -259,14 +263,6 @@ def choose_words(
         best += [(-int(saved[row]), words.word(row)) for row in rows.tolist()]
         best = sorted(best)[:most]
     return [word for _, word in best]
-
-
-def _lengths(words: Words) -> np.ndarray:
-    """Return int64[n], the characters of each word."""
-    is_first = (words.data & 0xC0) != 0x80
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_first)])
-    lengths: np.ndarray = np.diff(before[words.offsets])
-    return lengths
 
 
 def fill_slots(vocabulary: Vocabulary, slots: list[int], words: list[str]) -> bytes:

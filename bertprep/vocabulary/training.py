@@ -15,7 +15,7 @@ import numpy as np
 
 from bertprep.kernels import counting, pair_heap, pairs
 from bertprep.kernels.machine import PADDING
-from bertprep.tokenization.properties import is_ideograph, is_punctuation
+from bertprep.tokenization.characters import is_ideograph, is_punctuation
 from bertprep.vocabulary.words import Table, Words, make_table, table_words
 
 #: Words of more bytes, mostly garbage, are not trained on; the tokenizer splits them all the same.
@@ -121,15 +121,8 @@ class Trainer:
         known = np.flatnonzero(np.diff(words.offsets) <= _LONGEST_WORD)
         if len(known) < len(words):
             words = words.chosen(known)
-        pairs.spell_words(
-            words.data,
-            words.offsets,
-            words.counts,
-            self._piece_of,
-            self._text,
-            self._counts,
-            self._state,
-        )
+        given = words.data, words.offsets, words.counts
+        pairs.spell_words(*given, self._piece_of, self._text, self._counts, self._state)
 
     def train(self, num_pieces: int, advance: Callable[[int], None] | None = None) -> list[str]:
         """Merge the most frequent pairs until there are `num_pieces` more, or no such pair is left.
@@ -149,16 +142,8 @@ class Trainer:
         while reason in (pairs.PAUSED, pairs.NO_ROOM):
             if reason == pairs.NO_ROOM:
                 self._grow()
-            pairs.merge_pairs(
-                self._text,
-                self._counts,
-                self._slots,
-                self._pairs,
-                self._heap,
-                self._pieces,
-                scratch,
-                self._state,
-            )
+            arrays = self._text, self._counts, self._slots, self._pairs
+            pairs.merge_pairs(*arrays, self._heap, self._pieces, scratch, self._state)
             reason = int(self._state["reason"][0])
             if advance is not None:
                 advance(self._num_pieces - made)
@@ -170,15 +155,8 @@ class Trainer:
         self._state["num_merges"] = -1  # no merge has changed a pair yet
         end, at = int(self._state["num_positions"][0]) + 1, 0
         while True:
-            at = pairs.find_pairs(
-                self._text,
-                self._counts,
-                self._slots,
-                self._pairs,
-                self._touched,
-                self._state,
-                at,
-            )
+            arrays = self._text, self._counts, self._slots, self._pairs
+            at = pairs.find_pairs(*arrays, self._touched, self._state, at)
             if at >= end:
                 break
             self._grow()

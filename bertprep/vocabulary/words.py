@@ -1,33 +1,47 @@
-"""Words with their counts as flat arrays: tables to count in, what they hold, how it is stored.
+r"""Blocks of text -> their words with counts, as flat arrays, by the compiled kernel.
 
-Memory: 26 bytes a word beside its UTF-8; a table takes 32 more.
+The words are those that the tokenizer would look pieces up for, mapped as it maps them; the twin
+is `collections.Counter` over `BasicTokenizer`. 110 MB/s of English on one core.
+Memory: 26 bytes per word and its UTF-8; a counter takes 60 MB, and the largest block.
 
 Example:
-    >>> words = Words.of({"the": 3, "ferry": 1})
-    >>> dict(words.items())
-    {'the': 3, 'ferry': 1}
+    >>> counter = WordCounter(TokenizerOptions(), CorpusOptions())
+    >>> counter.count_text(b"One sentence per line.\nOne more line.\n")
+    >>> dict(counter.take_words().items())["line"]
+    2
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bertprep.kernels import counting
+from bertprep.kernels.characters import CHUNK, DONE, NEED_PAGE
+from bertprep.kernels.counting import FULL
 from bertprep.kernels.machine import PADDING
+from bertprep.options import CorpusOptions, TokenizerOptions
+from bertprep.tokenization.characters import CharacterTable
+from bertprep.tokenization.plain import BasicTokenizer
+from bertprep.tokenization.text_buffer import Text, TextBuffer
 
 #: What `kernels.counting` calls a table.
 Table = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_TABLE_WORDS, _TABLE_BYTES = 1 << 19, 8 << 20
+_MEMO_ROWS = 1 << 16
+_MOST_CHUNKS = 1 << 16
+_LONGEST_CHUNK = 1 << 10
 
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Distinct words, in no promised order.
+    """Distinct words, in any order.
 
     Attributes:
         data: uint8[bytes + PADDING]. Their UTF-8, concatenated.
-        offsets: int64[n + 1]. Where each begins in `data`, and where the last one ends.
-        counts: int64[n]. How often each stands in the corpus.
+        offsets: int64[n + 1]. Word i is data[offsets[i]:offsets[i + 1]].
+        counts: int64[n]. Occurrences of each in the corpus.
     """
 
     data: np.ndarray
@@ -36,30 +50,39 @@ class Words:
 
     @classmethod
     def of(cls, counts: Mapping[str, int]) -> "Words":
-        """The words of a dictionary; those with a count of 0 are words too."""
+        """Return the words of a dictionary, also those with a count of 0."""
         encoded = [word.encode() for word in counts]
-        # A copy: one that is read-only would be another type to the kernels, compiled by itself.
+        # A copy: for a read-only array the kernels would be compiled again.
         data = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8).copy()
-        return cls(data, _offsets([len(word) for word in encoded]), _int64(counts.values()))
+        lengths = [len(word) for word in encoded]
+        return cls(data, _offsets(lengths), np.array([*counts.values()], np.int64))
 
     def __len__(self) -> int:
         return len(self.counts)
 
     @property
+    def num_characters(self) -> np.ndarray:
+        """int64[n]. Characters of each word."""
+        is_first = (self.data & 0xC0) != 0x80
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_first)])
+        lengths: np.ndarray = np.diff(before[self.offsets])
+        return lengths
+
+    @property
     def num_bytes(self) -> int:
-        """Of all words' UTF-8."""
+        """Bytes of the UTF-8 of all words."""
         return int(self.offsets[-1])
 
     def word(self, row: int) -> str:
-        """One word."""
+        """Return one word."""
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes().decode()
 
     def items(self) -> Iterator[tuple[str, int]]:
-        """The words with their counts."""
+        """Yield the words with their counts."""
         return ((self.word(row), int(self.counts[row])) for row in range(len(self)))
 
     def chosen(self, rows: np.ndarray) -> "Words":
-        """Some of the words, by their rows."""
+        """Return some of the words, by their rows."""
         offsets = _offsets(self.offsets[rows + 1] - self.offsets[rows])
         data = np.zeros(offsets[-1] + PADDING, np.uint8)
         counting.gather_words(self.data, self.offsets, rows, data)
@@ -67,7 +90,7 @@ class Words:
 
 
 def make_table(num_words: int, num_bytes: int) -> Table:
-    """An empty table with room for so many words of so many bytes together."""
+    """Return an empty table with room for some words of so many bytes together."""
     slots = np.zeros(1 << max(3, (2 * num_words).bit_length()), np.int32)
     hashes = np.empty(num_words, np.uint64)
     offsets = np.zeros(num_words + 1, np.int64)
@@ -77,13 +100,13 @@ def make_table(num_words: int, num_bytes: int) -> Table:
 
 
 def clear_table(table: Table) -> None:
-    """Empties a table."""
+    """Empty a table."""
     table[0].fill(0)
     table[5][0] = 0
 
 
 def table_words(table: Table) -> Words:
-    """The words of a table, in new arrays."""
+    """Return the words of a table, in new arrays."""
     _, _, offsets, counts, data, used = table
     num_words = int(used[0])
     end = int(offsets[num_words])
@@ -93,7 +116,7 @@ def table_words(table: Table) -> Words:
 
 
 def merge_words(parts: Sequence[Words]) -> Words:
-    """All words of some parts, each once, with its counts added up; none of a count of 0."""
+    """Return the words of all parts, each once with the sum of its counts, unless that is 0."""
     table = make_table(sum(map(len, parts)), sum(part.num_bytes for part in parts))
     for part in parts:
         counting.add_words(table, part.data, part.offsets, part.counts)
@@ -102,7 +125,7 @@ def merge_words(parts: Sequence[Words]) -> Words:
 
 
 def pack_buckets(words: Words, num_buckets: int) -> list[np.ndarray]:
-    """Deals words to buckets by what they are alone, and packs each: uint32[...] a bucket."""
+    """Divide words into buckets by the words alone; return uint32[...] for each bucket."""
     buckets = np.empty(len(words), np.int64)
     counting.bucket_words(words.data, words.offsets, num_buckets, buckets)
     dealt = words.chosen(np.argsort(buckets, kind="stable"))
@@ -120,7 +143,7 @@ def pack_buckets(words: Words, num_buckets: int) -> list[np.ndarray]:
 
 
 def unpack_words(packed: np.ndarray) -> Words:
-    """What `pack_buckets` made of one bucket."""
+    """Return the words of a bucket that `pack_buckets` packed."""
     count, num_bytes = packed[:2].tolist()
     lengths, counts, text = np.split(packed[2:], [count, 3 * count])
     data = np.zeros(num_bytes + PADDING, np.uint8)
@@ -134,5 +157,123 @@ def _offsets(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
     return offsets
 
 
-def _int64(values: Iterable[int]) -> np.ndarray:
-    return np.fromiter(values, np.int64)
+class WordCounter:
+    """Counts words over many blocks.
+
+    Args:
+        options: how text becomes words; `max_input_chars_per_word` limits the words counted.
+        corpus: what is done about invalid text.
+        room: words, and bytes of words, that are kept before they are mapped.
+
+    Attributes:
+        left_out: occurrences of longer words, which the tokenizer makes [UNK].
+    """
+
+    def __init__(
+        self,
+        options: TokenizerOptions,
+        corpus: CorpusOptions,
+        *,
+        room: tuple[int, int] = (_TABLE_WORDS, _TABLE_BYTES),
+    ) -> None:
+        self.left_out = 0
+        self._buffer = TextBuffer(corpus)
+        self._max_line_chars = corpus.max_line_chars
+        self._longest = options.max_input_chars_per_word
+        self._characters = CharacterTable(options)
+        self._basic = BasicTokenizer(options.lowercase, options.strip_accents)
+        self._room = room
+        self._table = make_table(*room)
+        self._mapped = make_table(*room)
+        self._memo = np.zeros((_MEMO_ROWS, 8), np.uint64)
+        self._scratch = np.empty(4 * self._longest + 32 + PADDING, np.uint8)
+        #: Chunks that only the plain class can map, with the bytes counted already.
+        self._chunks: Counter[tuple[bytes, int]] = Counter()
+        self._odd_words: Counter[str] = Counter()
+        self._full: list[Words] = []
+
+    @property
+    def invalid_lines(self) -> int:
+        """Number of lines so far with invalid text, which was replaced or left out."""
+        return self._buffer.invalid_lines
+
+    def count_text(self, text: Text) -> None:
+        """Count the words of a block of whole lines.
+
+        Args:
+            text: UTF-8; uint8[...] if it is an array. 0x0D bytes are removed.
+
+        Raises:
+            TextError: bytes that are not UTF-8 or NUL ("strict"), or a line that is too long.
+        """
+        buffer = self._buffer
+        buffer.take(text)
+        states = np.zeros(1, counting.STATE)
+        state = states[0]
+        state["max_line_chars"] = self._max_line_chars
+        while True:
+            pages = self._characters.arrays
+            counting.count_words(
+                buffer.text, buffer.end, pages, self._memo, self._table, self._scratch, states
+            )
+            if state["reason"] == DONE:
+                return
+            if state["reason"] == NEED_PAGE:
+                self._characters.load(int(state["detail"]) >> 8)
+            elif state["reason"] == CHUNK:
+                self._note_chunk(state)
+            elif state["reason"] == FULL:
+                self._map(room=buffer.end)
+            else:
+                raise buffer.error(state)
+
+    def take_words(self) -> Words:
+        """Return the words counted since the last call, each once."""
+        while not counting.empty_memo(self._memo, self._table, self._scratch):
+            self._map()
+        self._map()
+        self._count_chunks()
+        parts = [*self._full, Words.of(self._odd_words)]
+        self._full.clear()
+        self._odd_words.clear()
+        return merge_words(parts)
+
+    @property
+    def num_waiting(self) -> int:
+        """Number of words that `take_words` would merge, with repetitions."""
+        return sum(map(len, self._full))
+
+    def _map(self, room: int = 0) -> None:
+        """Empty the table, and leave it with room for a word of `room` bytes."""
+        self.left_out += counting.map_words(
+            self._characters.arrays, self._table, self._longest, self._scratch, self._mapped
+        )
+        self._full.append(table_words(self._mapped))
+        clear_table(self._table)
+        clear_table(self._mapped)
+        if room > self._room[1]:
+            self._room = (self._room[0], room)
+            self._table, self._mapped = make_table(*self._room), make_table(*self._room)
+
+    def _note_chunk(self, state: np.void) -> None:
+        """Keep the chunk that the kernel stopped at, and let it continue after the chunk."""
+        start, stop = int(state["chunk_start"]), int(state["detail"])
+        chunk, counted = self._buffer.slice(start, stop), int(state["position"]) - start
+        self._chunks[chunk, counted] += 1
+        if len(self._chunks) > _MOST_CHUNKS or len(chunk) > _LONGEST_CHUNK:
+            self._count_chunks()
+        state["position"] = state["chunk_start"] = stop
+
+    def _count_chunks(self) -> None:
+        for (chunk, counted), times in self._chunks.items():
+            self._add_words(chunk, times)
+            # The part before the character that depends on context was mapped on its own.
+            self._add_words(chunk[:counted], -times)
+        self._chunks.clear()
+
+    def _add_words(self, text: bytes, times: int) -> None:
+        for word in self._basic.tokenize(text.decode()):
+            if len(word) <= self._longest:
+                self._odd_words[word] += times
+            else:
+                self.left_out += times

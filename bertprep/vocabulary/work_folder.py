@@ -5,26 +5,20 @@ a folder in the system's temporary folder, named after the inputs and their opti
 the counts there, from which the same command resumes.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import stat
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import STDOUT, VocabOptions
-from bertprep.storage.files import write_whole
+from bertprep.storage.files import lock, write_whole
 from bertprep.storage.plans import PLAN_NAME, Plan, encode
 
-#: Workers of a killed run, which keep its lock, end within this time.
-_LOCK_PATIENCE_SECONDS = 6.0
 #: All files that a run writes here, but for `lock` and `stdin`.
 _OWN_NAMES = re.compile(
     r"plan\.json|counts\.json|tokens-\d{6}\.json|[a-z]+-\d{6}(-\d{6})?\.blob|vocab-[0-9a-f]+\.txt"
@@ -57,41 +51,23 @@ class WorkFolder:
 
     def __enter__(self) -> "WorkFolder":
         self._new_folders = [path for path in (self.path, *self.path.parents) if not path.exists()]
-        deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
-        while not self._acquire():
-            if time.monotonic() > deadline:
-                raise UsageError(
-                    f"{self.path}: another bertprep process is using this folder; wait for it, or "
-                    "name another --output"
-                )
-            time.sleep(0.1)
-        return self
-
-    def _acquire(self) -> bool:
-        """Create the folder and lock it; return False where another process has the lock."""
         is_temporary = self.path.name.startswith("bertprep-")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.mkdir(mode=0o700 if is_temporary else 0o777, exist_ok=True)
+            status = self.path.lstat()
+            # Others can guess the name and may write to the folder above.
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+                raise UsageError(f"{self.path}: is not a folder of yours; pass a --work-folder")
+            self._lock = lock(self.path / "lock")
+        except BlockingIOError as error:
+            raise UsageError(
+                f"{self.path}: another bertprep process is using this folder; wait for it, or name "
+                "another --output"
+            ) from error
         except (FileExistsError, NotADirectoryError) as error:
             raise UsageError(f"{self.path}: cannot be a folder; pass a --work-folder") from error
-        status = self.path.lstat()
-        # Others can guess the name and may write to the folder above.
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise UsageError(f"{self.path}: is not a folder of yours; pass a --work-folder")
-        path = self.path / "lock"
-        descriptor = -1
-        with suppress(BlockingIOError, FileNotFoundError):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-            # Forked workers hold this lock too: it ends with the last process of a killed run.
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A run that has just ended may have removed the file.
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                self._lock = descriptor
-                return True
-        if descriptor >= 0:
-            os.close(descriptor)
-        return False
+        return self
 
     def begin(self, plan: Plan) -> bool:
         """Write the plan and return False, or return True where the same plan is there already.
@@ -100,18 +76,14 @@ class WorkFolder:
         """
         path = self.path / PLAN_NAME
         self._has_begun = True
-        if path.is_file() and _read(path) == json.loads(encode(plan)):
-            return True
+        with suppress(ValueError, RecursionError):
+            if path.is_file() and json.loads(path.read_bytes()) == json.loads(encode(plan)):
+                return True
         self._remove(_OWN_NAMES)
         write_whole(path, self.path / "plan.tmp", encode(plan))
         return False
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         is_mistake = isinstance(error, BertprepError) and not isinstance(error, MachineError)
         if error is None or is_mistake:
             if self._has_begun:
@@ -127,9 +99,3 @@ class WorkFolder:
         for entry in list(os.scandir(self.path)):
             if names.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
-
-
-def _read(path: Path) -> Any:
-    with suppress(ValueError, RecursionError):
-        return json.loads(path.read_bytes())
-    return None

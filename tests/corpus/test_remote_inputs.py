@@ -35,7 +35,7 @@ from bertprep.create import tokenizing
 from bertprep.data import RemoteFile
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions, place
-from bertprep.storage import open_remote, reading, require_unchanged, retries
+from bertprep.storage import open_remote, reading, require_unchanged, stores
 from bertprep.storage import run_in_subprocess as apart
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ TEXT = b"".join(b"Line %d stands here.\n%s" % (i, b"\n" * (i % 5 == 0)) for i in
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No waits between tries, no proxy, and nothing left in fsspec's memory."""
-    monkeypatch.setattr(retries, "WAITS", (0.0,) * len(retries.WAITS))
+    monkeypatch.setattr(stores, "WAITS", (0.0,) * len(stores.WAITS))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     fsspec.filesystem("memory").store.clear()
     yield
@@ -393,10 +393,10 @@ def test_a_status_tells_whether_to_try_again(status: int, tries: int, attribute:
         raise StoreError(status, attribute)
 
     with pytest.raises(MachineError, match=rf"^s3://b/a: cannot be read \({status} as the store "):
-        retries.attempt("s3://b/a", "cannot be read", fail)
+        stores.attempt("s3://b/a", "cannot be read", fail)
     assert next(calls) == tries
     with pytest.raises(FileNotFoundError):
-        retries.attempt("s3://b/a", "cannot be read", partial(raise_, StoreError(404, attribute)))
+        stores.attempt("s3://b/a", "cannot be read", partial(raise_, StoreError(404, attribute)))
 
 
 def raise_(error: Exception) -> None:
@@ -406,7 +406,7 @@ def raise_(error: Exception) -> None:
 def test_a_message_does_not_show_the_signature_that_an_error_repeats() -> None:
     url = "https://host/a.txt?sig=secret"
     with pytest.raises(MachineError) as caught:
-        retries.attempt(url, "cannot be read", partial(raise_, ValueError(f"no {url}")))
+        stores.attempt(url, "cannot be read", partial(raise_, ValueError(f"no {url}")))
     assert str(caught.value) == (
         "https://host/a.txt: cannot be read (ValueError: no https://host/a.txt)"
     )

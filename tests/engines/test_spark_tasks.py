@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bertprep.engines import Task
 from bertprep.engines.spark import executor
-from bertprep.engines.spark.errors import TaskError, describe_failure
 from bertprep.engines.spark.executor import (
     Step,
+    TaskError,
     check_machine,
+    describe_failure,
     gather_counts,
     marker_path,
     run_map,
@@ -25,7 +27,6 @@ from bertprep.engines.spark.executor import (
     run_reduce,
     versions,
 )
-from bertprep.engines.tasks import Task
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.kernels import jit
 from bertprep.options import CreateOptions, EngineOptions
@@ -126,7 +127,7 @@ def told(make_step: Step) -> BertprepError:
     with pytest.raises(TaskError) as raised:
         list(run_map(make_step, {0}, 9, iter([(0, Task("split 0 (a.txt)", 0, 1.0))])))
     text = (
-        f"{JAVA}{ABORTED}{FAILED}{WHERE}\nbertprep.engines.spark.errors.TaskError: {raised.value}"
+        f"{JAVA}{ABORTED}{FAILED}{WHERE}\nbertprep.engines.spark.executor.TaskError: {raised.value}"
     )
     return describe_failure(f"{text}\n\n\tat java.lang\n", ["split 0 (a.txt)"])
 

@@ -23,7 +23,8 @@ from bertprep.export import MARK_NAME, Exported, export
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
 from bertprep.model.config import load_config
-from bertprep.model.initialization import initialize, read_pretrained
+from bertprep.model.formats import read_pretrained
+from bertprep.model.initialization import initialize
 from bertprep.options import ExportOptions, TokenizerOptions
 from bertprep.vocab import Vocabulary
 
@@ -352,7 +353,7 @@ def test_a_full_disk_leaves_what_was_there(
         path.write_bytes(b"the beginning")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bertprep.model.hugging_face.save_file", full)
+    monkeypatch.setattr("bertprep.model.formats.save_file", full)
     with pytest.raises(OSError, match="No space left"):
         export(ExportOptions(run, output, checkpoint="best"))
     after = {name: (tmp_path / name).read_bytes() for name in files_below(tmp_path)}

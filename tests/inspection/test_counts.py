@@ -18,11 +18,11 @@ from tfrecords import features
 
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection import scan as scan_module
-from bertprep.inspection.statistics import Statistics, measure, show_statistics
-from bertprep.inspection.statistics import counting as counting_module
+from bertprep.inspection.statistics import counts as counts_module
+from bertprep.inspection.statistics import measure, show_statistics
 from bertprep.inspection.statistics.counts import Counts
 from bertprep.inspection.statistics.duplicates import HashSample, count_duplicates, share_common
-from bertprep.inspection.statistics.findings import Finding
+from bertprep.inspection.statistics.findings import Finding, Statistics
 from bertprep.kernels.hashes import hash_row as fast_hash_row
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import InspectOptions, InstanceOptions, RecordOptions
@@ -213,8 +213,8 @@ def test_common_contexts_are_kept_and_others_counted(
     (tmp_path / "x.tfrecord").write_bytes(frames(map(encoded, records)))
     (tmp_path / "vocab.txt").write_bytes(sample_vocabulary.data)
     monkeypatch.setattr(scan_module, "RANGE_BYTES", 50_000)
-    monkeypatch.setattr(counting_module, "_MOST_CONTEXTS", 5000)
-    monkeypatch.setattr(counting_module, "_KEPT_CONTEXTS", 300)
+    monkeypatch.setattr(counts_module, "_MOST_CONTEXTS", 5000)
+    monkeypatch.setattr(counts_module, "_KEPT_CONTEXTS", 300)
     counts = measured(tmp_path).counts
     contexts = counts.unknown_contexts
     assert len(contexts) == 300
@@ -306,7 +306,7 @@ def test_an_estimate_is_labelled(
     exact = found(measured(path), "duplicates")
     assert "estimated" not in exact.note
     assert exact.value == pytest.approx(0.5, abs=0.02)
-    monkeypatch.setattr(HashSample.__init__, "__defaults__", (len(made),))
+    monkeypatch.setattr(counts_module.RecordCounter.__init__, "__defaults__", (len(made),))
     estimate = found(measured(path), "duplicates")
     assert re.search(r"estimated from \d+ records, 1 in [24] by hash", estimate.note)
     assert estimate.value == pytest.approx(0.5, abs=0.2)

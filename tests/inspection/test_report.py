@@ -16,13 +16,14 @@ from bertprep.create.pipeline import create
 from bertprep.errors import BertprepError, UsageError
 from bertprep.inspection.masked_record import Mask, Piece, Word
 from bertprep.inspection.report import Excerpt, read_excerpts, render_page, write_report
-from bertprep.inspection.report.charts import binned, draw_charts
+from bertprep.inspection.report.charts import binned
 from bertprep.inspection.report.drawing import as_count
-from bertprep.inspection.statistics import Statistics
-from bertprep.inspection.statistics.counts import Counts, Duplicates
-from bertprep.inspection.statistics.findings import Finding, percent
+from bertprep.inspection.statistics.counts import Counts
+from bertprep.inspection.statistics.duplicates import Duplicates
+from bertprep.inspection.statistics.findings import Finding, Statistics, percent
 from bertprep.options import CreateOptions, InspectOptions, InstanceOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set
+from bertprep.records.manifest import describe_instances
 from bertprep.terminal import printable
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
@@ -100,7 +101,7 @@ def statistics_of(
         "Length": [Finding("tokens", "mean of the tokens", 99.5, "99.5")],
     }
     schema = RecordSchema(length, predictions)
-    return Statistics(schema, counts, Duplicates(3, 2, records, 1.0), sections)
+    return Statistics(DataSet("", ()), schema, counts, Duplicates(3, 2, records, 1.0), sections)
 
 
 def vocabulary_of(*pieces: str) -> Vocabulary:
@@ -114,8 +115,8 @@ def page_of(
         max_seq_length=statistics.schema.max_seq_length,
         max_predictions_per_seq=statistics.schema.max_predictions,
     )
-    charts = draw_charts(statistics, data_set.require_vocabulary(), options)
-    return render_page(data_set, statistics, charts, excerpts or [])
+    data_set = dataclasses.replace(data_set, plan={"instances": describe_instances(options)})
+    return render_page(dataclasses.replace(statistics, data_set=data_set), excerpts or [])
 
 
 @pytest.fixture(scope="module")
@@ -223,9 +224,8 @@ def test_the_whole_manifest_is_shown(page: str, record_folder: Path) -> None:
 
 def test_without_a_manifest_the_page_says_so() -> None:
     data_set = DataSet("strange", (), vocabulary_of("a", "b"))
-    statistics = statistics_of(7)
-    charts = draw_charts(statistics, data_set.require_vocabulary())
-    text = Reader(render_page(data_set, statistics, charts, [])).text
+    statistics = dataclasses.replace(statistics_of(7), data_set=data_set)
+    text = Reader(render_page(statistics, [])).text
     assert "There is no manifest" in text
     assert "Without a manifest the budget is not known." in text
 
@@ -324,10 +324,8 @@ def test_large_data_give_a_small_page(record_folder: Path) -> None:
 
 
 def test_empty_counts_can_be_drawn() -> None:
-    sizes = {"lengths": 6, "lengths_a": 6, "lengths_b": 6, "masks_per_record": 2, "pieces": 5}
-    sizes |= {f"{what}_positions": 5 for what in ("mask", "expected", "variance")}
-    counts = Counts(**{name: np.zeros(size, np.int64) for name, size in sizes.items()})
-    statistics = Statistics(RecordSchema(5, 1), counts, Duplicates(0, 0, 0, 1.0), {})
+    schema, nothing = RecordSchema(5, 1), DataSet("", ())
+    statistics = Statistics(nothing, schema, Counts.empty(schema, 5), Duplicates(0, 0, 0, 1.0), {})
     text = Reader(page_of(DataSet("nothing", (), vocabulary_of()), statistics)).text
     assert "There are no records." in text
     assert "nan" not in text

@@ -14,8 +14,15 @@ from hand_built import encoded, frames, made_records, write_data_set
 from tfrecords import read_features
 
 from bertprep.create.pipeline import create
-from bertprep.inspection.statistics import Statistics, measure, show_statistics
-from bertprep.inspection.statistics.findings import Finding, count_p, difference_p, share_p, sum_p
+from bertprep.inspection.statistics import measure, show_statistics
+from bertprep.inspection.statistics.findings import (
+    Finding,
+    Statistics,
+    count_p,
+    difference_p,
+    share_p,
+    sum_p,
+)
 from bertprep.options import CreateOptions, InspectOptions, InstanceOptions
 from bertprep.records import find_data_set, read_schema
 from bertprep.terminal import in_bytes

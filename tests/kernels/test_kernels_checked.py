@@ -139,8 +139,7 @@ def vocabularies(text: bytes) -> dict[str, list[str]]:
     from bertprep.kernels import counting
     from bertprep.options import CorpusOptions, TokenizerOptions
     from bertprep.vocabulary import training
-    from bertprep.vocabulary.word_counter import WordCounter
-    from bertprep.vocabulary.words import merge_words, pack_buckets, unpack_words
+    from bertprep.vocabulary.words import WordCounter, merge_words, pack_buckets, unpack_words
 
     made: dict[str, list[str]] = {}
     for room in ((1 << 14, 1 << 18), (5, 2000)):

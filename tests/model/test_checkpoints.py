@@ -11,7 +11,7 @@ import pytest
 from waiting import finish
 
 from bertprep.errors import BertprepError
-from bertprep.model.checkpoints import Checkpoints
+from bertprep.model.saved_run import Checkpoints
 
 DRIVER = Path(__file__).parents[1] / "support" / "resume_driver.py"
 

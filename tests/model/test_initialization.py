@@ -15,12 +15,8 @@ from bertprep.errors import UsageError
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
 from bertprep.model.config import BertConfig
-from bertprep.model.initialization import (
-    config_for,
-    initialize,
-    read_pretrained,
-    trained_positions,
-)
+from bertprep.model.formats import read_pretrained
+from bertprep.model.initialization import config_for, initialize, trained_positions
 from bertprep.model.weights import PretrainedWeights
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 

@@ -14,8 +14,8 @@ import pytest
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.storage import files
 from bertprep.storage.files import write_whole
-from bertprep.storage.folder_state import FolderLayout
-from bertprep.storage.planned_folder import PlannedFolder, open_folder
+from bertprep.storage.planned_folder import PlannedFolder
+from bertprep.storage.plans import FolderLayout
 
 VOCABULARY = b"[PAD]\n"
 SHA256 = hashlib.sha256(VOCABULARY).hexdigest()
@@ -269,16 +269,16 @@ def test_a_temporary_name_that_is_a_link_is_not_written_through(tmp_path: Path, 
 
 def test_a_url_is_planned_here_and_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url, work = f"local://{tmp_path}/store/run", tmp_path / "work"
-    with open_folder(url, LAYOUT, work) as folder:
+    with PlannedFolder(url, LAYOUT, work) as folder:
         assert folder.begin(plan(), overwrite=False) == "new"
     assert names(tmp_path / "store/run") == ["plan.json"]
     for here, state in ((work, "resumed"), (tmp_path / "elsewhere", "new")):
-        with open_folder(url, LAYOUT, here) as folder:
+        with PlannedFolder(url, LAYOUT, here) as folder:
             assert folder.begin(plan(), overwrite=False) == state
             # Nothing is removed when something is refused, on either side.
             (here / "part-0-of-2").mkdir()
         with (
-            open_folder(url, LAYOUT, here) as folder,
+            PlannedFolder(url, LAYOUT, here) as folder,
             pytest.raises(UsageError, match="part-0-of-2: is not a regular file"),
         ):
             folder.begin(plan(3), overwrite=True)

@@ -20,7 +20,7 @@ from bertprep.cli import main
 from bertprep.create import job as create_job
 from bertprep.create import tokenizing
 from bertprep.records import shards
-from bertprep.storage import retries
+from bertprep.storage import stores
 
 SUPPORT = Path(__file__).parents[1] / "support"
 RUN = "teststore://bucket/run"
@@ -32,7 +32,7 @@ def small_and_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokenizing, "BLOCK_BYTES", 4_000)
     monkeypatch.setattr(create_job, "BLOCK_BYTES", 12_000)
     monkeypatch.setattr(shards, "BLOCK_BYTES", 1 << 16)
-    monkeypatch.setattr(retries, "WAITS", (0.0,) * 3)
+    monkeypatch.setattr(stores, "WAITS", (0.0,) * 3)
     (tmp_path / "store").mkdir()
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TEST_STORE", str(tmp_path / "store"))

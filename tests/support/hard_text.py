@@ -5,7 +5,7 @@ from functools import cache
 from itertools import pairwise
 
 from bertprep.data import TokenizedDocuments
-from bertprep.tokenization.properties import map_characters
+from bertprep.tokenization.characters import map_characters
 from bertprep.vocab import Vocabulary
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

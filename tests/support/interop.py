@@ -22,7 +22,8 @@ from trainer_runs import make_run, outputs, random_features, random_model, tiny_
 from bertprep import FullTokenizer
 from bertprep.export import export
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.initialization import initialize, read_pretrained
+from bertprep.model.formats import read_pretrained
+from bertprep.model.initialization import initialize
 from bertprep.options import ExportOptions, TokenizerOptions, VocabOptions
 from bertprep.vocab import Vocabulary
 from bertprep.vocabulary import make_vocabulary

@@ -13,7 +13,7 @@ from typing import Any
 
 from bertprep import terminal
 from bertprep.cli import main
-from bertprep.training.startup import load_tensorflow
+from bertprep.training.process import load_tensorflow
 
 if __name__ == "__main__":
     stop_step, number = int(sys.argv[1]), int(sys.argv[2])

@@ -60,21 +60,10 @@ class Twin:
     def __init__(
         self, schema: RecordSchema, vocabulary: Vocabulary, instances: dict[str, Any] | None
     ) -> None:
-        length, num_pieces = schema.max_seq_length, len(vocabulary.tokens)
         self.vocabulary, self.instances = vocabulary, instances
         self.hashes: list[int] = []
         self.contexts: Counter[tuple[int, int]] = Counter()
-        self.counts = Counts(
-            lengths=np.zeros(length + 1, np.int64),
-            lengths_a=np.zeros(length + 1, np.int64),
-            lengths_b=np.zeros(length + 1, np.int64),
-            masks_per_record=np.zeros(schema.max_predictions + 1, np.int64),
-            mask_positions=np.zeros(length, np.int64),
-            expected_positions=np.zeros(length),
-            variance_positions=np.zeros(length),
-            pieces=np.zeros(num_pieces, np.int64),
-            misplaced=np.zeros(num_pieces, np.int64),
-        )
+        self.counts = Counts.empty(schema, len(vocabulary.tokens))
 
     def add(self, record: Record) -> None:
         """Counts a record."""

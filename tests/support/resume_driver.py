@@ -13,8 +13,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from bertprep.loading.windows import RecordStream
-from bertprep.model.checkpoints import Checkpoints
 from bertprep.model.config import BertConfig
+from bertprep.model.saved_run import Checkpoints
 from bertprep.options import TrainingOptions
 from bertprep.records import find_data_set
 from bertprep.training.input_pipeline import training_batches

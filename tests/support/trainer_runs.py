@@ -6,9 +6,8 @@ import numpy as np
 from keras import ops
 
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.checkpoints import Checkpoints
 from bertprep.model.config import BertConfig
-from bertprep.model.saved_run import CHECKPOINTS_NAME, write_run_description
+from bertprep.model.saved_run import CHECKPOINTS_NAME, Checkpoints, write_run_description
 from bertprep.options import TokenizerOptions
 from bertprep.vocab import Vocabulary
 

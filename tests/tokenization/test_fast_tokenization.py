@@ -24,7 +24,7 @@ from bertprep.tokenization import (
     HashedDocuments,
     WordpieceTokenizer,
 )
-from bertprep.tokenization.properties import map_characters
+from bertprep.tokenization.characters import map_characters
 from bertprep.vocab import Vocabulary
 
 

@@ -8,7 +8,7 @@ import pytest
 from bertprep.errors import UsageError
 from bertprep.options import TokenizerOptions
 from bertprep.tokenization import BasicTokenizer, FullTokenizer, WordpieceTokenizer
-from bertprep.tokenization.properties import is_punctuation
+from bertprep.tokenization.characters import is_punctuation
 from bertprep.vocab import Vocabulary
 
 UNCASED = [

@@ -32,7 +32,7 @@ from bertprep.options import PretrainOptions, UpdateOptions
 from bertprep.records import find_data_set
 from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.training.metrics import MetricsLog, mean_metrics, read_rows
-from bertprep.training.stop_signals import StopSignals
+from bertprep.training.process import StopSignals
 
 MEASURES = ["loss", "mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy"]
 
@@ -141,7 +141,7 @@ GOOD = "records --model config.json --steps 9 --output new"
             "none_held --model config.json --steps 9 --output new --eval-every 5",
             "none_held: no held-out records for --eval-every: .*",
         ),
-        ("no_vocab --model tiny --steps 9 --output new", "no_vocab: no vocab.txt stands .*"),
+        ("no_vocab --model tiny --steps 9 --output new", "no_vocab: there is no vocab.txt .*"),
         (
             "unfinished --model tiny --steps 9 --output new",
             "unfinished: incomplete records: repeat the command of `bertprep create` .*",

@@ -16,7 +16,7 @@ from pretraining import make_records, pretrain, rows_of, start, write_config
 from waiting import finish
 from worker_cluster import worker_environments
 
-from bertprep.model.checkpoints import Checkpoints
+from bertprep.model.saved_run import Checkpoints
 
 #: No multiple of one another, so that checkpoints stand between two lines of metrics.
 FLAGS = "--no-xla --steps 300 --batch-size 16 --gradient-accumulation 2 --learning-rate 0.002"

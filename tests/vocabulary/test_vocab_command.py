@@ -339,6 +339,15 @@ def test_unknown_words_are_worth_their_characters(
     assert lines_of(output)[7] == "[unused99]"
 
 
+def test_a_report_without_new_words(corpus: Path, output: Path, published: Path) -> None:
+    corpus.write_text("the the\n")
+    result = vocab(corpus, "--output", output, "--extend", published)
+    assert result.exit_code == 0
+    assert "Warning: only 0 words for 3 lines" in result.stderr
+    assert "new words" not in result.stdout
+    assert output.read_bytes() == published.read_bytes()
+
+
 def test_size_is_the_most_slots_to_fill(corpus: Path, output: Path, published: Path) -> None:
     make(corpus, output, "--extend", published, "--size", 1)
     assert lines_of(output)[1:3] == ["ferry", "[unused7]"]

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from bertprep.errors import TextError
 from bertprep.options import CorpusOptions, TokenizerOptions
 from bertprep.tokenization import BasicTokenizer
-from bertprep.vocabulary.word_counter import WordCounter
-from bertprep.vocabulary.words import Words, merge_words, pack_buckets, unpack_words
+from bertprep.vocabulary.words import WordCounter, Words, merge_words, pack_buckets, unpack_words
 
 MODES = [(True, True), (True, False), (False, True), (False, False)]
 

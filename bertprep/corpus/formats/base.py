@@ -210,10 +210,6 @@ def encode(text: str) -> bytes:
     Half a surrogate pair becomes bytes that are not UTF-8.
     """
     try:
-        return text.encode()
-    except UnicodeEncodeError:
-        pass
-    try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")

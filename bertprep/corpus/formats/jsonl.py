@@ -117,7 +117,12 @@ def _are_objects(
     Raises:
         UsageError: they may be either objects or text.
     """
-    values = [_parse_or_none(line) for line in lines[:_SNIFFED_LINES] if line.strip()]
+    values: list[Any] = []
+    for line in filter(bytes.strip, lines[:_SNIFFED_LINES]):
+        try:
+            values.append(_parse(line))
+        except _NoTextError:
+            values.append(None)
     are_objects = [isinstance(value, dict) for value in values]
     if not are_objects[0]:
         is_long = len(lines) == 1 and len(lines[0]) > _LONG_LINE_BYTES
@@ -140,13 +145,6 @@ def _are_objects(
     )
 
 
-def _parse_or_none(line: bytes) -> Any:
-    try:
-        return json.loads(line.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError):
-        return None
-
-
 def _text_of(line: bytes, path: str, loads: Callable[[bytes], Any]) -> Any:
     """Return the text in a line: a string, a list of them, or None.
 
@@ -159,17 +157,12 @@ def _text_of(line: bytes, path: str, loads: Callable[[bytes], Any]) -> Any:
         line = line.removeprefix(BOM)
         if not line.strip():
             return None
-        document = _parse(line, loads)
-    try:
-        value = document[path]
-        if type(value) is str:
-            return value
-    except (KeyError, TypeError):
-        value = _find_field(document, path)
-    is_text = value is None or isinstance(value, str)
-    if not is_text and isinstance(value, list):
-        is_text = all(item is None or isinstance(item, str) for item in value)
-    if not is_text:
+        document = _parse(line)
+    value = _find_field(document, path)
+    if value is None or type(value) is str:
+        return value
+    is_list = isinstance(value, list)
+    if not is_list or not all(item is None or isinstance(item, str) for item in value):
         kind = _KINDS.get(type(value), "a list with items that are not strings")
         raise _NoTextError(
             f'the field "{path}" is {kind}, not text',
@@ -202,11 +195,12 @@ def _find_field(document: Any, path: str) -> Any:
     return value
 
 
-def _parse(line: bytes, loads: Callable[[bytes], Any]) -> Any:
-    try:
-        return loads(line)
-    except ValueError:
-        pass
+def _parse(line: bytes) -> Any:
+    """Parse a line with Python's parser.
+
+    Raises:
+        _NoTextError: it is not JSON.
+    """
     try:
         return json.loads(line.decode("utf-8", "surrogateescape"))
     except json.JSONDecodeError as error:

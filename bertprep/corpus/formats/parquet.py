@@ -26,6 +26,10 @@ _BATCH_BYTES = 1 << 20
 #: The size of a column with few distinct values says little about the bytes of its rows.
 _MAX_BATCH_ROWS = 4096
 _BUFFER_BYTES = 1 << 18
+_TEXT_TYPES = {
+    *("string", "large_string", "string_view"),
+    *("binary", "large_binary", "binary_view"),
+}
 
 
 class Parquet(Format):
@@ -121,9 +125,8 @@ def _texts(column: "pyarrow.Array") -> list[Any]:
     if pa.types.is_dictionary(kind):
         column = column.dictionary_decode()
         kind = column.type
-    if _is_list(kind):
-        return column.cast(pa.large_list(pa.large_binary())).to_pylist()  # type: ignore[no-any-return]
-    return column.cast(pa.large_binary()).to_pylist()  # type: ignore[no-any-return]
+    text = pa.large_list(pa.large_binary()) if _is_list(kind) else pa.large_binary()
+    return column.cast(text).to_pylist()  # type: ignore[no-any-return]
 
 
 def _require_text(file: InputFile, source: "pyarrow.parquet.ParquetFile", name: str) -> None:
@@ -145,17 +148,13 @@ def _require_text(file: InputFile, source: "pyarrow.parquet.ParquetFile", name: 
 def _is_text(kind: "pyarrow.DataType") -> bool:
     from pyarrow import types
 
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    strings = (types.is_string, types.is_large_string, types.is_string_view)
-    binaries = (types.is_binary, types.is_large_binary, types.is_binary_view)
-    return any(test(kind) for test in (*strings, *binaries))
+    return str(kind.value_type if types.is_dictionary(kind) else kind) in _TEXT_TYPES
 
 
 def _is_list(kind: "pyarrow.DataType") -> bool:
     from pyarrow import types
 
-    return any(test(kind) for test in (types.is_list, types.is_large_list))
+    return bool(types.is_list(kind) or types.is_large_list(kind))
 
 
 def _column_bytes(group: "pyarrow.parquet.RowGroupMetaData", name: str) -> int:

@@ -18,7 +18,7 @@ from bertprep.create.review.text_problems import Evidence
 from bertprep.create.worker import tools_of
 from bertprep.terminal import printable
 from bertprep.tokenization import BasicTokenizer, WordpieceTokenizer
-from bertprep.tokenization.properties import map_characters
+from bertprep.tokenization.characters import map_characters
 
 #: Scripts in which stripping accents removes parts of letters: vowels, voiced kana, syllables, й.
 #: By the first word of Unicode's character names.

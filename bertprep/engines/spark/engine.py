@@ -17,13 +17,13 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
-from bertprep.engines.spark.errors import describe_failure
+from bertprep.engines import Advance, EngineSetup, MapStage, ReduceStage, Task
 from bertprep.engines.spark.executor import (
     Step,
     check_machine,
+    describe_failure,
     gather_counts,
     marker_path,
     run_map,
@@ -32,7 +32,6 @@ from bertprep.engines.spark.executor import (
     versions,
 )
 from bertprep.engines.spark.start import SparkContext, TaskContext, start_spark
-from bertprep.engines.tasks import Advance, EngineSetup, MapStage, ReduceStage, Task
 from bertprep.errors import BertprepError, MachineError
 
 T = TypeVar("T")
@@ -216,12 +215,7 @@ class SparkEngine:
             for path in self._folder.glob(pattern):
                 path.unlink(missing_ok=True)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._context is not None:
             with contextlib.suppress(Exception):  # it may have ended by itself
                 self._context.cancelAllJobs()

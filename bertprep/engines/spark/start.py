@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from bertprep.engines.spark.errors import find_cause
+from bertprep.engines.spark.executor import find_cause
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import EngineOptions
 

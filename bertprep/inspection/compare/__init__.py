@@ -19,31 +19,28 @@ shards do not count. Both data sets are read at once, as fast as `statistics` re
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from bertprep.inspection.compare.alignment import MOST_HASHES, Alignment, Place, Side, align
-from bertprep.inspection.compare.differences import (
+from bertprep.inspection.compare.alignment import (
+    MOST_HASHES,
+    Alignment,
     Difference,
-    FindingPair,
-    PlacedRecord,
-    compare_findings,
-    read_placed,
+    Side,
+    align,
 )
 from bertprep.inspection.statistics import (
     WIDTH,
-    Row,
-    Statistics,
     Style,
     conclude,
     measure,
     section_lines,
 )
-from bertprep.inspection.statistics.counting import RecordCounter
-from bertprep.inspection.statistics.duplicates import HashSample
+from bertprep.inspection.statistics.counts import RecordCounter
+from bertprep.inspection.statistics.findings import FindingPair, Statistics, pair_findings
 from bertprep.options import InspectOptions, available_cores
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.terminal import count_of, printable, wrapped
@@ -57,16 +54,13 @@ class Comparison:
     """Two data sets, compared.
 
     Attributes:
-        data_sets, statistics: of A and of B.
+        statistics: those of A and of B.
         alignment: their records, compared; None if no record of one can equal one of the other.
-        differences: the first differences.
         reason: why no record can be equal.
     """
 
-    data_sets: tuple[DataSet, DataSet]
     statistics: tuple[Statistics, Statistics]
     alignment: Alignment | None = None
-    differences: Sequence[Difference] = field(default_factory=list)
     reason: str = ""
 
     @property
@@ -74,6 +68,11 @@ class Comparison:
         """Records of A and of B, with the unreadable ones."""
         a, b = (statistics.counts for statistics in self.statistics)
         return a.records + a.unreadable, b.records + b.unreadable
+
+    @property
+    def differences(self) -> list[Difference]:
+        """The first differences."""
+        return self.alignment.differences if self.alignment else []
 
     @property
     def is_equal(self) -> bool:
@@ -90,7 +89,7 @@ class Comparison:
 
     @property
     def pairs(self) -> list[FindingPair]:
-        return compare_findings(*self.statistics)
+        return list(pair_findings(*self.statistics))
 
 
 def compare(options: InspectOptions) -> Comparison:
@@ -109,14 +108,22 @@ def compare(options: InspectOptions) -> Comparison:
     schemas = read_schema(left), read_schema(right)
     data_sets = _with_vocabulary(left, right), _with_vocabulary(right, left)
     reason = _why_not(data_sets, schemas)
-    if not reason:
-        return _compare_records(data_sets, schemas, options)
-    workers, quiet = options.workers, options.quiet
-    a, b = (
-        measure(data_set, schema, workers=workers, quiet=quiet)
-        for data_set, schema in zip(data_sets, schemas, strict=True)
+    if reason:
+        a, b = (
+            measure(*of, workers=options.workers, quiet=options.quiet)
+            for of in zip(data_sets, schemas, strict=True)
+        )
+        return Comparison((a, b), reason=reason)
+    counter_a, counter_b = (
+        RecordCounter(*of, MOST_HASHES) for of in zip(data_sets, schemas, strict=True)
     )
-    return Comparison(data_sets, (a, b), reason=reason)
+    workers, quiet = max(1, (options.workers or available_cores()) // 2), options.quiet
+    with (
+        closing(counter_a.scan(stage="compare A", workers=workers, quiet=quiet)) as parts_a,
+        closing(counter_b.scan(stage="compare B", workers=workers, quiet=quiet)) as parts_b,
+    ):
+        alignment = align(Side(counter_a, parts_a), Side(counter_b, parts_b), options.num)
+    return Comparison((conclude(counter_a), conclude(counter_b)), alignment)
 
 
 def show_comparison(
@@ -131,8 +138,35 @@ def show_comparison(
     """
     if as_json:
         yield json.dumps(_as_json(comparison), ensure_ascii=False)
-    else:
-        yield from _as_text(comparison, style)
+        return
+    for name, statistics in zip("AB", comparison.statistics, strict=True):
+        counts, data_set = statistics.counts, statistics.data_set
+        shards = count_of(len(data_set.shards), "shard")
+        text = f"{data_set.name}: {count_of(counts.records, 'record')} in {shards}"
+        text += f", and {counts.unreadable:,} unreadable" if counts.unreadable else ""
+        yield f"{style(name, bold=True)}  {text}"
+    yield ""
+    looks = {"fg": "green"} if comparison.is_equal else {"fg": "red", "bold": True}
+    for line in wrapped(_verdict(comparison), WIDTH):
+        yield style(line, **looks)
+    for difference in comparison.differences:
+        yield ""
+        yield from _difference_lines(difference, style)
+    if comparison.is_equal or comparison.is_reordered:
+        return
+    for title, pairs in groupby(comparison.pairs, lambda pair: pair.title):
+        rows = (
+            replace(p.left, expected=p.right.shown, is_anomaly=p.is_anomaly, note="") for p in pairs
+        )
+        yield from section_lines(title, ("A", "B"), rows, style)
+    yield ""
+    num_anomalies = sum(pair.is_anomaly for pair in comparison.pairs)
+    found = f"{count_of(num_anomalies, 'anomaly', 'anomalies')} found"
+    yield (
+        style(found, bold=True)
+        if num_anomalies
+        else f"{found}: the statistics differ no more than by chance"
+    )
 
 
 def _with_vocabulary(data_set: DataSet, other: DataSet) -> DataSet:
@@ -160,60 +194,6 @@ def _why_not(data_sets: tuple[DataSet, DataSet], schemas: tuple[RecordSchema, Re
         sizes = f"{len(tokens[0]):,} and {len(tokens[1]):,} pieces"
         return f"A and B have different vocabularies, of {sizes}"
     return ""
-
-
-def _compare_records(
-    data_sets: tuple[DataSet, DataSet],
-    schemas: tuple[RecordSchema, RecordSchema],
-    options: InspectOptions,
-) -> Comparison:
-    samples = HashSample(MOST_HASHES), HashSample(MOST_HASHES)
-    counters = [RecordCounter(*of) for of in zip(data_sets, schemas, samples, strict=True)]
-    workers, quiet = max(1, (options.workers or available_cores()) // 2), options.quiet
-    with (
-        closing(counters[0].scan(stage="compare A", workers=workers, quiet=quiet)) as parts_a,
-        closing(counters[1].scan(stage="compare B", workers=workers, quiet=quiet)) as parts_b,
-    ):
-        alignment = align(Side(parts_a, samples[0]), Side(parts_b, samples[1]), options.num)
-    counts = [counter.counts() for counter in counters]
-    a, b = (conclude(*of) for of in zip(data_sets, schemas, counts, samples, strict=True))
-
-    def read(place: Place | None, side: int) -> PlacedRecord | None:
-        vocabulary = data_sets[side].require_vocabulary()
-        return read_placed(place, schemas[side], vocabulary) if place else None
-
-    differences = [Difference(read(x, 0), read(y, 1)) for x, y in alignment.differences]
-    return Comparison(data_sets, (a, b), alignment, differences)
-
-
-def _as_text(comparison: Comparison, style: Style) -> Iterator[str]:
-    for name, data_set, statistics in zip(
-        "AB", comparison.data_sets, comparison.statistics, strict=True
-    ):
-        counts, shards = statistics.counts, count_of(len(data_set.shards), "shard")
-        text = f"{data_set.name}: {count_of(counts.records, 'record')} in {shards}"
-        text += f", and {counts.unreadable:,} unreadable" if counts.unreadable else ""
-        yield f"{style(name, bold=True)}  {text}"
-    yield ""
-    looks = {"fg": "green"} if comparison.is_equal else {"fg": "red", "bold": True}
-    for line in wrapped(_verdict(comparison), WIDTH):
-        yield style(line, **looks)
-    for difference in comparison.differences:
-        yield ""
-        yield from _difference_lines(difference, style)
-    if comparison.is_equal or comparison.is_reordered:
-        return
-    for title, pairs in groupby(comparison.pairs, lambda pair: pair.title):
-        rows = (Row(p.left.name, p.left.shown, p.right.shown, p.is_anomaly) for p in pairs)
-        yield from section_lines(title, "A", "B", rows, style)
-    yield ""
-    num_anomalies = sum(pair.is_anomaly for pair in comparison.pairs)
-    found = f"{count_of(num_anomalies, 'anomaly', 'anomalies')} found"
-    yield (
-        style(found, bold=True)
-        if num_anomalies
-        else f"{found}: the statistics differ no more than by chance"
-    )
 
 
 def _verdict(comparison: Comparison) -> str:
@@ -264,14 +244,14 @@ def _value(value: Any) -> str:
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:
-    alignment = comparison.alignment
+    alignment, (a, b) = comparison.alignment, comparison.statistics
     return {
-        "a": comparison.data_sets[0].name,
-        "b": comparison.data_sets[1].name,
+        "a": a.data_set.name,
+        "b": b.data_set.name,
         "is_equal": comparison.is_equal,
         "is_reordered": comparison.is_reordered,
         "records": list(comparison.frames),
-        "unreadable": [statistics.counts.unreadable for statistics in comparison.statistics],
+        "unreadable": [a.counts.unreadable, b.counts.unreadable],
         "not_compared": comparison.reason or None,
         "equal": alignment.equal if alignment else None,
         "only": list(alignment.only) if alignment else None,

@@ -2,6 +2,7 @@
 
     alignment = align(left, right, num=3)
     alignment.equal, alignment.only, alignment.differences
+    Difference(record, other).changes           # Change("masked_lm_ids", 3, "ferry", "dawn"), ...
 
 Both are read at the same time, so that only a sample of up to 8 million hashes per side and the
 first places at which the two differ are kept.
@@ -9,13 +10,14 @@ first places at which the two differ are kept.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from bertprep.inspection.scan import Part
-from bertprep.inspection.statistics.counting import RangeCounts
-from bertprep.inspection.statistics.duplicates import HashSample, share_common
-from bertprep.records import Shard
+from bertprep.inspection.statistics.counts import RangeCounts, RecordCounter
+from bertprep.inspection.statistics.duplicates import share_common
+from bertprep.records import FrameError, Shard, parse_example, read_frames
 
 MOST_HASHES = 8_000_000
 #: Differing places that are searched for records that the other side does not have.
@@ -24,28 +26,69 @@ _NONE = np.zeros(0, np.uint64)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a record is: its shard, and its index there."""
+class PlacedRecord:
+    """A record and where it is.
 
-    shard: Shard
+    Attributes:
+        file, record: its shard, and its index there.
+        byte: start of its frame; None if it cannot be found.
+        features: values by v1 name, ids as tokens; empty if the record cannot be read.
+    """
+
+    file: str
+    record: int
+    byte: int | None
+    features: dict[str, list[Any]]
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it is, as JSON values."""
+        return {"file": self.file, "record": self.record, "byte": self.byte}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value that differs: the feature, its index there, and the value in A and in B."""
+
+    name: str
     index: int
-    is_readable: bool
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Records that only one side has: of A, of B, or one of each in the same place."""
+
+    left: PlacedRecord | None
+    right: PlacedRecord | None
+
+    @property
+    def changes(self) -> list[Change]:
+        """The values that differ; none unless there are two records."""
+        left, right = (record.features if record else {} for record in (self.left, self.right))
+        return [
+            Change(name, i, a, b)
+            for name in left
+            for i, (a, b) in enumerate(zip(left[name], right.get(name, ()), strict=False))
+            if a != b
+        ]
 
 
 class Side:
-    """The hashes of a data set, in the order of its records.
+    """A data set, record by record.
 
     Args:
-        parts: parts from `RecordCounter.scan`.
-        sample: the sample that this counter fills.
+        counter: counts the records, and samples their hashes.
+        parts: parts from `counter.scan`.
 
     Attributes:
         count: records so far, with the unreadable ones.
     """
 
-    def __init__(self, parts: Iterator[Part[RangeCounts]], sample: HashSample) -> None:
-        self.sample, self.count = sample, 0
-        self._parts = parts
+    def __init__(self, counter: RecordCounter, parts: Iterator[Part[RangeCounts]]) -> None:
+        self.sample, self.count = counter.hashes, 0
+        self._counter, self._parts = counter, parts
         self._shards: list[tuple[int, Shard]] = []
 
     def hashes(self) -> Iterator[np.ndarray]:
@@ -57,10 +100,24 @@ class Side:
             if len(part.result.hashes):
                 yield part.result.hashes
 
-    def place(self, number: int, is_readable: bool) -> Place:
-        """Return where the record with this number, counted over all shards, is."""
+    def record(self, number: int, is_readable: bool) -> PlacedRecord:
+        """Read the record with this number, counted over all shards; 0.5 us for each before it."""
         first, shard = [(first, shard) for first, shard in self._shards if first <= number][-1]
-        return Place(shard, number - first, is_readable)
+        index = number - first
+        try:
+            frame = next(read_frames(shard, first=index, check_data=False), None)
+        except FrameError:
+            frame = None
+        if frame is None or not is_readable:
+            return PlacedRecord(shard.path, index, frame.offset if frame else None, {})
+        schema, tokens = self._counter.schema, self._counter.data_set.require_vocabulary().tokens
+        stored, features = parse_example(frame.data), {}
+        for feature in schema.features:
+            values = stored[schema.stored_names[feature.name]].values
+            if feature.below == "vocab_size":
+                values = [tokens[i] if i < len(tokens) else f"id {i:,}" for i in values]
+            features[feature.name] = values
+        return PlacedRecord(shard.path, index, frame.offset, features)
 
 
 @dataclass(frozen=True)
@@ -72,13 +129,13 @@ class Alignment:
         only: records that the other side does not have in any place, left and right, counted with
             their copies.
         share: fraction of the records that `only` is computed from; below 1 it is an estimate.
-        differences: the first of these records, left and right; both if they are in the same place.
+        differences: the first of these records; both if they are in the same place.
     """
 
     equal: int
     only: tuple[int, int]
     share: float
-    differences: list[tuple[Place | None, Place | None]]
+    differences: list[Difference]
 
 
 def align(left: Side, right: Side, num: int) -> Alignment:
@@ -104,9 +161,9 @@ def align(left: Side, right: Side, num: int) -> Alignment:
         for hashes, side, other in ((a, left, right), (b, right, left))
     ]
     differences = [
-        (
-            left.place(int(numbers[i]), bool(a[i])) if missing[0][i] else None,
-            right.place(int(numbers[i]), bool(b[i])) if missing[1][i] else None,
+        Difference(
+            left.record(int(numbers[i]), bool(a[i])) if missing[0][i] else None,
+            right.record(int(numbers[i]), bool(b[i])) if missing[1][i] else None,
         )
         for i in np.flatnonzero(missing[0] | missing[1])[:num].tolist()
     ]

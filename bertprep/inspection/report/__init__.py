@@ -8,27 +8,25 @@ paths. The same contents give the same bytes.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bertprep import __version__
 from bertprep.errors import BertprepError, UsageError
-from bertprep.inspection.masked_record import Mask, Word, read_record
+from bertprep.inspection.masked_record import Mask, Word
 from bertprep.inspection.report import drawing
-from bertprep.inspection.report.charts import Chart, draw_charts
+from bertprep.inspection.report.charts import draw_charts
 from bertprep.inspection.selection import Chosen, choose_records
-from bertprep.inspection.statistics import Statistics, measure
-from bertprep.inspection.statistics.findings import percent
+from bertprep.inspection.statistics import measure
+from bertprep.inspection.statistics.findings import Statistics, percent
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, find_data_set, read_schema
-from bertprep.records.manifest import instance_options
 from bertprep.storage.files import write_whole
 from bertprep.terminal import count_of, in_bytes, printable
-from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
+from bertprep.vocab import Vocabulary
 
 _BEGINNINGS = (b"<!doctype html", b"<html")
 _TEMPLATE = "report.html.jinja"
@@ -53,9 +51,7 @@ def write_report(options: InspectOptions) -> str:
     data_set.require_vocabulary()
     schema = read_schema(data_set)
     statistics = measure(data_set, schema, workers=options.workers, quiet=options.quiet)
-    instances = instance_options(data_set.plan) if data_set.plan else None
-    charts = draw_charts(statistics, data_set.require_vocabulary(), instances)
-    page = render_page(data_set, statistics, charts, read_excerpts(data_set, options))
+    page = render_page(statistics, read_excerpts(data_set, options))
     encoded = page.encode(errors="backslashreplace")
     try:
         write_whole(path, path.with_name(f".{path.name}.{os.getpid()}.tmp"), encoded)
@@ -65,11 +61,10 @@ def write_report(options: InspectOptions) -> str:
 
 
 def _summary(statistics: Statistics) -> str:
-    counts, anomalies = statistics.counts, statistics.anomalies
-    facts = [count_of(counts.records, "record")]
-    if counts.unreadable:
-        facts.append(f"{counts.unreadable:,} unreadable")
-    return ", ".join([*facts, f"{count_of(len(anomalies), 'anomaly', 'anomalies')} found"])
+    counts = statistics.counts
+    unreadable = f", {counts.unreadable:,} unreadable" if counts.unreadable else ""
+    anomalies = count_of(len(statistics.anomalies), "anomaly", "anomalies")
+    return f"{count_of(counts.records, 'record')}{unreadable}, {anomalies} found"
 
 
 def _require_writable(path: Path) -> None:
@@ -117,26 +112,21 @@ def read_excerpts(data_set: DataSet, options: InspectOptions) -> list[Excerpt]:
     """Return `options.num` random records; the first ones if the shards cannot be counted."""
     vocabulary, num, problem = data_set.require_vocabulary(), options.num, ""
     drawn = InspectOptions(paths=options.paths, sample=num, seed=options.seed)
+    chosen: list[Chosen] = []
     try:
-        chosen = list(choose_records(data_set, drawn))
+        chosen += choose_records(data_set, drawn)
     except BertprepError as error:
-        chosen = list(_readable(data_set, InspectOptions(paths=options.paths, num=num)))
-        problem = str(error)
+        chosen, problem = [], str(error)
+        with suppress(BertprepError):  # up to the damage
+            chosen.extend(choose_records(data_set, InspectOptions(paths=options.paths, num=num)))
     excerpts = [_excerpt(record, vocabulary) for record in chosen]
     return excerpts + [_failure("Other records", problem)] * bool(problem)
 
 
-def _readable(data_set: DataSet, options: InspectOptions) -> Iterator[Chosen]:
-    try:
-        yield from choose_records(data_set, options)
-    except BertprepError:
-        return
-
-
 def _excerpt(chosen: Chosen, vocabulary: Vocabulary) -> Excerpt:
     try:
-        record = read_record(chosen.sequence(), vocabulary)
-    except (BertprepError, ValueError) as error:
+        record = chosen.record(vocabulary)
+    except BertprepError as error:
         return _failure(chosen.place, str(error))
     return Excerpt(
         place=chosen.place,
@@ -151,20 +141,8 @@ def _failure(place: str, problem: str) -> Excerpt:
     return Excerpt(place, [], [problem.removeprefix(f"{place}: ")], {}, ())
 
 
-def render_page(
-    data_set: DataSet,
-    statistics: Statistics,
-    charts: Mapping[str, Chart],
-    excerpts: Sequence[Excerpt],
-) -> str:
-    """Return the page.
-
-    Args:
-        data_set: a data set with a vocabulary.
-        statistics: its statistics.
-        charts: charts of the statistics, in the order of the page.
-        excerpts: a few of its records.
-    """
+def render_page(statistics: Statistics, excerpts: Sequence[Excerpt]) -> str:
+    """Return the page about a data set with a vocabulary, with a few of its records."""
     import jinja2  # no other part of bertprep waits for it
 
     environment = jinja2.Environment(
@@ -181,23 +159,23 @@ def render_page(
         "number": lambda value: f"{value:,}",
         "percent": percent,
     }
-    counts, tokens = statistics.counts, data_set.require_vocabulary().tokens
+    counts, tokens = statistics.counts, statistics.vocabulary.tokens
     return environment.get_template(_TEMPLATE).render(
         version=__version__,
-        data_set=data_set,
+        data_set=statistics.data_set,
         statistics=statistics,
         counts=counts,
         tokens=tokens,
         num_text_tokens=max(1, int(counts.pieces.sum())),
-        facts=_facts(data_set, statistics),
-        notes=_notes(data_set, statistics),
+        facts=_facts(statistics),
+        notes=_notes(statistics),
         anomalies=[finding for _, finding in statistics.anomalies],
         figures=_figures(statistics),
         drawing=drawing,
-        charts=charts,
+        charts=draw_charts(statistics),
         contexts=counts.common_contexts(_MOST_CONTEXTS),
         common=counts.common_pieces(_MOST_PIECES),
-        never_used=_never_used(statistics, tokens),
+        never_used=_never_used(statistics),
         most_pieces=_MOST_PIECES,
         excerpts=excerpts,
         most_rows=_MOST_ROWS,
@@ -210,19 +188,15 @@ def _finalized(value: Any) -> Any:
     return printable(value) if is_text and not value.isprintable() else value
 
 
-def _facts(data_set: DataSet, statistics: Statistics) -> list[str]:
-    schema = statistics.schema
-    return [
-        f"{count_of(len(data_set.shards), 'shard')}, {in_bytes(data_set.size)}",
-        f"{schema.max_seq_length:,} tokens and {schema.max_predictions:,} masks per record at most",
-        f"{len(data_set.require_vocabulary().tokens):,} pieces",
-        f"{schema.feature_names} feature names",
-    ]
+def _facts(statistics: Statistics) -> list[str]:
+    data_set = statistics.data_set
+    shards = f"{count_of(len(data_set.shards), 'shard')}, {in_bytes(data_set.size)}"
+    return [shards, *statistics.facts, f"{statistics.schema.feature_names} feature names"]
 
 
-def _notes(data_set: DataSet, statistics: Statistics) -> list[str]:
+def _notes(statistics: Statistics) -> list[str]:
     """Return what a reader has to know before the numbers."""
-    notes, unreadable = [], statistics.counts.unreadable
+    data_set, unreadable, notes = statistics.data_set, statistics.counts.unreadable, []
     if unreadable:
         are = "is" if unreadable == 1 else "are"
         what = f"{count_of(unreadable, 'record')} {are} damaged and not counted"
@@ -245,19 +219,19 @@ def _notes(data_set: DataSet, statistics: Statistics) -> list[str]:
 def _figures(statistics: Statistics) -> dict[str, str]:
     """Return the numbers that people look for first."""
     counts, duplicates = statistics.counts, statistics.duplicates
-    records = max(1, counts.records)
     about = "about " if duplicates.share < 1 else ""
     return {
         "records": f"{counts.records:,}",
-        "tokens per record": f"{counts.tokens / records:,.1f}",
-        "masks per record": f"{counts.masks / records:,.1f}",
-        "random next": percent(counts.pair_label_1 / records),
+        "tokens per record": f"{counts.per_record(counts.tokens):,.1f}",
+        "masks per record": f"{counts.per_record(counts.masks):,.1f}",
+        "random next": percent(counts.per_record(counts.pair_label_1)),
         "[UNK]": percent(counts.unknown / max(1, int(counts.pieces.sum()))),
         "duplicates": f"{about}{duplicates.duplicates:,}",
     }
 
 
-def _never_used(statistics: Statistics, tokens: Sequence[str]) -> list[str]:
+def _never_used(statistics: Statistics) -> list[str]:
     """Return the ordinary pieces that no record has."""
-    pieces = (tokens[i] for i in np.flatnonzero(statistics.counts.pieces == 0).tolist())
-    return [p for p in pieces if p not in SPECIAL_TOKENS and not p.startswith("[unused")]
+    vocabulary, pieces = statistics.vocabulary, statistics.counts.pieces
+    ordinary = vocabulary.replacement_ids(ordinary_only=True)
+    return [vocabulary.tokens[i] for i in ordinary[pieces[ordinary] == 0].tolist()]

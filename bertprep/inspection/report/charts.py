@@ -1,6 +1,6 @@
 """Statistics -> the charts of the page, each with a title and a caption.
 
-    charts = draw_charts(statistics, vocabulary, InstanceOptions())
+    charts = draw_charts(statistics)
     charts["lengths"].caption
 
 Long axes are drawn in bins and curves at some of their points, so that a chart takes a few
@@ -9,20 +9,13 @@ kilobytes whatever the data. An objective is one entry of `CHARTS`.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from bertprep.data import PairLabel
 from bertprep.inspection.report.drawing import Drawing, as_count, as_power, as_share
-from bertprep.inspection.statistics import Statistics
-from bertprep.inspection.statistics.counts import Counts
-from bertprep.inspection.statistics.findings import percent
-from bertprep.objectives import OBJECTIVES
-from bertprep.options import InstanceOptions
+from bertprep.inspection.statistics.findings import Statistics, percent
 from bertprep.terminal import printable
-from bertprep.vocab import Vocabulary
 
 #: Bars, steps of a line, points of a curve, characters of a name: as many as a card has room for.
 _MOST_BARS, _MOST_STEPS, _MOST_POINTS, _MOST_CHARACTERS = 32, 128, 200, 14
@@ -39,43 +32,10 @@ class Chart(NamedTuple):
     drawing: Drawing
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """What is drawn.
-
-    Attributes:
-        counts: counts of the records.
-        tokens: tokens of the vocabulary.
-        options: options that the records were made with; None if not known.
-        pair_label: the label of a pair, if records are pairs.
-    """
-
-    counts: Counts
-    tokens: Sequence[str]
-    options: InstanceOptions | None
-    pair_label: PairLabel | None
-
-    def per_record(self, count: float) -> float:
-        """Return a count as a share of the records, or as a mean per record."""
-        return count / max(1, self.counts.records)
-
-    def shares(self, counts: np.ndarray) -> list[float]:
-        return [self.per_record(count) for count in counts.tolist()]
-
-
-def draw_charts(
-    statistics: Statistics, vocabulary: Vocabulary, options: InstanceOptions | None = None
-) -> dict[str, Chart]:
-    """Return the charts by key, in the order of the page.
-
-    Args:
-        statistics: the statistics to draw.
-        vocabulary: names the pieces.
-        options: options that the records were made with; None if not known.
-    """
-    objective = OBJECTIVES[statistics.schema.objective]
-    subject = _Subject(statistics.counts, vocabulary.tokens, options, objective.pair_label)
-    return {key: draw(subject) for key, draw in CHARTS[objective.name].items()}
+def draw_charts(statistics: Statistics) -> dict[str, Chart]:
+    """Return the charts by key, in the order of the page."""
+    charts = CHARTS[statistics.objective.name]
+    return {key: draw(statistics) for key, draw in charts.items()}
 
 
 def binned(counts: np.ndarray, most: int) -> tuple[list[int], np.ndarray]:
@@ -101,30 +61,31 @@ def _bar_drawing(starts: Sequence[int], width: int, shares: Sequence[float], lab
     return drawing
 
 
-def _lengths(subject: _Subject) -> Chart:
-    lengths = subject.counts.lengths
+def _lengths(statistics: Statistics) -> Chart:
+    counts = statistics.counts
+    lengths = counts.lengths
     longest = len(lengths) - 1
     # Records without padding have one length and are mostly many: they have a bar of their own.
     # The narrower bin, if any, is the leftmost one, which no record is short enough for.
     width = -(-longest // _MOST_BARS)
     missing = -longest % width
-    edges, counts = binned(np.append(np.zeros(missing, np.int64), lengths[:-1]), _MOST_BARS)
+    edges, in_bins = binned(np.append(np.zeros(missing, np.int64), lengths[:-1]), _MOST_BARS)
     starts = [edge - missing for edge in edges[:-1]] + [longest]
-    shares = subject.shares(np.append(counts, lengths[-1]))
+    shares = counts.shares(np.append(in_bins, lengths[-1]))
     caption = (
         f"{percent(shares[-1])} of the records have all {longest:,} tokens (the bar on the right); "
-        f"the others end in padding. The mean is {subject.per_record(subject.counts.tokens):,.1f}."
+        f"the others end in padding. The mean is {counts.per_record(counts.tokens):,.1f}."
     )
     each = f" Each other bar covers {width:,} lengths." if width > 1 else ""
     drawing = _bar_drawing(starts, width, shares, "tokens, with [CLS] and [SEP]")
     return Chart("Tokens per record", caption + each, drawing)
 
 
-def _segments(subject: _Subject) -> Chart:
-    counts = subject.counts
+def _segments(statistics: Statistics) -> Chart:
+    counts = statistics.counts
     edges, of_a = binned(counts.lengths_a, _MOST_STEPS // 2)
     of_b = binned(counts.lengths_b, _MOST_STEPS // 2)[1]
-    shares_a, shares_b = subject.shares(of_a), subject.shares(of_b)
+    shares_a, shares_b = counts.shares(of_a), counts.shares(of_b)
     drawing = Drawing((0, edges[-1]), (0, 1.05 * max(*shares_a, *shares_b) or 1.0))
     drawing.y_axis(_SHARE, as_share)
     drawing.steps("line first", edges, shares_a)
@@ -132,8 +93,8 @@ def _segments(subject: _Subject) -> Chart:
     drawing.x_axis("tokens of the segment", as_count)
     drawing.legend(("line first", "A"), ("line second dashed", "B"))
     caption = (
-        f"Segment A has {subject.per_record(counts.tokens_a):,.1f} tokens on average and B has "
-        f"{subject.per_record(counts.tokens_b):,.1f}, without [CLS] and [SEP]."
+        f"Segment A has {counts.per_record(counts.tokens_a):,.1f} tokens on average and B has "
+        f"{counts.per_record(counts.tokens_b):,.1f}, without [CLS] and [SEP]."
     )
     return Chart("Tokens per segment", caption, drawing)
 
@@ -148,25 +109,26 @@ def _share_drawing(
     return drawing
 
 
-def _next_sentence(subject: _Subject) -> Chart:
-    assert subject.pair_label is not None
-    num_random = subject.counts.pair_label_1
-    shares = [subject.per_record(n) for n in (num_random, subject.counts.records - num_random)]
+def _next_sentence(statistics: Statistics) -> Chart:
+    assert statistics.objective.pair_label is not None
+    counts = statistics.counts
+    random_share = counts.per_record(counts.pair_label_1)
+    shares = [random_share, counts.per_record(counts.records - counts.pair_label_1)]
     caption = (
-        f"B is random in {percent(shares[0])} of the records. More than one half is expected: a "
+        f"B is random in {percent(random_share)} of the records. More than one half is expected: a "
         "chunk of several sentences takes a random B with probability 0.5, a chunk of one always."
     )
-    names = subject.pair_label.meanings[::-1]
+    names = statistics.objective.pair_label.meanings[::-1]
     return Chart("Next sentence", caption, _share_drawing(names, shares, [0.5, 0.5]))
 
 
-def _masks(subject: _Subject) -> Chart:
-    counts, options = subject.counts, subject.options
+def _masks(statistics: Statistics) -> Chart:
+    counts, options = statistics.counts, statistics.instances
     most = len(counts.masks_per_record) - 1
     edges, masks = binned(counts.masks_per_record, 2 * _MOST_BARS)
     width = edges[1] - edges[0]
-    drawing = _bar_drawing(edges[:-1], width, subject.shares(masks), "masks")
-    mean = f"A record has {subject.per_record(counts.masks):.1f} masks on average"
+    drawing = _bar_drawing(edges[:-1], width, counts.shares(masks), "masks")
+    mean = f"A record has {counts.per_record(counts.masks):.1f} masks on average"
     if options is None:
         caption = f"{mean}, and at most {most:,}. Without a manifest the budget is not known."
         return Chart("Masks per record", caption, drawing)
@@ -174,20 +136,20 @@ def _masks(subject: _Subject) -> Chart:
     for length in np.flatnonzero(counts.lengths).tolist():
         budgets[options.num_to_predict(length)] += counts.lengths[length]
     borders = [edge - 0.5 for edge in edges]
-    drawing.steps("line second", borders, subject.shares(binned(budgets, 2 * _MOST_BARS)[1]))
+    drawing.steps("line second", borders, counts.shares(binned(budgets, 2 * _MOST_BARS)[1]))
     drawing.legend(("line second", "budget"))
     caption = (
-        f"{mean}. {percent(subject.per_record(counts.at_budget))} of the records use their whole "
+        f"{mean}. {percent(counts.per_record(counts.at_budget))} of the records use their whole "
         f"budget: {options.masked_lm_prob:.4g} of the tokens, at most {most:,}."
     )
     if counts.off_budget:
-        off = percent(subject.per_record(counts.off_budget))
+        off = percent(counts.per_record(counts.off_budget))
         caption += f" {off} have more masks, or too few: another word would fit."
     return Chart("Masks per record", caption, drawing)
 
 
-def _positions(subject: _Subject) -> Chart:
-    counts = subject.counts
+def _positions(statistics: Statistics) -> Chart:
+    counts = statistics.counts
     edges, masks = binned(counts.mask_positions, _MOST_STEPS)
     widths = np.diff(edges)
     found = (masks / widths).tolist()
@@ -205,8 +167,8 @@ def _positions(subject: _Subject) -> Chart:
     return Chart("Mask positions", caption, drawing)
 
 
-def _replacements(subject: _Subject) -> Chart:
-    counts = subject.counts
+def _replacements(statistics: Statistics) -> Chart:
+    counts = statistics.counts
     kinds = {"[MASK]": counts.mask_tokens, "kept": counts.kept, "replaced": counts.replaced}
     shares = [count / max(1, counts.masks) for count in kinds.values()]
     shown = ", ".join(f"{count:,} {name}" for name, count in kinds.items())
@@ -214,8 +176,8 @@ def _replacements(subject: _Subject) -> Chart:
     return Chart("80/10/10", caption, _share_drawing(list(kinds), shares, [0.8, 0.1, 0.1]))
 
 
-def _pieces(subject: _Subject) -> Chart:
-    pieces = subject.counts.pieces
+def _pieces(statistics: Statistics) -> Chart:
+    pieces = statistics.counts.pieces
     order = np.argsort(-pieces, kind="stable")
     used, size = int(np.count_nonzero(pieces)), len(pieces)
     ranks = np.geomspace(1, max(1, used), _MOST_POINTS).round().astype(np.int64)
@@ -228,7 +190,7 @@ def _pieces(subject: _Subject) -> Chart:
     drawing.curve(np.stack([np.log10(ranks), np.log10(occurrences)], axis=1).tolist())
     for power in range(math.floor(math.log10(max(1, min(used, size / 4)))) + 1 if used else 0):
         piece = int(order[10**power - 1])
-        name = f"“{_short(printable(subject.tokens[piece]))}”"
+        name = f"“{_short(printable(statistics.vocabulary.tokens[piece]))}”"
         drawing.point(power, math.log10(pieces[piece]), name)
     first = int(pieces[order[:100]].sum()) / max(1, int(pieces.sum()))
     caption = (
@@ -243,7 +205,7 @@ def _short(name: str) -> str:
 
 
 #: The charts of each objective, in the order of the page.
-CHARTS: Mapping[str, Mapping[str, Callable[[_Subject], Chart]]] = {
+CHARTS: Mapping[str, Mapping[str, Callable[[Statistics], Chart]]] = {
     "nsp": {
         "lengths": _lengths,
         "segments": _segments,

@@ -18,18 +18,16 @@ the data: 100 MB for Python and the libraries, and 160 MB for the hashes of 20 m
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from bertprep.errors import BertprepError
-from bertprep.inspection.statistics.counting import RecordCounter
-from bertprep.inspection.statistics.counts import Counts, Duplicates
-from bertprep.inspection.statistics.duplicates import HashSample, count_duplicates
+from bertprep.inspection.statistics.counts import Counts, RecordCounter
+from bertprep.inspection.statistics.duplicates import count_duplicates
 from bertprep.inspection.statistics.expectations import expect
-from bertprep.inspection.statistics.findings import Finding, MeasuredData
-from bertprep.objectives import OBJECTIVES
+from bertprep.inspection.statistics.findings import Finding, Statistics
 from bertprep.options import InspectOptions
 from bertprep.records import DataSet, RecordSchema, find_data_set, read_schema
 from bertprep.terminal import columns, count_of, in_bytes, printable, wrapped
@@ -39,29 +37,6 @@ _NAME, _VALUE = 30, 20
 _SHOWN_PIECES, _SHOWN_CONTEXTS, _LISTED = 20, 8, 50
 
 Style = Callable[..., str]
-
-
-@dataclass(frozen=True, eq=False)
-class Statistics:
-    """The statistics of a data set.
-
-    Attributes:
-        schema: schema of its records.
-        counts: counts of its records.
-        duplicates: duplicate records.
-        sections: findings by section title, in the order in which they are shown.
-    """
-
-    schema: RecordSchema
-    counts: Counts
-    duplicates: Duplicates
-    sections: dict[str, list[Finding]]
-
-    @property
-    def anomalies(self) -> list[tuple[str, Finding]]:
-        """The findings that are anomalies, each with the title of its section."""
-        rows = ((title, row) for title, rows in self.sections.items() for row in rows)
-        return [(title, row) for title, row in rows if row.is_anomaly]
 
 
 def measure(
@@ -79,26 +54,23 @@ def measure(
         UsageError: there is no vocabulary, or it has no [CLS], [SEP] or [MASK].
         BertprepError: no record can be read.
     """
-    hashes = HashSample()
-    counter = RecordCounter(data_set, schema, hashes)
+    counter = RecordCounter(data_set, schema)
     for _ in counter.scan(stage="measure", workers=workers, quiet=quiet):
         pass
-    return conclude(data_set, schema, counter.counts(), hashes)
+    return conclude(counter)
 
 
-def conclude(
-    data_set: DataSet, schema: RecordSchema, counts: Counts, hashes: HashSample
-) -> Statistics:
+def conclude(counter: RecordCounter) -> Statistics:
     """Compare the counts of a data set with what the algorithm predicts."""
+    data_set, counts = counter.data_set, counter.counts
     if not counts.records:
         problem = "there are no records, only empty files. Name other files"
         if counts.unreadable:
             problem = f"none of {counts.unreadable:,} records can be read: --verify says why"
         raise BertprepError(f"{data_set.name}: {problem}")
-    duplicates = count_duplicates(hashes)
-    objective = OBJECTIVES[schema.objective]
-    sections = expect(MeasuredData(counts, duplicates, data_set, objective))
-    return Statistics(schema, counts, duplicates, sections)
+    duplicates = count_duplicates(counter.hashes)
+    statistics = Statistics(data_set, counter.schema, counts, duplicates)
+    return replace(statistics, sections=expect(statistics))
 
 
 def show_statistics(options: InspectOptions, style: Style) -> Iterator[str]:
@@ -116,45 +88,17 @@ def show_statistics(options: InspectOptions, style: Style) -> Iterator[str]:
     schema = read_schema(data_set)
     statistics = measure(data_set, schema, workers=options.workers, quiet=options.quiet)
     if options.json:
-        yield json.dumps(_as_json(statistics, data_set), ensure_ascii=False)
-    else:
-        yield from _as_text(statistics, data_set, style)
-
-
-class Row(NamedTuple):
-    """A row of a section: a name, two values, and a note below."""
-
-    name: str
-    first: str
-    second: str
-    is_anomaly: bool
-    note: str = ""
-
-
-def section_lines(
-    title: str, first: str, second: str, rows: Iterable[Row], style: Style
-) -> Iterator[str]:
-    """Yield a section as lines: the title with the names of the value columns, then the rows."""
-    yield ""
-    yield style(f"{title:<{2 + _NAME}}", bold=True) + style(f"{first:<{_VALUE}}{second}", dim=True)
-    for row in rows:
-        cells = f"{row.name:<{_NAME}}{row.first:<{_VALUE}}{row.second}".rstrip()
-        yield style(f"! {cells}", fg="red", bold=True) if row.is_anomaly else f"  {cells}"
-        looks = {"fg": "red"} if row.is_anomaly else {"dim": True}
-        for line in wrapped(row.note, WIDTH - 4) if row.note else ():
-            yield "    " + style(line, **looks)
-
-
-def _as_text(statistics: Statistics, data_set: DataSet, style: Style) -> Iterator[str]:
-    counts, vocabulary = statistics.counts, data_set.require_vocabulary()
+        yield json.dumps(_as_json(statistics), ensure_ascii=False)
+        return
+    counts = statistics.counts
     records = f"{count_of(counts.records, 'record')} in {count_of(len(data_set.shards), 'shard')}"
     yield f"{style(data_set.name, bold=True)}: {records}, {in_bytes(counts.bytes)}"
-    yield from wrapped(", ".join(_facts(statistics, data_set)), WIDTH)
+    facts = [*statistics.facts, *_option_facts(data_set.plan)]
+    yield from wrapped(", ".join(facts), WIDTH)
     for title, findings in statistics.sections.items():
-        rows = [Row(f.name, f.shown, f.expected, f.is_anomaly, f.note) for f in findings]
-        yield from section_lines(title, "", "expected", rows, style)
+        yield from section_lines(title, ("", "expected"), findings, style)
         if title == "text":
-            yield from _piece_lines(counts, vocabulary.tokens)
+            yield from _piece_lines(counts, statistics.vocabulary.tokens)
     yield ""
     anomalies = statistics.anomalies
     found = f"{count_of(len(anomalies), 'anomaly', 'anomalies')} found"
@@ -162,16 +106,27 @@ def _as_text(statistics: Statistics, data_set: DataSet, style: Style) -> Iterato
     yield style(f"{found}: {names}", fg="red", bold=True) if anomalies else found
 
 
-def _facts(statistics: Statistics, data_set: DataSet) -> list[str]:
-    schema = statistics.schema
-    facts = [
-        f"{schema.max_seq_length:,} tokens and {schema.max_predictions:,} masks per record at most",
-        f"{len(data_set.require_vocabulary().tokens):,} pieces",
-    ]
-    if data_set.plan is None:
-        return [*facts, "options unknown (no manifest)"]
-    instances, tokenizer = data_set.plan["instances"], data_set.plan.get("tokenizer", {})
-    facts.append(f"{instances['masking']} masking")
+def section_lines(
+    title: str, headings: tuple[str, str], findings: Iterable[Finding], style: Style
+) -> Iterator[str]:
+    """Yield a section as lines: the title and the headings of the two values, then the findings."""
+    first, second = headings
+    yield ""
+    yield style(f"{title:<{2 + _NAME}}", bold=True) + style(f"{first:<{_VALUE}}{second}", dim=True)
+    for row in findings:
+        cells = f"{row.name:<{_NAME}}{row.shown:<{_VALUE}}{row.expected}".rstrip()
+        yield style(f"! {cells}", fg="red", bold=True) if row.is_anomaly else f"  {cells}"
+        looks = {"fg": "red"} if row.is_anomaly else {"dim": True}
+        for line in wrapped(row.note, WIDTH - 4) if row.note else ():
+            yield "    " + style(line, **looks)
+
+
+def _option_facts(plan: dict[str, Any] | None) -> list[str]:
+    """Return phrases about the options that the records were made with."""
+    if plan is None:
+        return ["options unknown (no manifest)"]
+    instances, tokenizer = plan["instances"], plan.get("tokenizer", {})
+    facts = [f"{instances['masking']} masking"]
     if tokenizer.get("segmented"):
         facts.append("words by spaces")
     elif tokenizer.get("word_segmenter"):
@@ -207,9 +162,9 @@ def _listed(name: str, texts: Sequence[str]) -> Iterator[str]:
     yield f"  {name:<{_NAME}}{line}"
 
 
-def _as_json(statistics: Statistics, data_set: DataSet) -> dict[str, Any]:
+def _as_json(statistics: Statistics) -> dict[str, Any]:
     counts, duplicates = statistics.counts, statistics.duplicates
-    tokens = data_set.require_vocabulary().tokens
+    data_set, tokens = statistics.data_set, statistics.vocabulary.tokens
     (never_used,) = [f.value for f in statistics.sections["text"] if f.key == "never_used"]
     keys = ("key", "name", "value", "shown", "expected", "p", "is_anomaly", "note")
     histograms = ("lengths", "lengths_a", "lengths_b", "masks_per_record", "mask_positions")

@@ -1,16 +1,34 @@
-"""Counts of a data set: totals and histograms that add up over any number of parts.
+"""Records -> their counts, on all cores, added up in the order of the records.
 
-"Restored" tokens are those before masking, with the labels in place of the masks. L is
-max_seq_length, P max_predictions, V the size of the vocabulary.
+    counter = RecordCounter(data_set, schema)
+    for part in counter.scan(stage="measure"):
+        part.result.hashes          # of the records of this part, in order
+    counter.counts
+
+A worker sends its counts (half a megabyte for 30,000 tokens) and eight bytes per record. "Restored"
+tokens are those before masking, with the labels in place of the masks. L is max_seq_length, P
+max_predictions, V the size of the vocabulary.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from bertprep.inspection.scan import Part, scan
+from bertprep.inspection.statistics.duplicates import MOST_HASHES, HashSample
+from bertprep.kernels import record_counts as kernel
+from bertprep.records import DataSet, RecordSchema
+from bertprep.records.columns import RecordReader
+from bertprep.records.manifest import instance_options
+from bertprep.records.rules import Promise
+from bertprep.vocab import Vocabulary
 
-def _empty() -> np.ndarray:
-    return np.zeros(0, np.int64)
+#: Contexts of [UNK]: sent by a worker, kept while adding up, and kept at the end.
+_SENT_CONTEXTS, _MOST_CONTEXTS, _KEPT_CONTEXTS = 4096, 1 << 16, 1000
+_LOW_31_BITS = (1 << 31) - 1
+#: Tokens of a long word. If words cannot be seen in the records, each record has a shorter one.
+_LONG_WORD = 8
 
 
 @dataclass(eq=False)
@@ -18,6 +36,16 @@ class Counts:
     """Counts of records.
 
     Attributes:
+        lengths: int64[L + 1]. Records by tokens.
+        lengths_a, lengths_b: int64[L + 1]. Records by tokens of A and of B.
+        masks_per_record: int64[P + 1]. Records by masks.
+        mask_positions: int64[L]. Masks by position.
+        expected_positions: float64[L]. Expected masks by position, if within each record all words
+            of one size are equally likely to be masked. Words of different sizes are not: near the
+            end of a budget a long word is passed over.
+        variance_positions: float64[L]. Variance of the same.
+        pieces: int64[V]. Restored tokens by id, without [CLS] and [SEP] in their places.
+        misplaced: int64[V]. Restored special tokens other than [UNK] in other places.
         records: records that can be read.
         unreadable: damaged records, and records whose features do not match the schema; in no other
             count.
@@ -43,22 +71,21 @@ class Counts:
         empty_segments: records in which A or B has no tokens.
         missing_specials: positions of [CLS] and [SEP] that hold another token.
         outside_vocabulary: restored token ids of V or more.
-        lengths: int64[L + 1]. Records by tokens.
-        lengths_a, lengths_b: int64[L + 1]. Records by tokens of A and of B.
-        masks_per_record: int64[P + 1]. Records by masks.
-        mask_positions: int64[L]. Masks by position.
-        expected_positions: float64[L]. Expected masks by position, if within each record all words
-            of one size are equally likely to be masked. Words of different sizes are not: near the
-            end of a budget a long word is passed over.
-        variance_positions: float64[L]. Variance of the same.
-        pieces: int64[V]. Restored tokens by id, without [CLS] and [SEP] in their places.
-        misplaced: int64[V]. Restored special tokens other than [UNK] in other places.
         unknown_contexts: occurrences of [UNK] by (token before, token after); the common ones.
         unknown_contexts_left_out: occurrences of [UNK] that are not in `unknown_contexts`.
         hash_sum: sum of the records' hashes modulo 2**64; independent of their order.
         bytes: size of the uncompressed records.
     """
 
+    lengths: np.ndarray
+    lengths_a: np.ndarray
+    lengths_b: np.ndarray
+    masks_per_record: np.ndarray
+    mask_positions: np.ndarray
+    expected_positions: np.ndarray
+    variance_positions: np.ndarray
+    pieces: np.ndarray
+    misplaced: np.ndarray
     records: int = 0
     unreadable: int = 0
     tokens: int = 0
@@ -83,19 +110,51 @@ class Counts:
     empty_segments: int = 0
     missing_specials: int = 0
     outside_vocabulary: int = 0
-    lengths: np.ndarray = field(default_factory=_empty)
-    lengths_a: np.ndarray = field(default_factory=_empty)
-    lengths_b: np.ndarray = field(default_factory=_empty)
-    masks_per_record: np.ndarray = field(default_factory=_empty)
-    mask_positions: np.ndarray = field(default_factory=_empty)
-    expected_positions: np.ndarray = field(default_factory=_empty)
-    variance_positions: np.ndarray = field(default_factory=_empty)
-    pieces: np.ndarray = field(default_factory=_empty)
-    misplaced: np.ndarray = field(default_factory=_empty)
-    unknown_contexts: dict[tuple[int, int], int] = field(default_factory=dict)
     unknown_contexts_left_out: int = 0
     hash_sum: int = 0
     bytes: int = 0
+    unknown_contexts: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, schema: RecordSchema, vocab_size: int) -> "Counts":
+        """Return the counts of no records."""
+        length = schema.max_seq_length
+        return cls(
+            lengths=np.zeros(length + 1, np.int64),
+            lengths_a=np.zeros(length + 1, np.int64),
+            lengths_b=np.zeros(length + 1, np.int64),
+            masks_per_record=np.zeros(schema.max_predictions + 1, np.int64),
+            mask_positions=np.zeros(length, np.int64),
+            expected_positions=np.zeros(length),
+            variance_positions=np.zeros(length),
+            pieces=np.zeros(vocab_size, np.int64),
+            misplaced=np.zeros(vocab_size, np.int64),
+        )
+
+    def add(self, other: "Counts") -> None:
+        """Add the counts of other records."""
+        contexts = self.unknown_contexts
+        for context, count in other.unknown_contexts.items():
+            contexts[context] = contexts.get(context, 0) + count
+        for name, value in vars(other).items():
+            if value is not other.unknown_contexts:
+                setattr(self, name, getattr(self, name) + value)
+        self.hash_sum %= 1 << 64
+
+    def prune_contexts(self, most: int) -> None:
+        """Keep the `most` frequent contexts of [UNK]."""
+        kept = dict(self.common_contexts(most))
+        left_out = sum(self.unknown_contexts.values()) - sum(kept.values())
+        self.unknown_contexts_left_out += left_out
+        self.unknown_contexts = kept
+
+    def per_record(self, count: float) -> float:
+        """Return a count as a share of the records, or as a mean per record."""
+        return count / max(1, self.records)
+
+    def shares(self, histogram: np.ndarray) -> list[float]:
+        """Return a histogram as shares of the records."""
+        return [self.per_record(count) for count in histogram.tolist()]
 
     def common_pieces(self, most: int) -> list[tuple[int, int]]:
         """Return the `most` frequent restored tokens: id and occurrences."""
@@ -108,25 +167,130 @@ class Counts:
         return sorted(contexts, key=lambda item: (-item[1], item[0]))[:most]
 
 
-@dataclass(frozen=True)
-class Duplicates:
-    """Duplicate records of a data set.
+#: The totals of the kernel: the counts that are one number.
+_TOTALS = np.dtype([(count.name, np.int64) for count in fields(Counts) if count.type is int])
+
+
+@dataclass(frozen=True, eq=False)
+class RangeCounts:
+    """Counts of a range of records.
 
     Attributes:
-        duplicates: records equal to an earlier one; an estimate if `share` is below 1.
-        largest_group: size of the largest group of equal records.
-        compared: records that were compared, by their hashes.
-        share: fraction of all records that was compared.
-        copies: mean size of the group of equal records that a record is in; so many records count
-            as one observation.
-        certain: compared records of so many words and masks that none has an equal by chance.
-        certain_duplicates: records among those that equal an earlier one.
+        counts: the counts; of the contexts of [UNK] the common ones.
+        hashes: uint64[num_records]. In the order of the records; 0 for an unreadable one.
     """
 
-    duplicates: int
-    largest_group: int
-    compared: int
-    share: float
-    copies: float = 1.0
-    certain: int = 0
-    certain_duplicates: int = 0
+    counts: Counts
+    hashes: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Visitor:
+    """Counts the records of a range, in a worker."""
+
+    schema: RecordSchema
+    settings: np.ndarray
+    kinds: np.ndarray
+    budgets: np.ndarray
+
+    def __call__(self, reader: RecordReader) -> RangeCounts:
+        counts = Counts.empty(self.schema, len(self.kinds))
+        totals, contexts = np.zeros(1, _TOTALS), np.zeros((2, kernel.NUM_CONTEXTS), np.int64)
+        histograms = {name: getattr(counts, name) for name in kernel.CountArrays._fields[2:]}
+        arrays = kernel.CountArrays(totals, contexts, **histograms)
+        indices, hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+        for batch in reader:
+            hashed = np.zeros(len(batch), np.uint64)
+            kernel.count_records(
+                *(batch.rows, batch.states, self.settings, self.kinds, self.budgets),
+                *(arrays, hashed),
+            )
+            indices.append(batch.indices)
+            hashes.append(hashed)
+        in_order = np.zeros(reader.num_records, np.uint64)
+        in_order[np.concatenate(indices)] = np.concatenate(hashes)
+        for name, total in zip(_TOTALS.names or (), totals[0].tolist(), strict=True):
+            setattr(counts, name, total)
+        common = np.lexsort((contexts[0], -contexts[1]))
+        counts.unknown_contexts_left_out += int(contexts[1, common[_SENT_CONTEXTS:]].sum())
+        counts.unknown_contexts = {
+            (key >> 31 & _LOW_31_BITS, key & _LOW_31_BITS): count
+            for key, count in contexts[:, common[:_SENT_CONTEXTS]].T.tolist()
+            if count
+        }
+        counts.hash_sum = int(in_order.sum())
+        counts.unreadable = int(np.count_nonzero(in_order == 0))
+        return RangeCounts(counts, in_order)
+
+
+class RecordCounter:
+    """Adds up the counts of all records.
+
+    Args:
+        data_set: a data set with a vocabulary.
+        schema: the schema of its records.
+        most_hashes: hashes to keep.
+
+    Attributes:
+        counts, hashes: those of the records so far.
+    """
+
+    def __init__(
+        self, data_set: DataSet, schema: RecordSchema, most_hashes: int = MOST_HASHES
+    ) -> None:
+        self.data_set, self.schema = data_set, schema
+        self.counts = Counts.empty(schema, len(data_set.require_vocabulary().tokens))
+        self.hashes = HashSample(most_hashes)
+        self._visitor = _visitor_of(data_set, schema)
+
+    def scan(
+        self, *, stage: str, workers: int | None, quiet: bool
+    ) -> Generator[Part[RangeCounts], None, None]:
+        """Count all records; yield the parts in order, each after it is added."""
+        for part in scan(
+            *(self.data_set, self.schema, self._visitor),
+            stage=stage,
+            workers=workers,
+            quiet=quiet,
+        ):
+            self.hashes.add(part.result.hashes)
+            self.counts.add(part.result.counts)
+            self.counts.bytes += part.num_bytes or 0
+            if len(self.counts.unknown_contexts) > _MOST_CONTEXTS:
+                self.counts.prune_contexts(_MOST_CONTEXTS // 2)
+            yield part
+        self.counts.prune_contexts(_KEPT_CONTEXTS)
+
+
+def _visitor_of(data_set: DataSet, schema: RecordSchema) -> _Visitor:
+    vocabulary, plan, length = data_set.require_vocabulary(), data_set.plan, schema.max_seq_length
+    settings, budgets = np.zeros(1, kernel.SETTINGS), np.ones(length + 1, np.int64)
+    settings["max_seq_length"] = length
+    settings["max_predictions"] = schema.max_predictions
+    settings["vocab_size"] = len(vocabulary.tokens)
+    for name in ("cls_id", "sep_id", "mask_id"):
+        settings[name] = getattr(vocabulary, name)
+    settings["whole_words"] = settings["min_room"] = 1
+    if plan is not None:
+        options = instance_options(plan)
+        settings["has_budgets"] = 1
+        settings["whole_words"] = options.whole_word_mask
+        if Promise.of(plan, schema).marks_words:
+            settings["min_room"] = _LONG_WORD
+        budgets[:] = [options.num_to_predict(n) for n in range(length + 1)]
+    return _Visitor(schema, settings, _kinds(vocabulary), budgets)
+
+
+def _kinds(vocabulary: Vocabulary) -> np.ndarray:
+    """Return uint8[V], the kernel's bits by token id."""
+    continues = [token.startswith("##") for token in vocabulary.tokens]
+    kinds = np.array(continues, np.uint8) * np.uint8(kernel.CONTINUES)
+    is_reserved = np.ones(len(kinds), bool)
+    is_reserved[vocabulary.replacement_ids(ordinary_only=True)] = False
+    kinds[is_reserved] |= kernel.RESERVED
+    for token in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"):
+        if token in vocabulary.ids:
+            kinds[vocabulary.ids[token]] |= kernel.SPECIAL
+    if "[UNK]" in vocabulary.ids:
+        kinds[vocabulary.unk_id] |= kernel.UNKNOWN
+    return kinds

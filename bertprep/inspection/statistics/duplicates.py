@@ -1,6 +1,6 @@
 """Hashes of records -> the number of duplicates, counted among all records or a random sample.
 
-    hashes = HashSample()
+    hashes = HashSample(MOST_HASHES)
     hashes.add(hashes_of_a_part)
     count_duplicates(hashes)
 
@@ -9,9 +9,10 @@ the threshold is halved each time the array is full. Equal records have equal ha
 holds either all copies of a record or none.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from bertprep.inspection.statistics.counts import Duplicates
 from bertprep.kernels.hashes import count_common, count_copies
 
 MOST_HASHES = 20_000_000
@@ -28,7 +29,7 @@ class HashSample:
         halvings: how often the threshold was halved.
     """
 
-    def __init__(self, most: int = MOST_HASHES) -> None:
+    def __init__(self, most: int) -> None:
         self._room = np.empty(most, np.uint64)  # takes no memory until it is written
         self._count = 0
         self.halvings = 0
@@ -78,6 +79,30 @@ class HashSample:
         if not self.halvings:
             return hashes
         return hashes[hashes <= self._highest]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Duplicate records of a data set.
+
+    Attributes:
+        duplicates: records equal to an earlier one; an estimate if `share` is below 1.
+        largest_group: size of the largest group of equal records.
+        compared: records that were compared, by their hashes.
+        share: fraction of all records that was compared.
+        copies: mean size of the group of equal records that a record is in; so many records count
+            as one observation.
+        certain: compared records of so many words and masks that none has an equal by chance.
+        certain_duplicates: records among those that equal an earlier one.
+    """
+
+    duplicates: int
+    largest_group: int
+    compared: int
+    share: float
+    copies: float = 1.0
+    certain: int = 0
+    certain_duplicates: int = 0
 
 
 def count_duplicates(hashes: HashSample) -> Duplicates:

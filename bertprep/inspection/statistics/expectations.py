@@ -1,6 +1,6 @@
 """Counts -> the findings of a data set, section by section, each with what the algorithm predicts.
 
-    sections = expect(MeasuredData(counts, duplicates, data_set, OBJECTIVES["nsp"]))
+    sections = expect(Statistics(data_set, schema, counts, duplicates))
     sections["masks"][0].value
 
 An objective is one entry of `SECTIONS`: the titles of its sections, and the functions that make
@@ -15,7 +15,8 @@ from dataclasses import replace
 from bertprep.inspection.statistics.findings import (
     ANOMALY_DISTANCE,
     Finding,
-    MeasuredData,
+    Sections,
+    Statistics,
     count_p,
     is_anomaly,
     mean,
@@ -55,15 +56,15 @@ _DUPLICATES = (
     "are here twice, or made with one seed"
 )
 
-Section = Callable[[MeasuredData], list[Finding]]
+Section = Callable[[Statistics], list[Finding]]
 
 
-def expect(data: MeasuredData) -> dict[str, list[Finding]]:
+def expect(data: Statistics) -> Sections:
     """Return the findings of a data set with at least one record, by section."""
     return {title: section(data) for title, section in SECTIONS[data.objective.name].items()}
 
 
-def _records(data: MeasuredData) -> list[Finding]:
+def _records(data: Statistics) -> list[Finding]:
     counts = data.counts
     records, tokens, unreadable = counts.records, counts.tokens, counts.unreadable
     size = records * (len(counts.lengths) - 1)
@@ -81,7 +82,7 @@ def _records(data: MeasuredData) -> list[Finding]:
     ]
 
 
-def _next_sentence(data: MeasuredData) -> list[Finding]:
+def _next_sentence(data: Statistics) -> list[Finding]:
     num_random, records = data.counts.pair_label_1, data.counts.records
     meaning = _MANY_RANDOM
     if num_random in (0, records):
@@ -100,7 +101,7 @@ def _next_sentence(data: MeasuredData) -> list[Finding]:
     return [replace(finding, note=finding.note or _ONE_SENTENCE)]
 
 
-def _segments(data: MeasuredData) -> list[Finding]:
+def _segments(data: Statistics) -> list[Finding]:
     counts = data.counts
     records, num_random = counts.records, counts.pair_label_1
     tokens_b, random_b = counts.tokens_b, counts.tokens_b_label_1
@@ -120,10 +121,10 @@ def _segments(data: MeasuredData) -> list[Finding]:
     ]
 
 
-def _text(data: MeasuredData) -> list[Finding]:
-    counts, vocabulary = data.counts, data.data_set.require_vocabulary()
+def _text(data: Statistics) -> list[Finding]:
+    counts = data.counts
     records, all_pieces = counts.records, int(counts.pieces.sum())
-    pieces = counts.pieces[vocabulary.replacement_ids(ordinary_only=True)]
+    pieces = counts.pieces[data.vocabulary.replacement_ids(ordinary_only=True)]
     used = int((pieces > 0).sum())
     unknown = data.share("unknown", "[UNK]", counts.unknown, all_pieces)
     note = _UNKNOWN if unknown.value > _MANY_UNKNOWN else ""
@@ -140,7 +141,7 @@ def _text(data: MeasuredData) -> list[Finding]:
     ]
 
 
-def _duplicates(data: MeasuredData) -> list[Finding]:
+def _duplicates(data: Statistics) -> list[Finding]:
     """Return the findings about duplicates; short records can be equal by chance, long ones not."""
     duplicates = data.duplicates
     certain, total = duplicates.certain_duplicates, duplicates.certain

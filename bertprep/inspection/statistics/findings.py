@@ -1,6 +1,6 @@
 """Counts -> findings: measured values with what is expected, and whether they are anomalies.
 
-    data = MeasuredData(counts, duplicates, data_set, OBJECTIVES["nsp"])
+    data = Statistics(data_set, schema, counts, duplicates)
     data.share("mask_tokens", "[MASK]", count=812, total=1000, low=0.8)
 
 A value is an anomaly if it is both too unlikely and too far from what is expected. The bounds on
@@ -12,14 +12,20 @@ Source: Chernoff's bound in Hoeffding's form, and Bennett's inequality.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from bertprep.data import Objective
-from bertprep.inspection.statistics.counts import Counts, Duplicates
-from bertprep.records import DataSet
+from bertprep.inspection.statistics.counts import Counts
+from bertprep.inspection.statistics.duplicates import Duplicates
+from bertprep.objectives import OBJECTIVES
+from bertprep.options import InstanceOptions
+from bertprep.records import DataSet, RecordSchema
+from bertprep.records.manifest import instance_options
+from bertprep.vocab import Vocabulary
 
 #: A value is an anomaly below this probability and beyond this distance, one percentage point.
 ANOMALY_P, ANOMALY_DISTANCE = 1e-6, 0.01
@@ -57,23 +63,49 @@ class Finding:
     deviation: float | None = None
 
 
+#: Findings by section title, in the order in which they are shown.
+Sections = dict[str, list[Finding]]
+
+
 @dataclass(frozen=True, eq=False)
-class MeasuredData:
-    """The counts of a data set; makes findings from them.
+class Statistics:
+    """The counts of a data set with a vocabulary, and the findings that they give.
 
     The draws of each pass over a text are new, and so are those for each token of a word. Equal
     records are not independent: `duplicates.copies` of them count as one observation.
     """
 
+    data_set: DataSet
+    schema: RecordSchema
     counts: Counts
     duplicates: Duplicates
-    data_set: DataSet
-    objective: Objective
+    sections: Sections = field(default_factory=dict)  # empty while they are made
 
     @property
-    def instances(self) -> dict[str, Any] | None:
+    def facts(self) -> list[str]:
+        """Phrases about the sizes of the records and of the vocabulary."""
+        length, most = self.schema.max_seq_length, self.schema.max_predictions
+        sizes = f"{length:,} tokens and {most:,} masks per record at most"
+        return [sizes, f"{len(self.counts.pieces):,} pieces"]
+
+    @property
+    def anomalies(self) -> list[tuple[str, Finding]]:
+        """The findings that are anomalies, each with the title of its section."""
+        rows = ((title, row) for title, rows in self.sections.items() for row in rows)
+        return [(title, row) for title, row in rows if row.is_anomaly]
+
+    @property
+    def instances(self) -> InstanceOptions | None:
         """Options that the records were made with; None without a manifest."""
-        return self.data_set.plan["instances"] if self.data_set.plan else None
+        return instance_options(self.data_set.plan) if self.data_set.plan else None
+
+    @property
+    def objective(self) -> Objective:
+        return OBJECTIVES[self.schema.objective]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.data_set.require_vocabulary()
 
     @property
     def manifest_counts(self) -> dict[str, int]:
@@ -124,7 +156,7 @@ class MeasuredData:
         passes = records / _RECORDS_PER_DOCUMENT
         if instances and manifest.get("documents"):
             held_out = manifest.get("eval_documents", 0)
-            passes = (manifest["documents"] - held_out) * instances["dupe_factor"] + held_out
+            passes = (manifest["documents"] - held_out) * instances.dupe_factor + held_out
         num_observations = finding.num_observations * min(1.0, passes / records)
         return replace(finding, num_observations=num_observations)
 
@@ -211,3 +243,49 @@ def difference_p(a: float, b: float, variance: float) -> float:
     if a == b:
         return 1.0
     return math.erfc(abs(a - b) / math.sqrt(2.0 * variance)) if variance > 0.0 else 0.0
+
+
+class FindingPair(NamedTuple):
+    """A finding of A and the same one of B.
+
+    Attributes:
+        title: title of their section.
+        left, right: the finding of A and of B.
+        p: probability of values as far apart, if both data sets were made alike; None without a
+            test.
+        is_anomaly: p < 1e-6, and more than one percentage point apart (a mean: one percent of it);
+            or one of the two is an anomaly by itself and the other is not.
+    """
+
+    title: str
+    left: Finding
+    right: Finding
+    p: float | None
+    is_anomaly: bool
+
+
+def pair_findings(a: Statistics, b: Statistics) -> Iterator[FindingPair]:
+    """Yield the findings that both data sets have, in the order in which they are shown."""
+    for title, findings in a.sections.items():
+        others = {finding.key: finding for finding in b.sections.get(title, ())}
+        for left in findings:
+            if right := others.get(left.key):
+                p, is_off = _test(left, right, a.duplicates.copies, b.duplicates.copies)
+                is_off |= left.is_anomaly != right.is_anomaly
+                yield FindingPair(title, left, right, p, is_off)
+
+
+def _test(a: Finding, b: Finding, copies_a: float, copies_b: float) -> tuple[float | None, bool]:
+    """Return how likely two shares or means are as far apart, and whether that is an anomaly."""
+    if not a.num_observations or not b.num_observations:
+        return None, False
+    num_a, num_b = a.num_observations / copies_a, b.num_observations / copies_b
+    distance = abs(a.value - b.value)
+    if a.deviation is None or b.deviation is None:
+        share = (a.value * num_a + b.value * num_b) / (num_a + num_b)
+        variance = share * (1.0 - share) * (1.0 / num_a + 1.0 / num_b)
+    else:
+        variance = a.deviation**2 / num_a + b.deviation**2 / num_b
+        distance /= max(a.value, b.value, 1e-300)
+    p = difference_p(a.value, b.value, variance)
+    return p, is_anomaly(p, distance)

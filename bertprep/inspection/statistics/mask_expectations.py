@@ -3,14 +3,14 @@
 Source: create_masked_lm_predictions of google-research/bert.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from bertprep.inspection.statistics.findings import (
     ANOMALY_P,
     Finding,
-    MeasuredData,
+    Statistics,
     is_anomaly,
     mean,
     percent,
@@ -52,41 +52,31 @@ _SPLIT = "words are masked in part: the rest of the word gives the masked part a
 _UNEVEN = "masks are spread unevenly: some positions are hardly ever trained"
 
 
-@dataclass(frozen=True)
-class _Probabilities:
-    """Probabilities of what a mask shows; `special_replacements` is that of a replacement."""
+def _probabilities(
+    vocabulary: Vocabulary, ordinary_only: bool, special_labels: float
+) -> dict[str, float]:
+    """Return the probabilities of what a mask shows; `special_replacements` of a replacement.
 
-    mask_tokens: float
-    kept: float
-    replaced: float
-    special_replacements: float
-
-    @classmethod
-    def of(
-        cls, vocabulary: Vocabulary, ordinary_only: bool, special_labels: float
-    ) -> "_Probabilities":
-        """Return them for replacements drawn from all tokens, or from ordinary ones only.
-
-        Args:
-            vocabulary: the vocabulary.
-            ordinary_only: replacements are neither special nor unused tokens.
-            special_labels: the share of the labels that are such tokens.
-        """
-        num_ordinary = len(vocabulary.replacement_ids(ordinary_only=True))
-        num = max(1, len(vocabulary.replacement_ids(ordinary_only)))
-        # The drawn token may be the original one, or [MASK].
-        own = (1.0 - special_labels if ordinary_only else 1.0) / num
-        mask = 0.0 if ordinary_only else 1.0 / num
-        special = max(0.0, num - num_ordinary - 1 - special_labels) / max(1, num - 2)
-        return cls(
-            mask_tokens=_MASK + _REPLACED * mask,
-            kept=_KEPT + _REPLACED * own,
-            replaced=_REPLACED * (1.0 - own - mask),
-            special_replacements=0.0 if ordinary_only else special,
-        )
+    Args:
+        vocabulary: the vocabulary.
+        ordinary_only: replacements are neither special nor unused tokens.
+        special_labels: the share of the labels that are such tokens.
+    """
+    num_ordinary = len(vocabulary.replacement_ids(ordinary_only=True))
+    num = max(1, len(vocabulary.replacement_ids(ordinary_only)))
+    # The drawn token may be the original one, or [MASK].
+    own = (1.0 - special_labels if ordinary_only else 1.0) / num
+    mask = 0.0 if ordinary_only else 1.0 / num
+    special = max(0.0, num - num_ordinary - 1 - special_labels) / max(1, num - 2)
+    return {
+        "mask_tokens": _MASK + _REPLACED * mask,
+        "kept": _KEPT + _REPLACED * own,
+        "replaced": _REPLACED * (1.0 - own - mask),
+        "special_replacements": 0.0 if ordinary_only else special,
+    }
 
 
-def expect_masks(data: MeasuredData) -> list[Finding]:
+def expect_masks(data: Statistics) -> list[Finding]:
     """Return the findings about masks."""
     counts = data.counts
     key, name = "stray_masks", "on [CLS], [SEP] or padding"
@@ -99,7 +89,7 @@ def expect_masks(data: MeasuredData) -> list[Finding]:
     ]
 
 
-def _numbers(data: MeasuredData) -> list[Finding]:
+def _numbers(data: Statistics) -> list[Finding]:
     """Return the findings about the number of masks; its expectation comes from the manifest."""
     counts, instances = data.counts, data.instances
     records, masks = counts.records, counts.masks
@@ -112,12 +102,12 @@ def _numbers(data: MeasuredData) -> list[Finding]:
         budget = data.share("without_masks", "records without masks", maskless, records, 0.0)
     else:
         number = replace(number, expected=f"{counts.budget / records:,.1f}")
-        most = instances["max_predictions_per_seq"]
-        wanted = f"{100 * instances['masked_lm_prob']:.4g}%, at most {most:,}"
+        most = instances.max_predictions_per_seq
+        wanted = f"{100 * instances.masked_lm_prob:.4g}%, at most {most:,}"
         share = replace(share, expected=wanted)
         budget = data.share("at_budget", "records at the budget", counts.at_budget, records)
-        is_whole = instances["masking"] == "whole-word"
-        budget = replace(budget, expected="nearly all" if is_whole else "all")
+        all_of = "nearly all" if instances.whole_word_mask else "all"
+        budget = replace(budget, expected=all_of)
     wrong = counts.off_budget if masks else records
     p = share_p(wrong, records, 0.0, 0.0)
     is_off = is_anomaly(p, wrong / records)
@@ -126,12 +116,12 @@ def _numbers(data: MeasuredData) -> list[Finding]:
     return [data.per_document(number), share, budget]
 
 
-def _shown_tokens(data: MeasuredData) -> list[Finding]:
+def _shown_tokens(data: Statistics) -> list[Finding]:
     """Return the findings about what masks show. Without a manifest `quirks` is not known."""
-    counts, vocabulary = data.counts, data.data_set.require_vocabulary()
-    quirks = [data.instances["quirks"]] if data.instances else ["keep", "fix"]
+    counts, vocabulary = data.counts, data.vocabulary
+    quirks = [data.instances.quirks] if data.instances else ["keep", "fix"]
     special_labels = counts.special_labels / max(1, counts.masks)
-    known = [_Probabilities.of(vocabulary, quirk == "fix", special_labels) for quirk in quirks]
+    known = [_probabilities(vocabulary, quirk == "fix", special_labels) for quirk in quirks]
     findings = []
     for key, name, total in (
         ("mask_tokens", "[MASK]", counts.masks),
@@ -140,7 +130,7 @@ def _shown_tokens(data: MeasuredData) -> list[Finding]:
         ("special_replacements", "replaced by special tokens", counts.replaced),
     ):
         count = getattr(counts, key)
-        shares = [getattr(probabilities, key) for probabilities in known]
+        shares = [probabilities[key] for probabilities in known]
         low, high = min(shares), max(shares)
         zero, few, many = _MEANINGS.get(key, (_SPECIAL,) * 3)
         meaning = zero if not count else few if count < total * low else many
@@ -148,11 +138,11 @@ def _shown_tokens(data: MeasuredData) -> list[Finding]:
     return findings
 
 
-def _whole_words(data: MeasuredData) -> Finding:
+def _whole_words(data: Statistics) -> Finding:
     counts = data.counts
     touched, whole = counts.touched_words, counts.touched_words - counts.split_words
     key, name = "whole_words", "words masked whole"
-    if data.instances and data.instances["masking"] == "whole-word":
+    if data.instances and data.instances.whole_word_mask:
         return data.share(key, name, whole, touched, 1.0, meaning=_SPLIT)
     note = ""
     if touched and not counts.split_words:
@@ -162,20 +152,17 @@ def _whole_words(data: MeasuredData) -> Finding:
     return replace(data.share(key, name, whole, touched), note=note)
 
 
-def _positions(data: MeasuredData) -> Finding:
+def _positions(data: Statistics) -> Finding:
     """Return the finding about the position whose masks are farthest from the expected number."""
     counts = data.counts
-    masks, expected, variance = (
-        counts.mask_positions,
-        counts.expected_positions,
-        counts.variance_positions,
-    )
+    masks, expected = counts.mask_positions, counts.expected_positions
     finding = Finding("positions", "most uneven position", 0.0, "-", "0 points")
     if not counts.masks:
         return finding
     reach = counts.records - np.cumsum(counts.lengths)[:-1]
     off = np.abs(masks - expected) / np.maximum(reach, 1)
-    numbers = zip(masks.tolist(), expected.tolist(), variance.tolist(), strict=True)
+    variances = counts.variance_positions.tolist()
+    numbers = zip(masks.tolist(), expected.tolist(), variances, strict=True)
     p = np.array([sum_p(*of, data.duplicates.copies) for of in numbers])
     p = np.minimum(1.0, p * len(p))  # the least likely of many
     # The least likely position; among the impossible ones the farthest off.
