@@ -37,7 +37,7 @@ from bertprep.create import tokenizing
 from bertprep.engines.worker_pool import WorkerPool
 from bertprep.records import shards
 from bertprep.storage import files
-from bertprep.vocabulary import counting, job, work_folder
+from bertprep.vocabulary import counting, job
 
 MOMENT, NAME, NTH, ACTION, MARKER = sys.argv[1:6]
 PARENT = os.getpid()
@@ -158,6 +158,6 @@ create._build = before(create._build, "build", lambda *_: "")
 tokenizing.BLOCK_BYTES, create_job.BLOCK_BYTES, shards.BLOCK_BYTES = 4_000, 12_000, 1 << 16
 counting.BLOCK_BYTES, job.SPLIT_BYTES, job._BUCKET_BYTES = 4_000, 12_000, 20_000
 terminal._PLAIN_LINE_SECONDS = math.inf
-files._LOCK_PATIENCE_SECONDS = work_folder._LOCK_PATIENCE_SECONDS = LIMIT
+files._LOCK_PATIENCE_SECONDS = LIMIT
 
 main(sys.argv[6:], prog_name="bertprep")
