@@ -184,7 +184,7 @@ def test_a_task_whose_worker_dies_each_time_is_an_error(command: Command, name: 
     assert error.startswith(f"Error: {task}")
     assert "failed three times: killed by signal 9 (SIGKILL): out of memory?" in error
     assert not (command.output / "manifest.json").exists()
-    assert "going on" in command.again()
+    assert "resuming an earlier run" in command.again()
     command.assert_complete()
 
 
@@ -217,7 +217,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
     for file in files:
         if "tfrecord" in file and not file.startswith(".bertprep"):
             assert files[file] == command.undisturbed[file]
-    assert "going on" in command.again()
+    assert "resuming an earlier run" in command.again()
     command.assert_complete()
 
 
@@ -231,7 +231,7 @@ def test_a_stopped_run_says_so_and_leaves_no_worker(
     assert command.run(IN_WORKERS[name], action) == status
     assert command.processes() == []
     assert command.stderr == "Error: stopped; repeat the command to resume\n"
-    assert "going on" in command.again()
+    assert "resuming an earlier run" in command.again()
     command.assert_complete()
 
 
@@ -289,7 +289,7 @@ def test_a_finished_run_given_again_touches_nothing(command: Command) -> None:
 def test_a_lost_shard_is_made_again(command: Command) -> None:
     command.again()
     (command.output / "tf_examples.tfrecord-00002-of-00006").unlink()
-    assert "going on" in command.again()
+    assert "resuming an earlier run" in command.again()
     command.assert_complete()
 
 
@@ -305,7 +305,7 @@ def test_what_is_left_without_a_plan_is_not_gone_on_with(command: Command) -> No
     (command.output / "plan.json").unlink()
     for result in (command.output / ".bertprep").glob("tokens-*.json"):
         result.write_text("of another plan")
-    assert "going on" not in command.again()
+    assert "resuming an earlier run" not in command.again()
     command.assert_complete()
 
 

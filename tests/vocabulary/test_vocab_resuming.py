@@ -194,7 +194,7 @@ def test_output_to_stdout_resumes_too(
 def test_only_one_run_uses_a_work_folder(
     command: list[str], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bertprep.storage.files._LOCK_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(files, "_LOCK_PATIENCE_SECONDS", 0.0)
     work = output.parent / ".vocab.txt.bertprep"
     work.mkdir()
     with open(work / "lock", "w") as lock:
