@@ -102,21 +102,19 @@ class Stopwatch:
 
 
 class _ThisProcess:
-    """An engine without workers."""
+    """A worker pool without workers."""
 
-    def __init__(self, workers: int, **_: object) -> None:
-        pass
+    def __init__(self, workers: int, *, set_up: Callable[[], object], **_: object) -> None:
+        self._set_up = set_up
 
-    def run(
-        self, function: Any, tasks: Any, *, setup: Callable[[], object]
-    ) -> Iterator[tuple[str, Any]]:
-        """Runs the tasks one after the other."""
-        setup()
+    def run(self, function: Any, tasks: Any) -> Iterator[tuple[str, Any]]:
+        """Run the tasks one after the other."""
+        self._set_up()
         for name, task in tasks:
             yield name, function(task)
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Do nothing: there are no workers."""
 
 
 def _places(report: Report | None = None) -> list[tuple[str, str]]:
@@ -157,7 +155,7 @@ def _create(
 
     options = CreateOptions(inputs=(str(text),), vocab=vocab, output=output, workers=1, quiet=True)
     with ExitStack() as stack:
-        stack.enter_context(patch("bertprep.create.pipeline.LocalEngine", _ThisProcess))
+        stack.enter_context(patch("bertprep.engines.local.WorkerPool", _ThisProcess))
         for name, place in _places() if stopwatch else ():
             assert stopwatch
             holder, attribute = _resolve(place)
