@@ -33,6 +33,7 @@ from hypothesis import strategies as st
 from mutations import Faults, as_lists
 from tfrecords import features, masked_crc, read_features
 
+from bertprep.engines import local
 from bertprep.inspection import scan as scan_module
 from bertprep.inspection.scan import scan
 from bertprep.kernels.examples import DAMAGED, READ, UNUSUAL
@@ -436,19 +437,16 @@ def test_each_record_is_read_once_whatever_the_ranges(ranged: Shard, borders: li
 
 
 class InProcess:
-    """An engine without processes, which has its tasks done in some other order."""
+    """A worker pool without processes, whose tasks are done in random order."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, **_: object) -> None:
         self._rng = Random(workers)
 
-    def __enter__(self) -> "InProcess":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         pass
 
     def run(self, function: Callable[[Any], Any], tasks: list[Any]) -> Iterator[tuple[str, Any]]:
-        for name, task in self._rng.sample(tasks, len(tasks)):
+        for name, task in self._rng.sample(list(tasks), len(tasks)):
             yield name, function(task)
 
 
@@ -498,7 +496,7 @@ def test_scanning_by_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_bytes_that_look_like_a_frame_inside_a_record(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(scan_module, "LocalEngine", InProcess)
+    monkeypatch.setattr(local, "WorkerPool", InProcess)
     header = struct.pack("<Q", 40)
     header += struct.pack("<I", masked_crc(header))
     inside = [frames(records()[:3]), header + bytes(50), header * 20]
@@ -546,7 +544,7 @@ def damaged_anywhere(rng: Random, content: bytes) -> bytes:
 def test_damage_is_told_alike_in_any_ranges_and_blocks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(scan_module, "LocalEngine", InProcess)
+    monkeypatch.setattr(local, "WorkerPool", InProcess)
     for seed in range(40):
         rng = Random(seed)
         content = damaged_anywhere(rng, stream())

@@ -125,7 +125,7 @@ def test_the_command_cuts_instead_of_losing(sample_corpus: Path, tmp_path: Path)
         result = CliRunner().invoke(main, [str(word) for word in command])
         assert result.exit_code == 0, result.output
         counts[name] = json.loads((tmp_path / name / "manifest.json").read_bytes())["counts"]
-    assert f"cut                {counts['cut']['cut_sentences']:,} sentences" in result.stdout
+    assert f"sentences cut      {counts['cut']['cut_sentences']:,}" in result.stdout
     assert counts["cut"]["tokens"] == counts["plain"]["tokens"]
     assert counts["cut"]["sentences"] > counts["plain"]["sentences"] + 100
     assert counts["cut"]["truncated_tokens"] < counts["plain"]["truncated_tokens"] / 2
