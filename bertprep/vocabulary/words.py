@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bertprep.data import offsets_of
 from bertprep.kernels import counting
 from bertprep.kernels.characters import CHUNK, DONE, NEED_PAGE
 from bertprep.kernels.counting import FULL
@@ -55,7 +56,9 @@ class Words:
         # A copy: for a read-only array the kernels would be compiled again.
         data = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8).copy()
         lengths = [len(word) for word in encoded]
-        return cls(data, _offsets(lengths), np.array([*counts.values()], np.int64))
+        return cls(
+            data, offsets_of(np.array(lengths, np.int64)), np.array([*counts.values()], np.int64)
+        )
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -83,7 +86,7 @@ class Words:
 
     def chosen(self, rows: np.ndarray) -> "Words":
         """Return some of the words, by their rows."""
-        offsets = _offsets(self.offsets[rows + 1] - self.offsets[rows])
+        offsets = offsets_of(self.offsets[rows + 1] - self.offsets[rows])
         data = np.zeros(offsets[-1] + PADDING, np.uint8)
         counting.gather_words(self.data, self.offsets, rows, data)
         return Words(data, offsets, self.counts[rows])
@@ -148,13 +151,7 @@ def unpack_words(packed: np.ndarray) -> Words:
     lengths, counts, text = np.split(packed[2:], [count, 3 * count])
     data = np.zeros(num_bytes + PADDING, np.uint8)
     data[:num_bytes] = text.view(np.uint8)[:num_bytes]
-    return Words(data, _offsets(lengths), counts.copy().view(np.int64))
-
-
-def _offsets(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
+    return Words(data, offsets_of(lengths), counts.copy().view(np.int64))
 
 
 class WordCounter:

@@ -8,7 +8,7 @@ from itertools import pairwise
 def train_pieces(
     counts: Mapping[str, int], alphabet: Sequence[str], num_pieces: int, min_frequency: int
 ) -> list[str]:
-    """The pieces behind the alphabet, by rank: the slow twin of `vocabulary.training.Trainer`."""
+    """Return the pieces after the alphabet, by rank: the slow twin of `training.Trainer`."""
     pieces = {piece: number for number, piece in enumerate(alphabet)}
     words: list[tuple[list[int], int]] = []
     for word, count in counts.items():
