@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 from bertprep.errors import UsageError
 
 #: What a value must be: a type; a `range` of whole numbers; a list with the shape of every item; a
-#: dict with the shapes of its keys, where `"name?"` may be absent; a tuple of alternatives, where
-#: None is JSON's null; or `object` for anything.
+#: dict with the shapes of its keys, where `"name?"` may be absent, or `{str: shape}` for any key; a
+#: tuple of alternatives, where None is JSON's null; or `object` for anything.
 Shape = Any
 #: Whole numbers that NumPy can hold.
 INTEGER, COUNT = range(-(2**63), 2**63), range(2**63)
@@ -42,17 +42,25 @@ def parse_json(data: bytes | str, name: str, shape: Shape = object, advice: str 
     Raises:
         UsageError: it is not JSON, or not of that shape.
     """
-    advice = f". {advice}" if advice else ""
+    problem = ""
     try:
         value = json.loads(data, parse_constant=_refuse, parse_int=_whole, parse_float=_number)
         _require_shallow(value)
     except RecursionError:
-        raise UsageError(f"{name}: more than {_MOST_LEVELS} levels of JSON{advice}") from None
+        problem = f"more than {_MOST_LEVELS} levels of JSON"
     except ValueError as error:
-        raise UsageError(f"{name}: not valid JSON: {error}{advice}") from None
-    for where, expected, found in _misfits(value, shape, ""):
-        raise UsageError(f"{name}: {where or 'this file'} must be {expected}, {found}{advice}")
+        problem = f"not valid JSON: {error}"
+    if problem:
+        raise UsageError(f"{name}: {problem}{advice and '. '}{advice}")
+    require_shape(value, name, shape, advice)
     return value
+
+
+def require_shape(value: Any, name: str, shape: Shape, advice: str = "") -> None:
+    """Raise UsageError, as `parse_json` does, for a value of another shape."""
+    for where, expected, found in _misfits(value, shape, ""):
+        problem = f"{where or 'this file'} must be {expected}, {found}"
+        raise UsageError(f"{name}: {problem}{advice and '. '}{advice}")
 
 
 def _refuse(text: str) -> NoReturn:
@@ -91,8 +99,8 @@ def _misfits(value: Any, shape: Shape, where: str) -> Iterator[tuple[str, str, s
         if all(any(_misfits(value, each, where)) for each in shape):
             yield where, " or ".join(map(_described, shape)), f"got {_short(json.dumps(value))}"
     elif isinstance(shape, dict) and isinstance(value, dict):
-        for key, inner in shape.items():
-            name = key.removesuffix("?")
+        for key, inner in (dict.fromkeys(value, shape[str]) if str in shape else shape).items():
+            name = key if key in value else key.removesuffix("?")
             place = f"{where}.{name}" if where else name
             if name in value:
                 yield from _misfits(value[name], inner, place)

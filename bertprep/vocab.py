@@ -121,13 +121,18 @@ class Vocabulary:
 
         Returns:
             int32[...]. The ids of the distinct pieces, by first appearance.
+
+        Raises:
+            UsageError: there are none.
         """
-        chosen = (
-            number
-            for token, number in self.ids.items()
-            if not (ordinary_only and is_reserved(token))
-        )
-        return np.fromiter(chosen, np.int32)
+        ids = self.ids.items()
+        chosen = [number for token, number in ids if not (ordinary_only and is_reserved(token))]
+        if not chosen:
+            raise UsageError(
+                "--quirks fix replaces masked tokens by ordinary pieces, but the vocabulary has "
+                "special and [unused] tokens only: pass another --vocab, or --quirks keep"
+            )
+        return np.array(chosen, np.int32)
 
     def casing_warning(self, lowercase: bool) -> str | None:
         """Return a warning if the case of the pieces does not match the option, else None."""

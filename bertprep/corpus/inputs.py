@@ -26,6 +26,7 @@ from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import Place, is_url, plain_name, shown_url
 from bertprep.storage import require_system, run_in_subprocess
+from bertprep.storage.files import NewFile
 
 STDIN = "-"
 
@@ -204,9 +205,10 @@ def _spool_stdin(spool: Path) -> InputFile:
     unfinished = spool.with_name(spool.name + ".tmp")
     try:
         spool.parent.mkdir(parents=True, exist_ok=True)
-        with open(unfinished, "wb") as stream:
-            shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
-        os.replace(unfinished, spool)
+        with NewFile(spool, unfinished) as new:
+            with open(new.descriptor, "wb", closefd=False) as stream:
+                shutil.copyfileobj(sys.stdin.buffer, stream, 1 << 20)
+            new.finish()
     except OSError as error:
         raise BertprepError(f"{spool}: stdin cannot be copied here ({error.strerror})") from error
     return _look_at(STDIN, os.fspath(spool))

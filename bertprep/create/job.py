@@ -89,6 +89,7 @@ def make_job(options: CreateOptions, folder: Path, work: Path, url: str | None =
     """
     vocabulary = Vocabulary.load(options.vocab)
     require_pieces(vocabulary, options.tokenizer.never_split)
+    vocabulary.replacement_ids(ordinary_only=options.instances.quirks == "fix")
     files, notes = _find_files(options, work / "stdin")
     text_bytes = estimate_text_bytes(files)
     partitions = plan_partitions(

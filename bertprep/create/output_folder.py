@@ -11,6 +11,7 @@ Only names that follow from a plan are ever removed.
 import re
 from typing import Any
 
+from bertprep.json_files import COUNT
 from bertprep.storage.files import Found
 from bertprep.storage.plans import VOCABULARY_NAME, FolderLayout, Plan
 
@@ -22,17 +23,6 @@ def shard_name(index: int, num_shards: int, *, held_out: bool = False) -> str:
     """Return the name of a shard, relative to the output folder."""
     name = f"tf_examples.tfrecord-{index:05d}-of-{num_shards:05d}"
     return f"{EVAL_NAME}/{name}" if held_out else name
-
-
-def _read_plan(value: Any) -> Plan:
-    numbers = value["partitions"]
-    for name in ("num_shards", "num_eval_partitions"):
-        if not isinstance(numbers[name], int):
-            raise TypeError(name)
-    if not isinstance(value["vocabulary"]["sha256"], str):
-        raise TypeError("sha256")
-    plan: Plan = value
-    return plan
 
 
 def _lists(plan: Plan, name: str) -> bool:
@@ -57,7 +47,11 @@ def _is_complete(manifest: Any, found: Found) -> bool:
 
 
 LAYOUT = FolderLayout(
-    read_plan=_read_plan,
+    plan_shape={
+        "vocabulary": {"sha256": str},
+        "partitions": {"num_shards": COUNT, "num_eval_partitions": COUNT},
+        "records": {"compression": str},
+    },
     lists=_lists,
     reserved=re.compile(r"(eval/)?tf_examples\.tfrecord-.*"),
     work_names=re.compile(
@@ -67,4 +61,9 @@ LAYOUT = FolderLayout(
     ),
     folders=(EVAL_NAME,),
     is_complete=_is_complete,
+    manifest_shape={
+        "shards": [{"name": str, "bytes": COUNT}],
+        "eval_shards": [{"name": str, "bytes": COUNT}],
+        "counts": {"instances": COUNT},
+    },
 )

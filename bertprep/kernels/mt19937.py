@@ -92,7 +92,7 @@ def fraction(rng, position):
 
 @njit()
 def randbelow(rng, position, n):
-    """A uniform integer in [0, n), n >= 1, as `Random._randbelow` draws it; the new position."""
+    """A uniform integer in [0, n), as `Random._randbelow` draws it; the new position."""
     shift = np.uint32(count_leading_zeros(np.uint64(n)) - 32)
     while True:
         position = ensure(rng, position, 1)
@@ -100,6 +100,8 @@ def randbelow(rng, position, n):
         position += 1
         if value < n:
             return value, position
+        if n < 1:  # a mistake of the caller, which must not hang
+            return np.int64(0), position
 
 
 @njit()

@@ -21,7 +21,6 @@ all. Size: 12 bytes per parameter.
 """
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -32,11 +31,12 @@ from typing import Any
 import numpy as np
 
 from bertprep.errors import BertprepError, UsageError, naming
+from bertprep.json_files import COUNT
 from bertprep.model.config import BertConfig, load_config
 from bertprep.model.weights import PretrainedWeights, collect_weights
 from bertprep.options import TokenizerOptions
-from bertprep.storage.files import fsync_folder, write_whole
-from bertprep.storage.plans import FolderLayout, Plan, encode
+from bertprep.storage.files import NewFile, fsync_folder, write_whole
+from bertprep.storage.plans import FolderLayout, encode
 from bertprep.vocab import Vocabulary
 
 RUN_NAME = "run.json"
@@ -54,17 +54,9 @@ _RUN_FILE = re.compile(
 )
 
 
-def _read_plan(value: Any) -> Plan:
-    plan: Plan = value["plan"]
-    if not isinstance(plan["training"]["steps"], int):
-        raise TypeError("steps")
-    if not isinstance(plan["vocabulary"]["sha256"], str):
-        raise TypeError("sha256")
-    return plan
-
-
 RUN_LAYOUT = FolderLayout(
-    read_plan=_read_plan,
+    plan_shape={"training": {"steps": COUNT}, "vocabulary": {"sha256": str}},
+    plan_key="plan",
     lists=lambda plan, name: _RUN_FILE.fullmatch(name) is not None,
     reserved=re.compile(f"{CHECKPOINTS_NAME}|{re.escape(METRICS_NAME)}"),
     work_names=re.compile(r"(?!)"),  # none
@@ -153,14 +145,10 @@ class Checkpoints:
         temporary = path.with_suffix(".partial")
         content: dict[str, Any] = dict(arrays)
         content[_FACTS] = np.frombuffer(json.dumps(dict(facts)).encode(), np.uint8)
-        try:
-            with naming(path), open(temporary, "wb") as file:
+        with NewFile(path, temporary) as new:
+            with naming(path), open(new.descriptor, "wb", closefd=False) as file:
                 np.savez(file, **content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            new.finish()
         fsync_folder(self.folder)
         best_step, best_loss = self._read_best()
         if loss is not None and (best_loss is None or loss < best_loss):

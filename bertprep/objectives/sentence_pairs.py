@@ -159,6 +159,9 @@ def create_sentence_pairs(
             f"a partition holds {_MOST_TOKENS:,} tokens at most, this one has "
             f"{documents.num_tokens:,}: use more partitions"
         )
+    for offsets in (documents.document_offsets, documents.sentence_offsets):
+        if not np.diff(offsets).all():
+            raise BertprepError("each document needs a sentence, and each sentence a token")
     rng = mt19937.seeded(seed)
     shuffled = np.arange(documents.num_documents, dtype=np.int32)
     mt19937.shuffle_order(rng, shuffled)

@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 import zlib
+from contextlib import suppress
 from mmap import mmap
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ import numpy as np
 
 from bertprep.errors import naming
 from bertprep.kernels.crc32c import extend_crc32c
+from bertprep.storage.files import NewFile
 
 #: Bytes written at a time; a multiple of any disk's block.
 BLOCK_BYTES = 1 << 20
@@ -52,14 +54,16 @@ class ShardWriter:
     """
 
     def __init__(self, path: Path, temporary: Path, compression: str, slack: int) -> None:
-        self._path, self._temporary = path, temporary
+        self._path, self._new = path, NewFile(path, temporary)
         self._compressor = (
             zlib.compressobj(_GZIP_LEVEL, wbits=31) if compression == "gzip" else None
         )
         self._free = _buffers(BLOCK_BYTES + slack)
         self._full: queue.SimpleQueue[tuple[np.ndarray, int] | None] = queue.SimpleQueue()
         self._error: BaseException | None = None
-        self._descriptor = _open(temporary, direct=self._compressor is None)
+        self._descriptor = self._new.descriptor
+        if self._compressor is None:
+            _go_direct(self._descriptor)
         self._filling = self._free.get()
         self._carried = 0
         self.bytes = 0
@@ -133,11 +137,9 @@ class ShardWriter:
                 with naming(self._path):
                     if self._compressor:
                         _write_all(self._descriptor, memoryview(self._compressor.flush()))
-                    os.fsync(self._descriptor)
-                os.replace(self._temporary, self._path)
+                self._new.finish()
         finally:
-            os.close(self._descriptor)
-            self._temporary.unlink(missing_ok=True)
+            self._new.__exit__(None, None, None)
 
 
 @functools.lru_cache(1)
@@ -150,14 +152,11 @@ def _buffers(size: int) -> queue.LifoQueue[np.ndarray]:
     return free
 
 
-def _open(path: Path, *, direct: bool) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    if direct and hasattr(os, "O_DIRECT"):
-        try:
-            return os.open(path, flags | os.O_DIRECT, 0o666)
-        except OSError:
-            pass  # a file system without it, tmpfs for one
-    return os.open(path, flags, 0o666)
+def _go_direct(descriptor: int) -> None:
+    """Bypass the page cache, where the file system can; older tmpfs cannot."""
+    if hasattr(os, "O_DIRECT"):
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_DIRECT)
 
 
 def _leave_direct(descriptor: int) -> None:

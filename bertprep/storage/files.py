@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,21 +28,54 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+class NewFile:
+    """A file under a temporary name, until `finish`. What has that name is removed, not opened.
+
+    Attributes:
+        descriptor: of the open file.
+    """
+
+    def __init__(self, path: Path, temporary: Path) -> None:
+        self._path, self._name, self._is_whole = path, temporary.name, False
+        # A work folder begins with a dot, and is never a link; an output folder may be one.
+        no_link = os.O_NOFOLLOW if temporary.parent.name[:1] == "." else 0
+        self._folder = os.open(temporary.parent, _OPEN_FOLDER | no_link)
+        try:
+            self._remove()
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            self.descriptor = os.open(self._name, flags, 0o666, dir_fd=self._folder)
+        except BaseException:
+            os.close(self._folder)
+            raise
+
+    def finish(self) -> None:
+        """Make the content durable, and give the file its final name."""
+        with naming(self._path):
+            os.fsync(self.descriptor)
+        os.replace(self._name, self._path, src_dir_fd=self._folder)
+        self._is_whole = True
+
+    def _remove(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._name, dir_fd=self._folder)
+
+    def __enter__(self) -> "NewFile":
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        os.close(self.descriptor)
+        if not self._is_whole:
+            self._remove()
+        os.close(self._folder)
+
+
 def write_whole(path: Path, temporary: Path, *parts: bytes | memoryview) -> None:
     """Write the parts in order under a temporary name, then rename the file."""
-    # Removed first: it may be a link to a file that is not ours.
-    temporary.unlink(missing_ok=True)
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with naming(path), open(os.open(temporary, flags, 0o666), "wb") as file:
+    with NewFile(path, temporary) as new:
+        with naming(path), open(new.descriptor, "wb", closefd=False) as file:
             for part in parts:
                 file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+        new.finish()
     fsync_folder(path.parent)
 
 
@@ -130,6 +164,23 @@ class LocalFiles:
                 raise UsageError(f"{self.where(name)}: is not a regular file; remove it")
         documents = {name: (self._folder / name).read_bytes() for name in names if name in sizes}
         return Found(sizes, frozenset(others), documents)
+
+    def own(self, folder: str, *names: re.Pattern[str]) -> list[str]:
+        """Return the files in a work folder, whose names all match one of the patterns.
+
+        Raises:
+            UsageError: it is a link, or has links, folders or files of somebody else in it.
+        """
+        found = self.look((folder,), ())
+        inside = [name for name in (*found.sizes, *found.others) if name.startswith(f"{folder}/")]
+        for name in sorted(inside):
+            base = name.rpartition("/")[2]
+            if name in found.others or not any(known.fullmatch(base) for known in names):
+                raise UsageError(
+                    f"{self.where(name)}: bertprep did not create this; remove it, or name "
+                    "another --output"
+                )
+        return inside
 
     def write(self, documents: Mapping[str, bytes]) -> None:
         """Write small files, in this order."""

@@ -41,7 +41,7 @@ WORK_NAME = ".bertprep"
 _SPOOL_NAMES = ("stdin", "stdin.tmp")
 _LOCK_NAME = "lock"
 #: Names in any work folder; the last is what NFS calls a removed file that is still open.
-_WORK_NAMES = re.compile(r"stdin(\.tmp)?|lock|\.nfs[0-9a-f]+")
+WORK_NAMES = re.compile(r"stdin(\.tmp)?|lock|\.nfs[0-9a-f]+")
 
 
 class PlannedFolder:
@@ -173,21 +173,13 @@ class PlannedFolder:
 
     def require_usable(self) -> None:
         """Raise UsageError if `path` is not a folder, or the work folder is not one of ours."""
-        known = (self._layout.work_names, _WORK_NAMES)
-        found = self._local.look((WORK_NAME,), ())
-        for name in sorted({*found.sizes, *found.others}):
-            folder, _, base = name.rpartition("/")
-            is_ours = name in found.sizes and any(names.fullmatch(base) for names in known)
-            if folder and not is_ours:
-                raise UsageError(
-                    f"{self._local.where(name)}: bertprep did not create this; remove it, or name "
-                    "another --output"
-                )
+        self._local.own(WORK_NAME, self._layout.work_names, WORK_NAMES)
 
     def _clear_work(self, *also: str) -> None:
-        names = {name.rpartition("/")[2] for name in self._local.look((WORK_NAME,), ()).sizes}
-        known = {name for name in names if self._layout.work_names.fullmatch(name)} | {*also}
-        self._local.remove([f"{WORK_NAME}/{name}" for name in sorted(known & names)])
+        names = self._local.own(WORK_NAME, self._layout.work_names, WORK_NAMES)
+        bases = {name: name.rpartition("/")[2] for name in sorted(names)}
+        is_made = self._layout.work_names.fullmatch
+        self._local.remove([name for name in bases if bases[name] in also or is_made(bases[name])])
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         # The corpus or an option is wrong: the same command never gets further, and its plan would
@@ -205,7 +197,7 @@ class PlannedFolder:
                 self._clear_work(*_SPOOL_NAMES)
             if [entry.name for entry in os.scandir(self.work)] == [_LOCK_NAME]:
                 # Last: a waiting process may begin at once, in a work folder of its own.
-                (self.work / _LOCK_NAME).unlink()
+                self._local.remove([f"{WORK_NAME}/{_LOCK_NAME}"])
                 self.work.rmdir()
         if is_over or not self._has_begun:
             self._remove_new_folders()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertprep.errors import UsageError
+from bertprep.json_files import Shape, parse_json
 from bertprep.storage.files import Found, LocalFiles
 from bertprep.storage.remote_files import RemoteFiles
 from bertprep.terminal import printable
@@ -31,24 +32,27 @@ class FolderLayout:
     """Names of the files that a command writes into its output folder.
 
     Attributes:
-        read_plan: returns the plan in the JSON value of the plan file. Raises LookupError,
-            TypeError or ValueError where the value is not as the command writes it.
+        plan_shape: shape of the JSON value of a plan.
         lists: whether a file of this name, relative to the folder, belongs to a plan.
         reserved: names that, without a plan, belong to somebody else and are in the way.
         work_names: names in the work folder.
         folders: subfolders of the files, the deepest first.
         plan_name: file with the plan; the first to be written.
-        is_complete: whether the folder has all files that a manifest lists; may raise as
-            `read_plan` does. None if the command writes no manifest.
+        plan_key: key of the plan in that file; empty if the file is the plan.
+        is_complete: whether the folder has all files that a manifest lists. None if the command
+            writes no manifest.
+        manifest_shape: shape of the JSON value of a manifest, but for its plan.
     """
 
-    read_plan: Callable[[Any], Plan]
+    plan_shape: Shape
     lists: Callable[[Plan, str], bool]
     reserved: re.Pattern[str]
     work_names: re.Pattern[str]
     folders: tuple[str, ...]
     plan_name: str = PLAN_NAME
+    plan_key: str = ""
     is_complete: Callable[[Any, Found], bool] | None = None
+    manifest_shape: Shape = None
 
     @property
     def manifest_names(self) -> list[str]:
@@ -85,27 +89,16 @@ def compare(files: Files, layout: FolderLayout, plan: Plan, *, overwrite: bool) 
     documents = [layout.plan_name, *layout.manifest_names, VOCABULARY_NAME]
     found = files.look(layout.folders, documents)
 
-    def parse(name: str, read: Callable[[Any], Any]) -> Any:
-        if name not in found.documents:
-            return None
-        try:
-            return read(json.loads(found.documents[name]))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise UsageError(
-                f"{files.where(name)}: bertprep did not write this file; name another --output"
-            ) from error
+    def parse(name: str, shape: Shape) -> Any:
+        data = found.documents.get(name)
+        advice = "bertprep did not write this file; name another --output"
+        return None if data is None else parse_json(data, files.where(name), shape, advice)
 
-    def read_plan(value: Any) -> Plan:
-        old = layout.read_plan(value)
-        differences(old, old)  # fails for what cannot be compared
-        return old
-
-    def read_manifest(value: Any) -> tuple[dict[str, Any], bool]:
-        read_plan(value["plan"])
-        return value, layout.is_complete is not None and layout.is_complete(value, found)
-
-    manifest, is_complete = parse(MANIFEST_NAME, read_manifest) or (None, False)
-    old = parse(layout.plan_name, read_plan) or (manifest and manifest["plan"])
+    manifest = parse(MANIFEST_NAME, {**(layout.manifest_shape or {}), "plan": layout.plan_shape})
+    is_complete = bool(manifest and layout.is_complete and layout.is_complete(manifest, found))
+    key, shape = layout.plan_key, layout.plan_shape
+    written = parse(layout.plan_name, {key: shape} if key else shape)
+    old = (written[key] if key else written) if written else manifest and manifest["plan"]
     _refuse_foreign(files, layout, found, [plan, old] if old else [plan])
     if not old:
         name = "new"

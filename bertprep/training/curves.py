@@ -4,6 +4,7 @@ Training is a line, held-out records are points, the baseline without context is
 matplotlib is used through its objects: no display is needed, and no global state is changed.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from bertprep.model.heads import Head
+from bertprep.storage.files import write_whole
 from bertprep.training.metrics import Row
 
 #: matplotlib's properties of each split.
@@ -50,12 +52,9 @@ def draw_curves(heads: Sequence[Head], rows: Iterable[Row], path: Path) -> None:
         axes.set_xlabel("step")
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
-    temporary = path.with_name(f"{path.name}.partial")
-    try:
-        figure.savefig(temporary, format="png", dpi=120)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=120)
+    write_whole(path, path.with_name(f"{path.name}.partial"), drawn.getbuffer())
 
 
 def _draw_panel(axes: Axes, name: str, by_split: dict[str, list[Row]]) -> None:

@@ -6,7 +6,6 @@ the counts there, from which the same command resumes.
 """
 
 import hashlib
-import json
 import os
 import re
 import stat
@@ -16,13 +15,15 @@ from pathlib import Path
 
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import STDOUT, VocabOptions
-from bertprep.storage.files import lock, write_whole
+from bertprep.storage.files import LocalFiles, lock
+from bertprep.storage.planned_folder import WORK_NAMES
 from bertprep.storage.plans import PLAN_NAME, Plan, encode
 
 #: All files that a run writes here, but for `lock` and `stdin`.
 _OWN_NAMES = re.compile(
-    r"plan\.json|counts\.json|tokens-\d{6}\.json|[a-z]+-\d{6}(-\d{6})?\.blob|vocab-[0-9a-f]+\.txt"
-    r"|run-.*|.*\.tmp"
+    r"(plan|counts)\.json|tokens-\d{6}\.json|(tokens|bucket)-\d{6}(-\d{6})?\.blob"
+    r"|vocab-[0-9a-f]{16}\.txt|run-[0-9a-f]+(\.mark|-\w+\.seen)"
+    r"|(plan|counts|[\w-]*(tokens|bucket)-\d{6}(-\d{6})?)\.tmp"
 )
 
 
@@ -45,6 +46,7 @@ class WorkFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._files = LocalFiles(path.parent, path)
         self._new_folders: list[Path] = []
         self._has_begun = False
         self._lock = -1
@@ -59,6 +61,7 @@ class WorkFolder:
             # Others can guess the name and may write to the folder above.
             if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
                 raise UsageError(f"{self.path}: is not a folder of yours; pass a --work-folder")
+            self._files.own(self.path.name, _OWN_NAMES, WORK_NAMES)
             self._lock = lock(self.path / "lock")
         except BlockingIOError as error:
             raise UsageError(
@@ -74,13 +77,12 @@ class WorkFolder:
 
         The files of another plan are removed.
         """
-        path = self.path / PLAN_NAME
+        name = f"{self.path.name}/{PLAN_NAME}"
         self._has_begun = True
-        with suppress(ValueError, RecursionError):
-            if path.is_file() and json.loads(path.read_bytes()) == json.loads(encode(plan)):
-                return True
+        if self._files.look((self.path.name,), (name,)).documents.get(name) == encode(plan):
+            return True
         self._remove(_OWN_NAMES)
-        write_whole(path, self.path / "plan.tmp", encode(plan))
+        self._files.write({name: encode(plan)})
         return False
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
@@ -89,13 +91,13 @@ class WorkFolder:
             if self._has_begun:
                 self._remove(_OWN_NAMES)
             if self._has_begun or self.path in self._new_folders:
-                self._remove(re.compile(r"stdin(\.tmp)?|lock"))
+                self._remove(WORK_NAMES)
                 for folder in dict.fromkeys((self.path, *self._new_folders)):
                     with suppress(OSError):
                         folder.rmdir()
         os.close(self._lock)
 
     def _remove(self, names: re.Pattern[str]) -> None:
-        for entry in list(os.scandir(self.path)):
-            if names.fullmatch(entry.name) and not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.path)
+        with suppress(UsageError):  # a file of somebody else has come in between; it stays
+            own = self._files.own(self.path.name, _OWN_NAMES, WORK_NAMES)
+            self._files.remove([name for name in own if names.fullmatch(Path(name).name)])

@@ -368,12 +368,12 @@ def test_an_export_that_was_stopped_between_renames_is_made_good(
     export(ExportOptions(run, output, "keras"))
     replace, count = os.replace, 0
 
-    def stop_at_the_third(source: Path, target: Path) -> None:
+    def stop_at_the_third(source: Path, target: Path, **folders: int) -> None:
         nonlocal count
         count += 1
         if count == 4:  # the mark, then two files
             raise KeyboardInterrupt
-        replace(source, target)
+        replace(source, target, **folders)
 
     monkeypatch.setattr(os, "replace", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):

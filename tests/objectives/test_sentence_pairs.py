@@ -203,6 +203,22 @@ def test_one_document_is_an_error_with_quirks_fixed() -> None:
         create_training_instances(tokens, vocabulary(), InstanceOptions(quirks="fix"))
 
 
+def test_a_vocabulary_without_ordinary_pieces_is_an_error_with_quirks_fixed() -> None:
+    special = Vocabulary.parse("\n".join([*SPECIAL_TOKENS, "[unused0]"]).encode())
+    corpus = [[["[UNK]"] * 9, ["[UNK]"] * 9], [["[UNK]"] * 9]]
+    with pytest.raises(UsageError, match="tokens only: pass another --vocab"):
+        create_training_instances(
+            tokenized(corpus, special), special, InstanceOptions(quirks="fix")
+        )
+    assert create_training_instances(tokenized(corpus, special), special, InstanceOptions())
+
+
+@pytest.mark.parametrize("corpus", [[[["w1"]], []], [[["w1"], []], [["w2"]]]])
+def test_an_empty_document_or_sentence_is_an_error(corpus: Corpus) -> None:
+    with pytest.raises(BertprepError, match="each document needs a sentence, and each sentence"):
+        create_training_instances(tokenized(corpus, vocabulary()), vocabulary(), InstanceOptions())
+
+
 def test_more_tokens_than_can_be_numbered_are_an_error() -> None:
     # One token in memory, seen 2**31 times. Without the check, places wrap around to -2**31.
     tokens = np.broadcast_to(np.uint32(7), (2**31,))

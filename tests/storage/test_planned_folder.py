@@ -12,6 +12,7 @@ import fsspec
 import pytest
 
 from bertprep.errors import BertprepError, MachineError, UsageError
+from bertprep.json_files import COUNT
 from bertprep.storage import files
 from bertprep.storage.files import write_whole
 from bertprep.storage.planned_folder import PlannedFolder
@@ -26,19 +27,14 @@ def lists(plan: dict[str, Any], name: str) -> bool:
     return match is not None and int(match[1]) < int(match[2]) == plan["parts"]
 
 
-def read_plan(value: Any) -> dict[str, Any]:
-    if not isinstance(value["parts"], int) or not isinstance(value["vocabulary"]["sha256"], str):
-        raise TypeError
-    return dict(value)
-
-
 LAYOUT = FolderLayout(
-    read_plan=read_plan,
+    plan_shape={"parts": COUNT, "vocabulary": {"sha256": str}},
     lists=lists,
     reserved=re.compile("(more/)?part-.*"),
     work_names=re.compile(r"task-\d+\.json|(plan|manifest|vocab)\.tmp"),
     folders=("more",),
     is_complete=lambda manifest, found: all(name in found.sizes for name in manifest["parts"]),
+    manifest_shape={"parts": [str]},
 )
 
 
@@ -228,7 +224,7 @@ def test_a_plan_of_another_shape_removes_nothing(content: str, out: Path) -> Non
     for name in ("plan.json", "manifest.json"):
         kept = (out / name).read_bytes()
         (out / name).write_text(content)
-        refused(out, f"{name}: bertprep did not write this file", 3)
+        refused(out, r"(plan|manifest)\.json: .*\. bertprep did not write this file", 3)
         (out / name).write_bytes(kept)
 
 
@@ -265,6 +261,19 @@ def test_a_temporary_name_that_is_a_link_is_not_written_through(tmp_path: Path, 
         link(home / "letter.txt", tmp_path / "plan.tmp")
         write_whole(tmp_path / "plan.json", tmp_path / "plan.tmp", b"new")
         assert (tmp_path / "plan.json").read_bytes() == b"new"
+
+
+def test_a_work_folder_that_became_a_link_is_not_written_through(out: Path, home: Path) -> None:
+    with PlannedFolder(out, LAYOUT) as folder:
+        folder.work.rename(out / "aside")
+        folder.work.symlink_to(home)
+        before = names(home)
+        for path in (folder.work / "task-0.json", out / "part-0-of-2"):
+            with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
+                write_whole(path, folder.work / "task-0.tmp", b"new")
+        assert names(home) == before
+        folder.work.unlink()
+        (out / "aside").rename(folder.work)
 
 
 def test_a_url_is_planned_here_and_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

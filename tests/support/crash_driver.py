@@ -110,9 +110,9 @@ def before(function: Callable[..., Any], moment: str, name: Callable[..., str]) 
 
 
 def watch_replace(replace: Callable[..., None]) -> Any:
-    def wrapper(source: Any, target: Any) -> None:
+    def wrapper(source: Any, target: Any, **folders: int) -> None:
         happen("replace", os.fspath(target))
-        replace(source, target)
+        replace(source, target, **folders)
         happen("replaced", os.fspath(target))
 
     return wrapper

@@ -204,12 +204,30 @@ def test_only_one_run_uses_a_work_folder(
     assert f"{work}: another bertprep process is using this folder" in result.stderr
 
 
-def test_only_own_files_are_removed(command: list[str], output: Path) -> None:
+@pytest.mark.parametrize("name", ["notes.txt", "my.tmp", "run-me", "letters-000001.blob"])
+def test_a_work_folder_with_other_files_is_refused(
+    name: str, command: list[str], output: Path
+) -> None:
     work = output.parent / ".vocab.txt.bertprep"
     work.mkdir()
-    (work / "notes.txt").write_text("mine")
-    run(command)
-    assert list(work.iterdir()) == [work / "notes.txt"]
+    for ours in (name, "plan.json", "tokens-000000.json"):
+        (work / ours).write_text("mine")
+    before = sorted(work.iterdir())
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert f"{work / name}: bertprep did not create this" in result.stderr
+    assert sorted(work.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["lock", "plan.json", "plan.tmp", "stdin"])
+def test_a_link_in_a_work_folder_is_refused(
+    name: str, command: list[str], output: Path, tmp_path: Path
+) -> None:
+    (letter := tmp_path / "letter.txt").write_text("mine")
+    (work := output.parent / ".vocab.txt.bertprep").mkdir()
+    (work / name).symlink_to(letter)
+    assert CliRunner().invoke(main, command).exit_code == 2
+    assert letter.read_text() == "mine"
 
 
 def test_a_link_is_no_work_folder(command: list[str], output: Path, tmp_path: Path) -> None:
