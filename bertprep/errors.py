@@ -5,9 +5,13 @@
 
 import errno
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+#: Signals that stop a run. Those of a terminal, SIGINT and SIGHUP, reach its workers too.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class BertprepError(Exception):

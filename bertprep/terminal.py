@@ -8,7 +8,7 @@ import sys
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:  # tqdm takes 30 ms to import: only what shows progress pays for it
@@ -150,13 +150,14 @@ def step_progress(start: int, total: int, *, quiet: bool) -> Iterator[StepProgre
 
 
 def message(text: str) -> None:
-    """Print one line on stderr, above a bar if there is one."""
-    _write(text, sys.stderr)
+    """Print one line on stderr, above a bar if there is one. A lost terminal is no error."""
+    with suppress(OSError):
+        _write(printable(text), sys.stderr)
 
 
 def result(text: str) -> None:
     """Print one line on stdout, above a bar if there is one."""
-    _write(text, sys.stdout)
+    _write(printable(text), sys.stdout)
 
 
 def _write(text: str, stream: TextIO) -> None:

@@ -3,6 +3,7 @@
 import click
 
 from bertprep.cli.flags import command
+from bertprep.cli.outcome import show_summary
 from bertprep.options import CreateOptions
 
 
@@ -30,4 +31,4 @@ def create(options: CreateOptions) -> None:
         return
     summary = run(options)
     if not options.quiet:
-        click.echo(summary.text(options.output))
+        show_summary(summary.text(options.output))

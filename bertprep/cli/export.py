@@ -3,6 +3,7 @@
 import click
 
 from bertprep.cli.flags import command
+from bertprep.cli.outcome import show_summary
 from bertprep.options import ExportOptions
 
 
@@ -27,4 +28,4 @@ def export(options: ExportOptions) -> None:
     exported = run(options)
     for note in exported.notes:
         click.echo(f"Note: {note}", err=True)
-    click.echo(exported.text(options.output))
+    show_summary(exported.text(options.output))

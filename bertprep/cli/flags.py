@@ -16,6 +16,7 @@ import click
 
 from bertprep.options import Place, place
 from bertprep.options.fields import GROUPS, Option, default_of, options_from, options_in
+from bertprep.terminal import printable
 
 T = TypeVar("T")
 
@@ -113,7 +114,7 @@ def command(kind: type[T], summary: str) -> Callable[[Callable[[T], None]], Comm
 
     def decorate(function: Callable[[T], None]) -> Command:
         def run(**values: Any) -> None:
-            warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
+            warnings.formatwarning = lambda text, *_, **__: f"Warning: {printable(str(text))}\n"
             function(options_from(kind, values))
 
         parameters = [_parameter(each, option) for _, each, option in options_in(kind)]

@@ -1,8 +1,7 @@
 """`bertprep pretrain`."""
 
-import click
-
 from bertprep.cli.flags import command
+from bertprep.cli.outcome import show_summary
 from bertprep.options import PretrainOptions
 
 
@@ -25,4 +24,4 @@ def pretrain(options: PretrainOptions) -> None:
 
     result = run(options)
     if not result.job.is_quiet:
-        click.echo(result.text())
+        show_summary(result.text())

@@ -5,6 +5,7 @@ import sys
 import click
 
 from bertprep.cli.flags import command
+from bertprep.cli.outcome import show_summary
 from bertprep.options import VocabOptions
 
 
@@ -26,5 +27,10 @@ def vocab(options: VocabOptions) -> None:
     data, report = make_vocabulary(options)
     if data is not None:
         sys.stdout.buffer.write(data)
-    if not options.quiet:
-        click.echo(report, err=data is not None)
+        sys.stdout.flush()
+    if options.quiet:
+        return
+    if data is None:
+        show_summary(report)
+    else:
+        click.echo(report, err=True)

@@ -25,7 +25,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from bertprep.engines import permanent_failure
-from bertprep.errors import BertprepError, MachineError, UsageError
+from bertprep.errors import STOP_SIGNALS, BertprepError, MachineError, UsageError
 from bertprep.storage.run_in_subprocess import end_with_parent
 
 T = TypeVar("T")
@@ -36,7 +36,6 @@ R = TypeVar("R")
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 _MAX_ATTEMPTS = 3
-_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ class WorkerPool:
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._set_up), daemon=True)
         # Until the worker is in the list, and so that it never has our handlers.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             process.start()
             self._workers.append(_Worker(process, ours))
@@ -265,9 +264,10 @@ def _serve(connection: Connection, set_up: Callable[[], object]) -> None:
         connection: gives pickled (function, name, value), takes pickled replies.
         set_up: called before the first task; its failure is the task's.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent acts
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent acts
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     end_with_parent()
     with suppress(EOFError, OSError):  # the parent is gone
         while True:

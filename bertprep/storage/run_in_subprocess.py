@@ -18,12 +18,11 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from bertprep.errors import BertprepError, MachineError
+from bertprep.errors import STOP_SIGNALS, BertprepError, MachineError
 
 R = TypeVar("R")
 
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
-_STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 def run_in_subprocess(function: Callable[..., R], *arguments: Any) -> R:
@@ -39,7 +38,7 @@ def run_in_subprocess(function: Callable[..., R], *arguments: Any) -> R:
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(theirs, function, arguments), daemon=True)
     # A signal that arrives now is for this process: the child would handle it with our handlers.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         process.start()
     finally:
@@ -95,9 +94,10 @@ def _wait_for_parent() -> None:
 def _answer(
     connection: Connection, function: Callable[..., object], arguments: tuple[Any, ...]
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent acts, and kills this process
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the parent acts, and kills this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     end_with_parent()
     try:
         reply = (True, function(*arguments))

@@ -34,7 +34,7 @@ from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
-from bertprep.errors import MachineError, UsageError
+from bertprep.errors import STOP_SIGNALS, MachineError, UsageError
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 #: A worker that keeps running after the run, or a machine that does not answer, delays the exit of
@@ -76,7 +76,7 @@ def _stderr_suppressed() -> Iterator[None]:
 
 
 class StopSignals:
-    """Defers SIGINT and SIGTERM within its context; does nothing outside the main thread.
+    """Defers stop signals within its context; does nothing outside the main thread.
 
     A second signal takes effect at once.
     """
@@ -92,7 +92,7 @@ class StopSignals:
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOP_SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._defer)
         return self

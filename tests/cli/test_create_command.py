@@ -398,7 +398,7 @@ def test_what_no_plan_lists_is_never_written_over() -> None:
     Path("out", "vocab.txt").unlink()
     for plan in ("{", "[1, 2]", '{"name": "my plan"}'):
         Path("out", "plan.json").write_text(plan)
-        message = r"out/plan\.json: bertprep did not write this file; name another --output"
+        message = r"out/plan\.json: .*\. bertprep did not write this file; name another --output"
         for flags in ([], ["--overwrite"]):
             assert_error(["a.txt", *flags], 2, message)
 
