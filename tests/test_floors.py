@@ -27,6 +27,7 @@ FLOORS = {
 #: Imports on one floor, each with its reason.
 NEIGHBOURS = {
     ("options", "errors"): "an option out of bounds is an error, and errors import nothing",
+    ("kernels", "errors"): "a cache of compiled code that others can write is an error",
     ("json_files", "errors"): "a file of another shape is an error",
     ("vocab", "errors"): "a vocabulary that cannot be used is an error",
 }

@@ -4,7 +4,7 @@ import click
 
 from bertprep.cli.flags import command
 from bertprep.cli.outcome import show_summary
-from bertprep.options import CreateOptions
+from bertprep.options import CreateOptions, without_credentials
 
 
 @command(CreateOptions, "Create training records from a raw corpus.")
@@ -31,4 +31,4 @@ def create(options: CreateOptions) -> None:
         return
     summary = run(options)
     if not options.quiet:
-        show_summary(summary.text(options.output))
+        show_summary(summary.text(without_credentials(options.output)))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from bertprep.options import Place, place
+from bertprep.options import Place, place, shown_url
 from bertprep.options.fields import GROUPS, Option, default_of, options_from, options_in
 from bertprep.terminal import printable
 
@@ -67,6 +67,16 @@ class _PlaceType(click.ParamType[Place]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Place:
         return place(str(value))
+
+
+class _PathType(click.ParamType[Path]):
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = place(str(value))
+        if isinstance(path, str):
+            self.fail(f"{shown_url(path)}: name a path on this machine, not a URL", param, ctx)
+        return path
 
 
 class Command(click.Command):
@@ -171,7 +181,7 @@ def _click_type(each: "Field[Any]", option: Option) -> tuple[Any, bool]:
         return _PlaceType(), False
     if getattr(kind, "__origin__", None) is tuple:
         return str, True
-    return (click.Path(path_type=Path) if kind is Path else kind), False
+    return (_PathType() if kind is Path else kind), False
 
 
 def _type_of(each: "Field[Any]") -> Any:

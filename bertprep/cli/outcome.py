@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from bertprep.errors import STOP_SIGNALS, BertprepError, MachineError, remedy
+from bertprep.options import without_credentials
 from bertprep.terminal import printable
 
 _RESUMABLE = {"create", "pretrain", "vocab"}
@@ -123,7 +124,7 @@ def _fail_at(error: OSError) -> NoReturn:
 
 def _fail(text: str, status: int) -> NoReturn:
     try:
-        click.echo(f"Error: {printable(text)}", err=True)
+        click.echo(f"Error: {printable(without_credentials(text))}", err=True)
     finally:
         sys.exit(status)
 

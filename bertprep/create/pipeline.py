@@ -29,7 +29,7 @@ from bertprep.create.review.report import Summary
 from bertprep.create.tokenizing import tokenize_split
 from bertprep.create.worker import set_up_machine, tools_of, warm_up
 from bertprep.engines import Engine, Task, open_engine
-from bertprep.options import CreateOptions
+from bertprep.options import CreateOptions, without_credentials
 from bertprep.storage.planned_folder import PlannedFolder
 from bertprep.terminal import message, progress
 
@@ -58,7 +58,7 @@ def create(options: CreateOptions) -> Summary:
         warm_up(job)
         review = Review(job)
         if state == "resumed":
-            _say(options, f"{options.output}: resuming an earlier run")
+            _say(options, f"{without_credentials(options.output)}: resuming an earlier run")
         else:
             forecast = review.sample()
             _say(options, forecast.line)
@@ -94,7 +94,7 @@ def look_ahead(options: CreateOptions) -> str:
         _say(options, *job.notes)
         state = folder.foresee(job.plan, overwrite=options.overwrite)
         warm_up(job)
-        forecast = Review(job).sample(f"{options.output}: {_STATES[state]}")
+        forecast = Review(job).sample(f"{without_credentials(options.output)}: {_STATES[state]}")
         if forecast.estimate.is_exact:
             require_documents(job, forecast.counts)
         if state in ("new", "other"):

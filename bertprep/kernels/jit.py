@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import warnings
@@ -21,6 +22,8 @@ from typing import Any
 
 import numba
 from llvmlite import binding
+
+from bertprep.errors import UsageError
 
 
 def _sources_digest() -> str:
@@ -36,6 +39,7 @@ def _cache_folder() -> Path:
     folder = Path(root, f"numba-{_sources_digest()}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _require_private(folder)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError:
@@ -47,6 +51,21 @@ def _cache_folder() -> Path:
             stacklevel=2,
         )
         return temporary
+
+
+def _require_private(folder: Path) -> None:
+    """Raise UsageError for a cache that others can write to: compiled code is run from there."""
+    for path in (folder, folder.parent):
+        status = path.stat()
+        # In a sticky folder, such as /tmp, others cannot replace what is ours.
+        is_open = status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX
+        is_foreign = path == folder and status.st_uid not in (os.getuid(), 0)
+        if is_open or is_foreign:
+            raise UsageError(
+                f"{path}: {'can be written by others' if is_open else 'belongs to another user'}, "
+                "and compiled code is run from there: set NUMBA_CACHE_DIR to a folder that only "
+                f"you can write to, or chmod o-w {path}"
+            )
 
 
 def _remove_in(process: int, folder: Path) -> None:

@@ -13,7 +13,14 @@ from bertprep.options.create import (
 from bertprep.options.engine import ENGINES, EngineOptions
 from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
-from bertprep.options.places import Place, is_url, place, plain_name, shown_url
+from bertprep.options.places import (
+    Place,
+    is_url,
+    place,
+    plain_name,
+    shown_url,
+    without_credentials,
+)
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
 from bertprep.options.text import FORMATS, CorpusOptions, TokenizerOptions
 from bertprep.options.vocab import STDOUT, VocabOptions
@@ -41,4 +48,5 @@ __all__ = [
     "place",
     "plain_name",
     "shown_url",
+    "without_credentials",
 ]

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 Place = Path | str
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>()]+")
 #: Schemes with a user or, on Azure, a container before the @: no secret without a password.
 _NAMED_USERS = {"sftp", "ssh", "ftp", "smb", "hdfs", "abfs", "abfss", "wasb", "wasbs"}
 _WEB = {"http", "https"}
@@ -50,6 +51,11 @@ def shown_url(url: str) -> str:
         if _has_secret(after):
             shown = before
     return url[: len(scheme)] + separator + shown
+
+
+def without_credentials(text: object) -> str:
+    """Return a text, or a place, with every URL in it as `shown_url` shows it."""
+    return _URL_IN_TEXT.sub(lambda match: shown_url(match[0]), str(text))
 
 
 def _hide_user(scheme: str, rest: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from bertprep.errors import BertprepError, MachineError, UsageError
-from bertprep.options import shown_url
+from bertprep.options import shown_url, without_credentials
 
 R = TypeVar("R")
 
@@ -39,7 +39,6 @@ WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 #: Attempts before a run has begun, when the address itself may be wrong.
 FIRST_TRIES = 3
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>()]+")
 _HOPELESS = (
     *(FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError),
     *(NotImplementedError, ImportError, ValueError, TypeError, AttributeError, LookupError),
@@ -188,7 +187,7 @@ def _describe(error: BaseException) -> str:
         text = error.strerror
     else:
         text = str(error)
-    text = _URL.sub(lambda match: shown_url(match[0]), " ".join(text.split()))[:300]
+    text = without_credentials(" ".join(text.split()))[:300]
     return f"{kind}: {text}" if text and status is None else f"{kind} {text}".rstrip()
 
 

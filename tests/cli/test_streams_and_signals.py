@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from bertprep.cli import main
 
 CORPUS = Path(__file__).parents[2] / "sample_corpus"
 #: Runs the command line after a preparation; the arguments are those of the command.
@@ -132,3 +135,32 @@ def test_a_hangup_stops_a_run_that_reads_without_an_end(tmp_path: Path) -> None:
             os.sched_yield()
         process.send_signal(signal.SIGHUP)
         assert process.wait() == 128 + signal.SIGHUP
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "{}"],
+        ["export", "{}", "--output", "x"],
+        ["create", str(CORPUS), "--vocab", "{}", "--output", "x"],
+        ["create", "{}", "--vocab", str(CORPUS / "vocab.txt"), "--output", "x"],
+        ["create", str(CORPUS), "--vocab", str(CORPUS / "vocab.txt"), "--output", "{}"],
+        ["pretrain", "x", "--steps", "1", "--init-from", "{}", "--output", "y"],
+    ],
+)
+@pytest.mark.parametrize("url", ["unknown://KEY:SEC/RET@h/a", "unknown://h/a?auth=SECRET"])
+def test_no_message_has_the_credentials_of_a_url(url: str, arguments: list[str]) -> None:
+    result = CliRunner().invoke(main, [argument.format(url) for argument in arguments])
+    assert result.exit_code in (1, 2)
+    assert "unknown://h/a" in result.stderr
+    assert "SEC" not in result.stderr
+    assert "RET" not in result.stderr
+
+
+def test_a_name_with_escapes_is_shown_on_one_line(tmp_path: Path) -> None:
+    name = tmp_path / "a\x1b[2J\nError: fine"
+    name.write_bytes(b"\xff\n")
+    flags = ["--vocab", str(CORPUS / "vocab.txt"), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, ["create", str(name), *flags])
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Error: {tmp_path}/a\\x1b[2J\\nError: fine:1: ")

@@ -42,3 +42,20 @@ def test_where_nothing_can_be_written_it_is_temporary_and_said(tmp_path: Path) -
     assert "set NUMBA_CACHE_DIR" in warning
     assert error.startswith("Error: ")
     assert list(tmp_path.glob("bertprep-numba-*")) == []
+
+
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
+    flags = ("--vocab", "sample_corpus/vocab.txt", "--output", str(tmp_path / "out"))
+    command = ("-m", "bertprep", "create", "sample_corpus", *flags)
+    (cache := tmp_path / "cache").mkdir()
+    cache.chmod(0o777)
+    result = run(*command, NUMBA_CACHE_DIR=str(cache))
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"Error: {cache}: can be written by others, and compiled code")
+    assert not (tmp_path / "out").exists()
+    (inner,) = cache.iterdir()
+    cache.chmod(0o755)
+    inner.chmod(0o777)
+    result = run(*command, NUMBA_CACHE_DIR=str(cache))
+    assert result.stderr.startswith(f"Error: {inner}: can be written by others")
+    assert list(inner.iterdir()) == []
