@@ -60,9 +60,28 @@ def test_lists_are_sentences_and_null_is_no_text() -> None:
     ) == [["one", "two halves"], ["a"]]
 
 
-def test_only_a_newline_ends_a_line() -> None:
-    text = "a\r\nb\rc\u2028d\u2029e\x85f\x0bg\x0ch\x1ci\r\n\r\n \u3000\nj"
-    assert read_lines({"text": text}) == [["a", "bc\u2028d\u2029e\x85f\x0bg\x0ch\x1ci", "j"]]
+def test_newlines_and_carriage_returns_end_a_line_of_a_value_and_nothing_else_does() -> None:
+    text = "a\r\nb\rc\u2028d\u2029e\x85f\x0bg\x0ch\x1ci\r\n\r\n \u3000\nj\r\r\nk\r"
+    expected = [["a", "b", "c\u2028d\u2029e\x85f\x0bg\x0ch\x1ci", "j", "k"]]
+    assert read_lines({"text": text}) == expected
+    write_parquet(Path("a.parquet"), [text])
+    assert documents_of(read("a.parquet")) == expected
+
+
+def test_a_carriage_return_inside_a_sentence_of_a_list_is_a_blank() -> None:
+    sentences = ["He sang.\rNobody\r\nheard.", "\r", "End\r"]
+    expected = [["He sang. Nobody  heard.", "End"]]
+    assert read_lines({"text": sentences}) == expected
+    write_parquet(Path("a.parquet"), [sentences])
+    assert documents_of(read("a.parquet")) == expected
+
+
+def test_a_carriage_return_in_an_element_of_wikiextractor_ends_a_line() -> None:
+    header = '<doc id="1" url="u" title="t">\nt\n\n'
+    write("wiki_00", f"{header}He sang.\rNobody heard.\r\nb\n\n</doc>\n")
+    (block,) = read("wiki_00")
+    assert documents_of([block]) == [["He sang.", "Nobody heard.", "b"]]
+    assert [block.where(line) for line in range(3)] == ["wiki_00:4", "wiki_00:4", "wiki_00:5"]
 
 
 def test_blank_lines_between_objects_and_crlf_are_nothing() -> None:

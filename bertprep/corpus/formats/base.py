@@ -1,8 +1,9 @@
 r"""What the formats share: splits in, blocks of whole documents out, the interface of a format.
 
 Every format yields the same lines: one sentence per line, an empty line after each document. Lines
-end at `\n` only and 0x0D is removed later, as in a text file. The code after reading knows no
-formats; an error message asks the block where a line comes from.
+end at `\n`. In text files the tokenizer removes 0x0D, as the reference does; inside a value, where
+the file's line ends are no part of the text, `\r\n` and `\r` end a line. The code after reading
+knows no formats; an error message asks the block where a line comes from.
 """
 
 import os
@@ -189,16 +190,20 @@ def suffix_of(path: str) -> str:
 
 
 def lines_of(text: Text) -> bytes:
-    r"""Return a document's text as lines; a newline inside a sentence of a list is a blank.
+    r"""Return a document's text as lines; a line end inside a sentence of a list is a blank.
 
-    Lines that `str.strip()` leaves empty are dropped, so that only the last line is empty. Invalid
-    UTF-8 passes unchanged: the tokenizer handles it.
+    `\r\n` and a lone `\r` end a line: removing them would join the words on both sides. Lines
+    that `str.strip()` leaves empty are dropped, so that only the last line is empty. Invalid UTF-8
+    passes unchanged: the tokenizer handles it.
     """
     if text is None:
         return b"\n"
     if not isinstance(text, str | bytes):
-        text = "\n".join(_decode(item).replace("\n", " ") for item in text if item is not None)
+        items = (_decode(item) for item in text if item is not None)
+        text = "\n".join(item.replace("\r", " ").replace("\n", " ") for item in items)
     text = _decode(text).strip()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text:
         return b"\n"
     return encode(_BLANK_LINES.sub("\n", text)) + b"\n\n"

@@ -134,8 +134,9 @@ def _locate(file: InputFile, offset: int, document: int, line: int) -> str:
             document, state = document - 1, "outside"
         elif state == "title":
             state = "text"
-        elif state == "text" and not document and raw.decode("utf-8", "surrogateescape").strip():
-            if not remaining:
+        elif state == "text" and not document:
+            parts = raw.decode("utf-8", "surrogateescape").split("\r")
+            remaining -= sum(bool(part.strip()) for part in parts)
+            if remaining < 0:
                 return f"{file.path}:{number}"
-            remaining -= 1
     return file.path
