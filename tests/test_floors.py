@@ -14,7 +14,7 @@ PACKAGE = Path(bertprep.__file__).parent
 
 #: Rooms are the modules and packages right below `bertprep`; imports go from floor to lower floor.
 FLOORS = {
-    0: {"data", "errors", "kernels", "options", "terminal", "vocab"},
+    0: {"data", "errors", "json_files", "kernels", "options", "terminal", "vocab"},
     1: {"storage"},
     2: {"corpus", "tokenization", "engines", "model"},
     3: {"objectives"},
@@ -27,6 +27,7 @@ FLOORS = {
 #: Imports on one floor, each with its reason.
 NEIGHBOURS = {
     ("options", "errors"): "an option out of bounds is an error, and errors import nothing",
+    ("json_files", "errors"): "a file of another shape is an error",
     ("vocab", "errors"): "a vocabulary that cannot be used is an error",
 }
 
