@@ -42,7 +42,8 @@ from bertprep.errors import UsageError
 from bertprep.model.bert import PretrainingModel
 from bertprep.model.config import LAYER_NORM_EPSILON, load_config
 from bertprep.model.layers import Tensor
-from bertprep.model.saved_run import CONFIG_NAME, VOCABULARY_NAME, is_run, load_run
+from bertprep.model.saved_run import CONFIG_NAME, is_run, load_run
+from bertprep.model.tokenizer_files import read_tokenizer
 from bertprep.model.weights import (
     PretrainedWeights,
     collect_weights,
@@ -86,10 +87,8 @@ def read_pretrained(path: Path) -> PretrainedWeights:
         if prefix is None:
             raise _no_weights(path)
         folder, weights = prefix.parent, _read_tf1_checkpoint(prefix)
-    vocabulary = folder / VOCABULARY_NAME
-    if vocabulary.exists():
-        weights = replace(weights, vocabulary=Vocabulary.load(vocabulary, lenient=True))
-    return weights
+    vocabulary, options = read_tokenizer(folder)
+    return replace(weights, vocabulary=vocabulary, tokenizer_options=options)
 
 
 def _no_weights(path: Path) -> UsageError:

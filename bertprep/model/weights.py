@@ -49,7 +49,8 @@ class PretrainedWeights:
         config: shape of the model.
         arrays: float32 by `WeightName.path`.
         trained_positions: number of position embeddings that data has reached, from 0.
-        vocabulary: the vocabulary file next to them; None where there is none.
+        vocabulary: the vocabulary next to them; None where there is none.
+        tokenizer_options: tokenizer options of their text by name, as far as they are known.
         missing: parts of the model without weights, in words.
         unused: names of arrays that the model has no variable for.
     """
@@ -59,6 +60,7 @@ class PretrainedWeights:
     arrays: Mapping[str, np.ndarray] = field(repr=False)
     trained_positions: int
     vocabulary: Vocabulary | None = None
+    tokenizer_options: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 

@@ -15,7 +15,13 @@ from bertprep.options.export import ExportOptions
 from bertprep.options.inspect import InspectOptions
 from bertprep.options.places import Place, is_url, place, plain_name, shown_url
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
-from bertprep.options.text import FORMATS, CorpusOptions, TokenizerOptions
+from bertprep.options.text import (
+    FORMATS,
+    CorpusOptions,
+    TokenizerOptions,
+    differing_options,
+    flags_of,
+)
 from bertprep.options.vocab import STDOUT, VocabOptions
 
 __all__ = [
@@ -37,6 +43,8 @@ __all__ = [
     "UpdateOptions",
     "VocabOptions",
     "available_cores",
+    "differing_options",
+    "flags_of",
     "is_url",
     "place",
     "plain_name",

@@ -107,7 +107,7 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
         held_out=held_out,
         heads=[HEADS[name] for name in OBJECTIVES[train.schema.objective].heads],
         vocabulary=vocabulary,
-        tokenizer=TokenizerOptions(**data_set.plan["tokenizer"]) if data_set.plan else None,
+        tokenizer=data_set.tokenizer,
         wanted=wanted,
         max_seq_length=max_seq_length,
         worker=worker,

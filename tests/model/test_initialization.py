@@ -18,6 +18,7 @@ from bertprep.model.config import BertConfig
 from bertprep.model.formats import read_pretrained
 from bertprep.model.initialization import config_for, initialize, trained_positions
 from bertprep.model.weights import PretrainedWeights
+from bertprep.options import TokenizerOptions
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 RELEASE = Path(__file__).parents[1] / "goldens" / "release_checkpoint"
@@ -40,10 +41,11 @@ def initialized(
     vocabulary: Vocabulary,
     max_seq_length: int = 8,
     wanted: BertConfig | None = None,
+    tokenizer: TokenizerOptions | None = None,
 ) -> tuple[PretrainingModel, list[str]]:
     """Return a model with the weights of a source, and the notes."""
     model = random_model(config_for(source, wanted, max_seq_length), seed=77)
-    return model, initialize(model, source, vocabulary, max_seq_length)
+    return model, initialize(model, source, vocabulary, max_seq_length, tokenizer)
 
 
 def part(arrays: Arrays, name: str) -> Arrays:
@@ -88,7 +90,7 @@ def test_outputs_equal_the_release(name: str) -> None:
             np.testing.assert_allclose(log_probs, expected[f"{head}_log_probs"], atol=most)
         np.testing.assert_allclose(found["pooled_output"], expected["pooled_output"], atol=most)
     assert notes == [
-        f"{source.name}: no vocab.txt next to it; assuming the vocabulary of the records",
+        f"{source.name}: no vocabulary next to it; assuming the vocabulary of the records",
         f"{source.name}: unused: global_step, the optimizer's state",
     ]
 
@@ -366,6 +368,113 @@ def test_new_pieces_at_unused_ids_are_named(tmp_path: Path) -> None:
     assert notes == [
         f"{source.name}: new pieces at ids that were unused: w0, w1, w2, w3, w4, and 20 more"
     ]
+
+
+UNCASED, CASED = TokenizerOptions(), TokenizerOptions(lowercase=False)
+ACCENTS = TokenizerOptions(strip_accents=False)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "flags"),
+    [
+        (UNCASED, CASED, "--lowercase --strip-accents"),
+        (ACCENTS, UNCASED, "--no-strip-accents"),
+        (UNCASED, ACCENTS, "--strip-accents"),
+    ],
+)
+def test_text_that_was_tokenized_otherwise_is_named(
+    theirs: TokenizerOptions, ours: TokenizerOptions, flags: str, tmp_path: Path
+) -> None:
+    vocabulary = vocabulary_of(30)
+    run = make_run(tmp_path / "run", random_model(tiny_config(30)), vocabulary, theirs)
+    source = read_pretrained(run)
+    message = f"was tokenized with {flags}, .* was not: create the records with {flags}$"
+    with pytest.raises(UsageError, match=message):
+        initialized(source, vocabulary, tokenizer=ours)
+    assert initialized(source, vocabulary, tokenizer=theirs)[1] == []
+    assert initialized(source, vocabulary)[1] == []
+
+
+def test_words_that_are_found_otherwise_are_a_note(tmp_path: Path) -> None:
+    vocabulary, ours = vocabulary_of(30), TokenizerOptions(never_split=("w3",), segmented=True)
+    run = make_run(tmp_path / "run", random_model(tiny_config(30)), vocabulary, UNCASED)
+    source = read_pretrained(run)
+    assert initialized(source, vocabulary, tokenizer=ours)[1] == [
+        f"{source.name}: words are found in another way: --no-segmented there, --segmented here; "
+        "no --never-split there, --never-split w3 here"
+    ]
+
+
+def write_tokenizer_json(folder: Path, tokens: tuple[str, ...], **normalizer: object) -> None:
+    """The file in which the library tokenizers keeps everything."""
+    vocab = {token: i for i, token in enumerate(tokens)}
+    content = {
+        "model": {"type": "WordPiece", "vocab": vocab},
+        "normalizer": {"type": "BertNormalizer", **normalizer},
+        "added_tokens": [{"id": 4, "content": "[MASK]", "special": True}],
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def hub(goldens: Arrays, tmp_path: Path) -> Path:
+    """A folder as transformers writes it, without files of a tokenizer."""
+    return write_hugging_face(tmp_path / "hub", goldens, part(goldens, "weights/"))
+
+
+def test_the_vocabulary_is_read_from_tokenizer_json(hub: Path) -> None:
+    tokens = vocabulary_of(61).tokens
+    write_tokenizer_json(hub, tokens, lowercase=True, strip_accents=None)
+    source = read_pretrained(hub)
+    assert source.vocabulary
+    assert source.vocabulary.tokens == tokens
+    assert initialized(source, vocabulary_of(61), tokenizer=UNCASED)[1] == []
+    with pytest.raises(UsageError, match=r"line 6 of its vocabulary is 'w0', .* 'x0': create"):
+        initialized(source, vocabulary_of(61, "x"))
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "config", "flags"),
+    [
+        ({"lowercase": False}, {}, "--no-lowercase --no-strip-accents"),
+        ({"lowercase": True, "strip_accents": False}, {}, "--no-strip-accents"),
+        ({"lowercase": True}, {"do_lower_case": False}, "--no-lowercase --no-strip-accents"),
+        ({}, {"do_lower_case": True, "strip_accents": False}, "--no-strip-accents"),
+        ({"strip_accents": False}, {"do_lower_case": True, "strip_accents": None}, ""),
+        ({}, {"tokenizer_class": "BertTokenizer"}, ""),
+    ],
+)
+def test_how_text_was_tokenized_is_read_from_its_files(
+    normalizer: dict[str, object], config: dict[str, object], flags: str, hub: Path
+) -> None:
+    (hub / "tokenizer_config.json").write_text(json.dumps(config))
+    write_tokenizer_json(hub, vocabulary_of(61).tokens, **normalizer)
+    source = read_pretrained(hub)
+    if flags:
+        message = f"create the records with {flags}, or correct its tokenizer_config.json"
+        with pytest.raises(UsageError, match=message):
+            initialized(source, vocabulary_of(61), tokenizer=UNCASED)
+    else:
+        assert initialized(source, vocabulary_of(61), tokenizer=UNCASED)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"model": {"type": "BPE"}}, "is a BPE tokenizer, not WordPiece"),
+        ({"model": {}}, "model.vocab must have the pieces of a WordPiece vocabulary"),
+        ({"model": {"vocab": {"a": -1}}}, "model.vocab must have the pieces of a WordPiece"),
+        ({"model": {"vocab": {"a": 10**9}}}, "model.vocab must have the pieces of a WordPiece"),
+        ({"model": []}, "model must be an object, got"),
+        ({"model": {}, "normalizer": 3}, "normalizer must be an object or null, got 3"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_is_one_line(
+    content: dict[str, object], message: str, hub: Path
+) -> None:
+    (hub / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=rf"tokenizer.json: {message}"):
+        read_pretrained(hub)
 
 
 @pytest.mark.parametrize(

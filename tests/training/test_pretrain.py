@@ -410,7 +410,7 @@ def test_a_run_can_be_exported_and_initialize_another(run: Path, tmp_path: Path)
     assert result.exit_code == 0, result.output
     lines = result.stderr.splitlines()
     assert lines[0].startswith("Note: no held-out records, so only the training loss is measured")
-    assert lines[1] == f"initialized from {run} (step 45)"
+    assert lines[1] == f"initialized with the weights of {run} (step 45)"
     assert lines[2].endswith("measured on the same)")
     rows = rows_of(tmp_path / "b")
     assert [(row["split"], row["step"]) for row in rows] == [("baseline", 0), ("train", 1)]
