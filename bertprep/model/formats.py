@@ -40,7 +40,7 @@ from safetensors.numpy import save_file
 
 from bertprep.errors import UsageError
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.config import LAYER_NORM_EPSILON, load_config
+from bertprep.model.config import load_config
 from bertprep.model.layers import Tensor
 from bertprep.model.saved_run import CONFIG_NAME, is_run, load_run
 from bertprep.model.tokenizer_files import read_tokenizer
@@ -218,7 +218,7 @@ def write_hugging_face(folder: Path, model: PretrainingModel, vocabulary: Vocabu
         "architectures": ["BertForPreTraining"],
         "model_type": "bert",
         **model.config.to_json(),
-        "layer_norm_eps": LAYER_NORM_EPSILON,
+        "layer_norm_eps": model.config.layer_norm_eps,
         "pad_token_id": vocabulary.pad_id,
         "tie_word_embeddings": True,
     }

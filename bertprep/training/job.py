@@ -209,8 +209,6 @@ def _wanted_config(
             f"{max_seq_length} tokens: pass --model FILE with a bert_config.json that has "
             f'"max_position_embeddings": {max_seq_length}, or create shorter records'
         )
-    if config.type_vocab_size < 2:
-        raise UsageError(f"{model}: type_vocab_size must be at least 2, got 1")
     return config
 
 
@@ -224,7 +222,7 @@ def _make_plan(
 ) -> dict[str, Any]:
     plan = {
         "format": PLAN_FORMAT,
-        "model": asdict(wanted) if wanted else None,
+        "model": wanted.to_json() if wanted else None,
         "init_from": str(options.init_from) if options.init_from else None,
         "vocabulary": {"sha256": vocabulary.sha256},
         "training": asdict(training),

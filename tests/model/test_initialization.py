@@ -248,7 +248,8 @@ def test_half_precision_is_widened(dtype: str, goldens: Arrays, tmp_path: Path) 
     ("changes", "message"),
     [
         ({"model_type": "roberta"}, r'config.json: model_type must be bert, got "roberta"'),
-        ({"hidden_act": "gelu_new"}, r"config.json: hidden_act must be gelu, got 'gelu_new'"),
+        ({"hidden_act": "swish"}, r"config.json: hidden_act must be gelu or .*, got 'swish'"),
+        ({"type_vocab_size": 1}, r"config.json: type_vocab_size must be at least 2, got 1"),
         ({"tie_word_embeddings": False}, r"tie_word_embeddings must be true, got false"),
         ({"num_hidden_layers": 3}, r"the weights lack layer_2/attention/query/kernel, "),
     ],
