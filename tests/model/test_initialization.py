@@ -134,7 +134,8 @@ def test_a_config_of_another_size_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         initialized(read_pretrained(tmp_path), vocabulary_of(29))
     path.write_text(json.dumps(config | {"num_hidden_layers": 3}))
-    message = r"the weights lack layer_2/attention/query/kernel, .* and 13 more, which the config"
+    first = "bert/encoder/layer_2/attention/self/query/kernel"
+    message = rf"the weights lack {first}, .* and 13 more, which the config"
     with pytest.raises(UsageError, match=message):
         read_pretrained(tmp_path)
 
@@ -230,7 +231,7 @@ def test_unused_weights_are_named(goldens: Arrays, tmp_path: Path) -> None:
 def test_half_a_head_is_an_error(goldens: Arrays, tmp_path: Path) -> None:
     arrays = part(goldens, "weights/")
     del arrays["bert.pooler.dense.bias"]
-    with pytest.raises(UsageError, match=r"the weights lack pooler/bias, which"):
+    with pytest.raises(UsageError, match=r"the weights lack bert.pooler.dense.bias, which"):
         read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
 
 
@@ -251,7 +252,10 @@ def test_half_precision_is_widened(dtype: str, goldens: Arrays, tmp_path: Path) 
         ({"hidden_act": "swish"}, r"config.json: hidden_act must be gelu or .*, got 'swish'"),
         ({"type_vocab_size": 1}, r"config.json: type_vocab_size must be at least 2, got 1"),
         ({"tie_word_embeddings": False}, r"tie_word_embeddings must be true, got false"),
-        ({"num_hidden_layers": 3}, r"the weights lack layer_2/attention/query/kernel, "),
+        (
+            {"num_hidden_layers": 3},
+            r"the weights lack bert.encoder.layer.2.attention.self.query.weight, ",
+        ),
     ],
 )
 def test_another_model_is_one_line(
@@ -260,6 +264,90 @@ def test_another_model_is_one_line(
     arrays = part(goldens, "weights/")
     with pytest.raises(UsageError, match=message):
         read_pretrained(write_hugging_face(tmp_path, goldens, arrays, **changes))
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "encoder"),
+    [
+        *(("module.", "bert."), ("_orig_mod.", "bert."), ("module._orig_mod.", "bert.")),
+        *(("model.", "bert."), ("auto_model.", ""), ("scope.model.", "")),
+    ],
+)
+def test_names_with_a_common_prefix_are_read(
+    wrapper: str, encoder: str, goldens: Arrays, tmp_path: Path
+) -> None:
+    arrays = {
+        f"{wrapper}{encoder}{name[5:]}" if name.startswith("bert.") else f"{wrapper}{name}": value
+        for name, value in part(goldens, "weights/").items()
+    }
+    source = read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
+    assert (source.missing, source.unused) == ((), ())
+    model, _ = initialized(source, vocabulary_of(61))
+    assert max(golden_outputs(model, goldens).values()) < 2e-6
+
+
+def test_names_of_the_release_under_tensorflow_2_and_in_a_scope_are_read() -> None:
+    names = [
+        "module/bert/embeddings/word_embeddings",
+        "module/bert/embeddings/layer_normalization/gamma",
+        "module/bert/encoder/layer_0/output/layer_normalization_2/beta",
+        "module/cls/predictions/output_bias",
+        "global_step",
+    ]
+    assert list(weights.plain_names(names, "release").values()) == [
+        "bert/embeddings/word_embeddings",
+        "bert/embeddings/LayerNorm/gamma",
+        "bert/encoder/layer_0/output/LayerNorm/beta",
+        "cls/predictions/output_bias",
+        "global_step",
+    ]
+
+
+def test_names_that_are_not_known_are_shown(goldens: Arrays, tmp_path: Path) -> None:
+    arrays = {f"x{i}": value for i, value in enumerate(part(goldens, "weights/").values())}
+    with pytest.raises(UsageError, match=r"asks for \(there are x0, x1, x10\)"):
+        read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
+
+
+def test_weights_in_several_files_are_read(goldens: Arrays, hub: Path) -> None:
+    arrays = part(goldens, "weights/")
+    (hub / "model.safetensors").unlink()
+    index = {name: f"part-{i % 2}.safetensors" for i, name in enumerate(arrays)}
+    for file in set(index.values()):
+        save_file({n: arrays[n] for n in arrays if index[n] == file}, hub / file)
+    path = hub / "model.safetensors.index.json"
+    path.write_text(json.dumps({"weight_map": index}))
+    for named in (hub, path):
+        model, _ = initialized(read_pretrained(named), vocabulary_of(61))
+        assert max(golden_outputs(model, goldens).values()) < 2e-6
+    for other in ("../model.safetensors", "none.safetensors", 7):
+        path.write_text(json.dumps({"weight_map": {**index, "a": other}}))
+        with pytest.raises(UsageError, match=r"index.json: lists '.*', which is not next to it"):
+            read_pretrained(hub)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32"])
+def test_weights_of_whole_numbers_are_refused(kind: str, goldens: Arrays, tmp_path: Path) -> None:
+    arrays = part(goldens, "weights/")
+    name = "bert.encoder.layer.1.intermediate.dense.weight"
+    arrays[name] = (arrays[name] * 100).astype(kind)
+    with pytest.raises(UsageError, match=rf"{name} has values of the type {kind}, which are quant"):
+        read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
+
+
+def test_weights_of_8_bits_are_refused(hub: Path) -> None:
+    entry = {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}
+    header = json.dumps({"bert.pooler.dense.bias": entry}).encode()
+    file = len(header).to_bytes(8, "little") + header + b"00"
+    (hub / "model.safetensors").write_bytes(file)
+    with pytest.raises(UsageError, match=r"bert.pooler.dense.bias has values of the type F8_E4M3"):
+        read_pretrained(hub)
+
+
+def test_a_pointer_in_place_of_the_weights_is_named(hub: Path) -> None:
+    (hub / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha\n")
+    with pytest.raises(UsageError, match=r"is a Git LFS pointer. Fetch its content: git lfs pull"):
+        read_pretrained(hub)
 
 
 def test_a_damaged_file_is_one_line(goldens: Arrays, tmp_path: Path) -> None:
@@ -483,7 +571,7 @@ def test_a_tokenizer_that_cannot_be_is_one_line(
     [
         ([], r"no weights found. Name a bertprep run, a Hugging Face folder"),
         (["pytorch_model.bin"], r"pytorch_model.bin, which can run code .*save_pretrained"),
-        (["model.safetensors.index.json"], r"the weights are sharded"),
+        (["model.safetensors.index.json"], r"config.json: cannot be read: No such file"),
         (["model.safetensors"], r"config.json: cannot be read: No such file"),
     ],
 )
