@@ -184,6 +184,11 @@ def load_config(path: Path) -> BertConfig:
     return FAMILIES[family].parse(content, str(path))
 
 
+def is_padded(rows: int, num_pieces: int) -> bool:
+    """Whether word embeddings may be those of a vocabulary, padded to a multiple up to 128."""
+    return num_pieces <= rows <= -(-num_pieces // 128) * 128
+
+
 def make_model(
     config: BertConfig, policy: str = "float32", heads: Sequence[str] = tuple(HEADS)
 ) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from keras import ops
 
 from bertprep.errors import UsageError
-from bertprep.model.config import BertConfig, make_model
+from bertprep.model.config import BertConfig, is_padded, make_model
 from bertprep.model.heads import HEADS
 from bertprep.model.saved_run import SavedRun
 from bertprep.model.weights import PretrainedWeights, assign_weights, variables_by_path
@@ -151,24 +151,31 @@ def _position_notes(weights: PretrainedWeights, num_rows: int, max_seq_length: i
 def _compare_vocabularies(weights: PretrainedWeights, vocabulary: Vocabulary) -> list[str]:
     """Raise UsageError if an id means another piece than the one that the weights learned."""
     rows, ours = weights.config.vocab_size, vocabulary.tokens
-    if rows != len(ours):
+    theirs = weights.vocabulary.tokens if weights.vocabulary else ()
+    # Rows beyond the vocabulary are padding, if it is known; else only few can be.
+    if rows < len(ours) or not (theirs or is_padded(rows, len(ours))):
         raise UsageError(
             f"{weights.name}: has {rows:,} word embeddings, and the vocabulary of the records has "
             f"{len(ours):,} pieces: create the records with the vocabulary of these weights"
         )
-    if weights.vocabulary is None:
+    if not theirs:
         return [f"{weights.name}: no vocabulary next to it; assuming the vocabulary of the records"]
-    theirs = weights.vocabulary.tokens
+    more = [token for token in theirs[len(ours) : rows] if not _is_unused(token)]
+    if more:
+        raise UsageError(
+            f"{weights.name}: its vocabulary has {len(more):,} more pieces than that of the "
+            f"records, such as {more[0]!r}: create the records with the vocabulary of these weights"
+        )
     differing = [i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]]
     for i in differing:
-        if not theirs[i].startswith("[unused"):
+        if not _is_unused(theirs[i]):
             raise UsageError(
                 f"{weights.name}: line {i + 1} of its vocabulary is {theirs[i]!r}, of that of the "
                 f"records {ours[i]!r}: create the records with the vocabulary of these weights"
             )
-    if differing:
-        pieces = _shorten([ours[i] for i in differing])
-        return [f"{weights.name}: new pieces at ids that were unused: {pieces}"]
+    new = [ours[i] for i in differing] + list(ours[len(theirs) :])
+    if new:
+        return [f"{weights.name}: new pieces at ids that were unused: {_shorten(new)}"]
     return []
 
 
@@ -184,6 +191,11 @@ def _compare_tokenizers(weights: PretrainedWeights, ours: Mapping[str, Any]) -> 
         )
     notes = [f"{flag} there, {flags_of(name, ours[name])} here" for name, flag in differing.items()]
     return [f"{weights.name}: words are found in another way: {'; '.join(notes)}"] if notes else []
+
+
+def _is_unused(token: str) -> bool:
+    """Whether a piece only keeps an id free."""
+    return not token or token.startswith("[unused")
 
 
 def _shorten(names: Sequence[str], most: int = 5) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from bertprep.errors import UsageError
 from bertprep.loading.windows import RecordStream
-from bertprep.model.config import PUBLISHED_SIZES, BertConfig, load_config
+from bertprep.model.config import PUBLISHED_SIZES, BertConfig, is_padded, load_config
 from bertprep.model.heads import HEADS, Head
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import PretrainOptions, TokenizerOptions, TrainingOptions
@@ -198,7 +198,7 @@ def _wanted_config(
         config = BertConfig.published(model, vocab_size)
     else:
         config = load_config(Path(model))
-    if config.vocab_size != vocab_size:
+    if not is_padded(config.vocab_size, vocab_size):
         raise UsageError(
             f"{model}: vocab_size must be that of {data_set.vocabulary_path} ({vocab_size:,}), got "
             f"{config.vocab_size:,}"

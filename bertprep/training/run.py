@@ -74,6 +74,9 @@ class TrainingRun:
                 trainer.model, weights, job.vocabulary, job.max_seq_length, job.tokenizer
             )
             self._report(f"initialized with the weights of {weights.name}", *notes)
+        padding = config.vocab_size - len(job.vocabulary.tokens)
+        if padding:
+            self._report(f"{padding:,} word embeddings are padding, beyond the vocabulary: kept")
         if job.is_chief:
             positions, plan = trained_positions(weights, job.max_seq_length), {"plan": job.plan}
             self._folder.make_room()

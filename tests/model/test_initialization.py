@@ -14,7 +14,7 @@ from trainer_runs import make_run, outputs, random_features, random_model, tiny_
 from bertprep.errors import UsageError
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.config import BertConfig
+from bertprep.model.config import BertConfig, is_padded
 from bertprep.model.formats import read_pretrained
 from bertprep.model.initialization import config_for, initialize, trained_positions
 from bertprep.model.weights import PretrainedWeights
@@ -441,6 +441,32 @@ def test_another_vocabulary_size_is_named(tmp_path: Path) -> None:
     source = source_with(tmp_path, vocabulary_of(30))
     with pytest.raises(UsageError, match=r"has 30 word embeddings, and .* records has 31 pieces"):
         initialized(source, vocabulary_of(31))
+
+
+def test_padding_after_the_vocabulary_is_kept(tmp_path: Path) -> None:
+    trained = random_model(tiny_config(32))
+    source = read_pretrained(make_run(tmp_path / "run", trained, vocabulary_of(30)))
+    model, notes = initialized(source, vocabulary_of(30))
+    assert (model.config.vocab_size, notes) == (32, [])
+    features = random_features(tiny_config(30))
+    for name, values in outputs(trained, features).items():
+        np.testing.assert_array_equal(outputs(model, features)[name], values)
+    # New pieces of the records take padding; a piece that the records lack is another vocabulary.
+    note = f"{source.name}: new pieces at ids that were unused: w25, w26"
+    assert initialized(source, vocabulary_of(32))[1] == [note]
+    with pytest.raises(UsageError, match=r"has 1 more pieces than .*, such as 'w24'"):
+        initialized(source, vocabulary_of(29))
+
+
+@pytest.mark.parametrize(
+    ("rows", "pieces", "expected"),
+    [
+        *((30528, 30522, True), (30592, 30522, True), (30593, 30522, False), (101, 101, True)),
+        *((28996, 30522, False), (30522, 28996, False), (128, 128, True), (129, 128, False)),
+    ],
+)
+def test_padding_reaches_the_next_multiple(rows: int, pieces: int, expected: bool) -> None:
+    assert is_padded(rows, pieces) == expected
 
 
 def test_another_piece_is_named(tmp_path: Path) -> None:

@@ -181,6 +181,21 @@ def test_errors_in_options_and_data_are_one_line(flags: str, message: str) -> No
     assert not Path("new").exists()
 
 
+def test_padding_of_the_word_embeddings_is_kept_and_reported(tmp_path: Path) -> None:
+    config = write_config(tmp_path, vocab_size=104, hidden_act="relu", layer_norm_eps=1e-6)
+    flags = f"records --model {config} --steps 1 --batch-size 8 --no-xla --output {tmp_path / 'r'}"
+    result = pretrain(*flags.split())
+    assert result.exit_code == 0, result.output
+    assert "3 word embeddings are padding, beyond the vocabulary: kept" in result.stderr
+    exported = CliRunner().invoke(
+        main, f"export {tmp_path / 'r'} --output {tmp_path / 'm'}".split()
+    )
+    assert exported.exit_code == 0, exported.output
+    content = json.loads((tmp_path / "m" / "config.json").read_bytes())
+    shown = [content[name] for name in ("vocab_size", "hidden_act", "layer_norm_eps")]
+    assert shown == [104, "relu", 1e-6]
+
+
 def test_batch_size_must_divide_among_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
