@@ -257,9 +257,8 @@ def _piece_ids(data_set: DataSet, text: str) -> list[int]:
         return [vocabulary.ids[text]]
     from bertprep.tokenization.plain import FullTokenizer  # imports numba, which is slow
 
-    if data_set.plan:
-        options = TokenizerOptions(**data_set.plan["tokenizer"])
-    else:
+    options = data_set.tokenizer
+    if options is None:
         options = TokenizerOptions(lowercase=vocabulary.casing_warning(lowercase=True) is None)
     pieces = FullTokenizer(vocabulary, options).tokenize(text)
     if not pieces or "[UNK]" in pieces:

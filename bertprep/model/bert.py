@@ -27,7 +27,7 @@ from bertprep.model.layers import (
     Embeddings,
     EncoderLayer,
     Tensor,
-    gelu,
+    activate,
     make_dense,
     make_layer_norm,
 )
@@ -46,7 +46,7 @@ class MaskedLmHead(keras.layers.Layer):
         super().__init__(dtype=dtype, name=name)
         self.config = config
         self.transform = make_dense(config.hidden_size, config, dtype, "transform")
-        self.layer_norm = make_layer_norm(dtype)
+        self.layer_norm = make_layer_norm(config, dtype)
 
     def build(self, input_shape: Any = None) -> None:
         self.transform.build((None, None, self.config.hidden_size))
@@ -62,7 +62,7 @@ class MaskedLmHead(keras.layers.Layer):
             hidden: float[batch, max_predictions, hidden_size].
             word_embeddings: float[vocab_size, hidden_size]. The table of the embedding layer.
         """
-        hidden = self.layer_norm(gelu(self.transform(hidden)))
+        hidden = self.layer_norm(activate(self.transform(hidden), self.config))
         table = ops.cast(word_embeddings, hidden.dtype)
         batch, max_predictions, hidden_size = ops.shape(hidden)
         logits = ops.matmul(ops.reshape(hidden, (-1, hidden_size)), ops.transpose(table))

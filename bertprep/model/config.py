@@ -7,6 +7,8 @@ Example:
 
 import dataclasses
 import json
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bertprep.errors import UsageError
+from bertprep.json_files import read_json
 from bertprep.model.heads import HEADS
 from bertprep.model.positions import POSITIONS
 
@@ -30,9 +33,18 @@ PUBLISHED_SIZES = {
 _HEAD_SIZE = 64
 LAYER_NORM_EPSILON = 1e-12
 
-#: Keys of other programs' configs with the only value that this model implements.
-_FIXED = {
-    "layer_norm_eps": LAYER_NORM_EPSILON,
+#: Functions of the feed-forward layers by the names that configs give them. "gelu" is exact, by
+#: erf, as in the paper; "gelu_new" approximates it by tanh.
+ACTIVATIONS = {
+    **dict.fromkeys(("gelu", "gelu_python"), "gelu"),
+    **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), "gelu_new"),
+    "relu": "relu",
+}
+#: Keys of other programs' configs with the only value that this model implements; None is absent.
+_FIXED: dict[str, Any] = {
+    "num_hidden_groups": None,  # of models whose layers share weights
+    "quantization_config": None,
+    "pruned_heads": {},
     "is_decoder": False,
     "add_cross_attention": False,
     "tie_word_embeddings": True,
@@ -49,13 +61,14 @@ class BertConfig:
         num_hidden_layers: number of encoder layers.
         num_attention_heads: attention heads per layer; a divisor of `hidden_size`.
         intermediate_size: width of the feed-forward layer.
-        hidden_act: "gelu", the exact function, by erf.
+        hidden_act: a name of ACTIVATIONS.
         hidden_dropout_prob: dropout probability of the embeddings and of each sublayer's output.
         attention_probs_dropout_prob: dropout probability of the attention probabilities.
         max_position_embeddings: longest sequence in tokens.
         type_vocab_size: number of token types.
         initializer_range: standard deviation of the initial weights.
         position_embedding_type: a position kind, a name of POSITIONS.
+        layer_norm_eps: added to the variance in LayerNorm.
 
     Source: BertConfig in google-research/bert's modeling.py; section 3 of arXiv:1810.04805.
     """
@@ -75,13 +88,14 @@ class BertConfig:
     type_vocab_size: int = 2
     initializer_range: float = 0.02
     position_embedding_type: str = "absolute"
+    layer_norm_eps: float = LAYER_NORM_EPSILON
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
             if field.type is int and (type(value) is not int or value < 1):
                 raise UsageError(f"{name} must be an integer of at least 1, got {value!r}")
-            if field.type is float and type(value) not in (int, float):
+            if field.type is float and not (type(value) in (int, float) and math.isfinite(value)):
                 raise UsageError(f"{name} must be a number, got {value!r}")
             if name.endswith("dropout_prob") and not 0.0 <= value < 1.0:
                 raise UsageError(f"{name} must be at least 0 and below 1, got {value}")
@@ -90,13 +104,16 @@ class BertConfig:
                 f"num_attention_heads must divide hidden_size ({self.hidden_size}), "
                 f"got {self.num_attention_heads}"
             )
-        for name, known in (("hidden_act", ["gelu"]), ("position_embedding_type", list(POSITIONS))):
-            if getattr(self, name) not in known:
+        for name, known in (("hidden_act", ACTIVATIONS), ("position_embedding_type", POSITIONS)):
+            if getattr(self, name) not in list(known):
                 raise UsageError(
                     f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}"
                 )
-        if self.initializer_range <= 0.0:
-            raise UsageError(f"initializer_range must be above 0, got {self.initializer_range}")
+        for name in ("initializer_range", "layer_norm_eps"):
+            if getattr(self, name) <= 0.0:
+                raise UsageError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.type_vocab_size < 2:  # records have the segments A and B
+            raise UsageError(f"type_vocab_size must be at least 2, got {self.type_vocab_size}")
 
     @classmethod
     def published(cls, name: str, vocab_size: int) -> "BertConfig":
@@ -118,11 +135,12 @@ class BertConfig:
         """
         if not isinstance(content, dict) or "vocab_size" not in content:
             raise UsageError(f"{name}: not the config of a BERT: vocab_size is missing")
-        for key, expected in _FIXED.items():
+        embedding_size = content.get("hidden_size", cls.hidden_size)
+        for key, expected in (_FIXED | {"embedding_size": embedding_size}).items():
             if content.get(key, expected) != expected:
-                raise UsageError(
-                    f"{name}: {key} must be {json.dumps(expected)}, got {json.dumps(content[key])}"
-                )
+                wanted = "absent" if expected is None else json.dumps(expected)
+                found = json.dumps(content[key])
+                raise UsageError(f"{name}: {key} must be {wanted}, got {found:.100}")
         known = {field.name for field in dataclasses.fields(cls)}
         try:
             return cls(**{key: value for key, value in content.items() if key in known})
@@ -131,7 +149,10 @@ class BertConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of a `bert_config.json`."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        if self.layer_norm_eps == LAYER_NORM_EPSILON:
+            del values["layer_norm_eps"]  # not a key of the release's configs
+        return values
 
 
 #: Config classes of the model families, by the `model_type` of a Hugging Face config; a config
@@ -146,19 +167,26 @@ def load_config(path: Path) -> BertConfig:
         UsageError: there is no such file, or it configures a model that is not implemented.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be read: {error.strerror}. Name a bert_config.json, or one of "
             f"{', '.join(PUBLISHED_SIZES)}"
         ) from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: not valid JSON: {error}") from None
     family = content.get("model_type", "bert") if isinstance(content, dict) else "bert"
     if family not in list(FAMILIES):
         known = " or ".join(FAMILIES)
-        raise UsageError(f"{path}: model_type must be {known}, got {json.dumps(family)}")
+        raise UsageError(f"{path}: model_type must be {known}, got {json.dumps(family):.100}")
+    if isinstance(content, dict) and "model_type" not in content and content.get("architectures"):
+        architecture = json.dumps(content["architectures"])
+        if not re.match(r'\["Bert[A-Z]', architecture):
+            raise UsageError(f"{path}: architectures must be BERT's, got {architecture:.100}")
     return FAMILIES[family].parse(content, str(path))
+
+
+def is_padded(rows: int, num_pieces: int) -> bool:
+    """Whether word embeddings may be those of a vocabulary, padded to a multiple up to 128."""
+    return num_pieces <= rows <= -(-num_pieces // 128) * 128
 
 
 def make_model(

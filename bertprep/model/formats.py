@@ -1,7 +1,7 @@
 """Weights in the files of other programs, read and written.
 
     run                       read, since `read_pretrained` takes any of these
-    Hugging Face folder       config.json, model.safetensors: read and written
+    Hugging Face folder       config.json, model.safetensors (or parts): read and written
     TensorFlow 1 checkpoint   bert_config.json, bert_model.ckpt.*, of google-research/bert: read
     SavedModel                written; loads without this package
 
@@ -39,13 +39,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from bertprep.errors import UsageError
+from bertprep.json_files import read_json
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.config import LAYER_NORM_EPSILON, load_config
+from bertprep.model.config import load_config
 from bertprep.model.layers import Tensor
-from bertprep.model.saved_run import CONFIG_NAME, VOCABULARY_NAME, is_run, load_run
+from bertprep.model.saved_run import CONFIG_NAME, is_run, load_run
+from bertprep.model.tokenizer_files import read_tokenizer
 from bertprep.model.weights import (
     PretrainedWeights,
     collect_weights,
+    plain_names,
+    require_floats,
     weight_names,
     weights_by_name,
 )
@@ -53,6 +57,8 @@ from bertprep.storage.plans import encode
 from bertprep.vocab import Vocabulary
 
 _HUGGING_FACE_CONFIG, _HUGGING_FACE_WEIGHTS = "config.json", "model.safetensors"
+_INDEX = f"{_HUGGING_FACE_WEIGHTS}.index.json"
+_LFS_POINTER = b"version https://git-lfs"
 _DECODER = "cls.predictions.decoder."
 _BIAS = "cls.predictions.bias"
 _WORD_EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
@@ -77,19 +83,16 @@ def read_pretrained(path: Path) -> PretrainedWeights:
         return load_run(path)
     if path.suffix == ".npz" and is_run(folder.parent):
         return load_run(folder.parent, path.stem.rpartition("-")[2])
-    if (folder / _HUGGING_FACE_WEIGHTS).is_file() and (
-        path.is_dir() or path.name == _HUGGING_FACE_WEIGHTS
-    ):
+    names = (_HUGGING_FACE_WEIGHTS, _INDEX)
+    if any((folder / name).is_file() and (path.is_dir() or path.name == name) for name in names):
         weights = _read_hugging_face(folder)
     else:
         prefix = _checkpoint_prefix(path)
         if prefix is None:
             raise _no_weights(path)
         folder, weights = prefix.parent, _read_tf1_checkpoint(prefix)
-    vocabulary = folder / VOCABULARY_NAME
-    if vocabulary.exists():
-        weights = replace(weights, vocabulary=Vocabulary.load(vocabulary, lenient=True))
-    return weights
+    vocabulary, options = read_tokenizer(folder)
+    return replace(weights, vocabulary=vocabulary, tokenizer_options=options)
 
 
 def _no_weights(path: Path) -> UsageError:
@@ -99,10 +102,6 @@ def _no_weights(path: Path) -> UsageError:
     )
     if not path.exists():
         return UsageError(f"{path}: no such file or folder. Name {kinds} on this machine")
-    if list(path.glob("*.safetensors.index.json")):
-        return UsageError(
-            f"{path}: the weights are sharded: save them as one {_HUGGING_FACE_WEIGHTS}"
-        )
     if (path / "pytorch_model.bin").exists():
         return UsageError(
             f"{path}: the weights are in pytorch_model.bin, which can run code when it is loaded. "
@@ -118,28 +117,43 @@ def _read_hugging_face(folder: Path) -> PretrainedWeights:
     Raises:
         UsageError: the files cannot be read, or are of a model that is not implemented.
     """
-    path = folder / _HUGGING_FACE_WEIGHTS
-    config = load_config(folder / _HUGGING_FACE_CONFIG)
-    try:
-        with safe_open(path, framework="np") as file:
-            found = {_current_name(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
+    config, files = load_config(folder / _HUGGING_FACE_CONFIG), [_HUGGING_FACE_WEIGHTS]
+    if not (folder / _HUGGING_FACE_WEIGHTS).is_file():
+        parts = read_json(folder / _INDEX, {"weight_map": dict})["weight_map"].values()
+        files = sorted({str(part) for part in parts})
+        for name in files:
+            if Path(name).name != name or not (folder / name).is_file():
+                raise UsageError(f"{folder / _INDEX}: lists {name!r}, which is not next to it")
+    found: dict[str, np.ndarray] = {}
+    for name in files:
+        found |= _read_safetensors(folder / name)
+    names = plain_names(found, "hugging_face")
+    found = {names[name]: array for name, array in found.items()}
     found.pop("bert.embeddings.position_ids", None)  # 0, 1, 2, ...: in files from before 2023
-    _remove_decoder(path, found)
+    _remove_decoder(folder, found)
     return collect_weights(str(folder), config, found, "hugging_face")
 
 
-def _current_name(name: str) -> str:
-    """Return the name in `BertForPreTraining` of a weight of another class or an older version."""
-    if name.startswith(("embeddings.", "encoder.", "pooler.")):
-        name = f"bert.{name}"
-    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
-        "LayerNorm.beta", "LayerNorm.bias"
-    )
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file; raise UsageError if it cannot be read."""
+    found = {}
+    try:
+        with safe_open(path, framework="np") as file:
+            for name in file.keys():  # noqa: SIM118
+                kind = file.get_slice(name).get_dtype()
+                if kind.startswith(("F8", "F4", "F6")):
+                    require_floats(str(path), name, kind)
+                found[name] = file.get_tensor(name)
+    except (SafetensorError, AttributeError, TypeError) as error:
+        reason: object = error
+        with open(path, "rb") as start:
+            if start.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                reason = "it is a Git LFS pointer. Fetch its content: git lfs pull"
+        raise UsageError(f"{path}: cannot be read: {reason}") from None
+    return found
 
 
-def _remove_decoder(path: Path, found: dict[str, np.ndarray]) -> None:
+def _remove_decoder(folder: Path, found: dict[str, np.ndarray]) -> None:
     """Remove the copies of the tied decoder.
 
     Raises:
@@ -154,7 +168,7 @@ def _remove_decoder(path: Path, found: dict[str, np.ndarray]) -> None:
     ):
         if array is not None and tied is not None and not np.array_equal(array, tied):
             raise UsageError(
-                f"{path}: {_DECODER}{name} has values of its own; in this model the decoder is "
+                f"{folder}: {_DECODER}{name} has values of its own; in this model the decoder is "
                 "tied to the word embeddings, as in the paper"
             )
 
@@ -194,13 +208,16 @@ def _read_tf1_checkpoint(prefix: Path) -> PretrainedWeights:
     known = {weight.release for weight in weight_names(config)}
     try:
         reader = tf.train.load_checkpoint(str(prefix))
-        names = sorted(reader.get_variable_to_shape_map())
+        names = plain_names(sorted(reader.get_variable_to_shape_map()), "release")
         if "_CHECKPOINTABLE_OBJECT_GRAPH" in names:
             raise UsageError(
                 f"{prefix}: is a TensorFlow 2 checkpoint; only TensorFlow 1 checkpoints of "
                 "google-research/bert are read, whose variables have known names"
             )
-        found = {n: reader.get_tensor(n) if n in known else np.empty(0) for n in names}
+        found = {
+            plain: reader.get_tensor(name) if plain in known else np.empty(0)
+            for name, plain in names.items()
+        }
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"{prefix}: cannot be read as a checkpoint: {reason}") from None
@@ -219,7 +236,7 @@ def write_hugging_face(folder: Path, model: PretrainingModel, vocabulary: Vocabu
         "architectures": ["BertForPreTraining"],
         "model_type": "bert",
         **model.config.to_json(),
-        "layer_norm_eps": LAYER_NORM_EPSILON,
+        "layer_norm_eps": model.config.layer_norm_eps,
         "pad_token_id": vocabulary.pad_id,
         "tie_word_embeddings": True,
     }

@@ -12,7 +12,7 @@ new rows keep their drawn values.
 Source: appendix A.2 of arXiv:1810.04805.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,10 +20,11 @@ import numpy as np
 from keras import ops
 
 from bertprep.errors import UsageError
-from bertprep.model.config import BertConfig, make_model
+from bertprep.model.config import BertConfig, is_padded, make_model
 from bertprep.model.heads import HEADS
 from bertprep.model.saved_run import SavedRun
 from bertprep.model.weights import PretrainedWeights, assign_weights, variables_by_path
+from bertprep.options import TokenizerOptions, differing_options, flags_of
 from bertprep.vocab import Vocabulary
 
 _POSITIONS = "embeddings/position_embeddings"
@@ -34,6 +35,8 @@ _FREE = {
     "initializer_range",
     "max_position_embeddings",
 }
+#: Tokenizer options that a later phase may change: they decide which pieces are a word.
+_WORD_OPTIONS = {"segmented", "word_segmenter", "never_split", "max_input_chars_per_word"}
 
 
 def restore_model(run: SavedRun) -> Any:
@@ -90,7 +93,11 @@ def config_for(
 
 
 def initialize(
-    model: Any, weights: PretrainedWeights, vocabulary: Vocabulary, max_seq_length: int
+    model: Any,
+    weights: PretrainedWeights,
+    vocabulary: Vocabulary,
+    max_seq_length: int,
+    tokenizer: TokenizerOptions | None = None,
 ) -> list[str]:
     """Set a model to pretrained weights; variables without one keep their drawn values.
 
@@ -99,14 +106,17 @@ def initialize(
         weights: the weights.
         vocabulary: vocabulary of the data.
         max_seq_length: sequence length of the data.
+        tokenizer: tokenizer options of the data; None where they are not known.
 
     Returns:
         Notes for the user: a line for each thing that may be unexpected.
 
     Raises:
-        UsageError: the weights are of another vocabulary, or have other shapes than their config.
+        UsageError: the weights are of another vocabulary, have learned text in another case or
+            with other accents, or have other shapes than their config.
     """
     notes = _compare_vocabularies(weights, vocabulary)
+    notes += _compare_tokenizers(weights, asdict(tokenizer) if tokenizer else {})
     drawn = ops.convert_to_numpy(variables_by_path(model)[_POSITIONS])
     arrays, rows = dict(weights.arrays), weights.config.max_position_embeddings
     if arrays[_POSITIONS].shape == (rows, drawn.shape[1]) and rows < len(drawn):
@@ -141,25 +151,51 @@ def _position_notes(weights: PretrainedWeights, num_rows: int, max_seq_length: i
 def _compare_vocabularies(weights: PretrainedWeights, vocabulary: Vocabulary) -> list[str]:
     """Raise UsageError if an id means another piece than the one that the weights learned."""
     rows, ours = weights.config.vocab_size, vocabulary.tokens
-    if rows != len(ours):
+    theirs = weights.vocabulary.tokens if weights.vocabulary else ()
+    # Rows beyond the vocabulary are padding, if it is known; else only few can be.
+    if rows < len(ours) or not (theirs or is_padded(rows, len(ours))):
         raise UsageError(
             f"{weights.name}: has {rows:,} word embeddings, and the vocabulary of the records has "
             f"{len(ours):,} pieces: create the records with the vocabulary of these weights"
         )
-    if weights.vocabulary is None:
-        return [f"{weights.name}: no vocab.txt next to it; assuming the vocabulary of the records"]
-    theirs = weights.vocabulary.tokens
+    if not theirs:
+        return [f"{weights.name}: no vocabulary next to it; assuming the vocabulary of the records"]
+    more = [token for token in theirs[len(ours) : rows] if not _is_unused(token)]
+    if more:
+        raise UsageError(
+            f"{weights.name}: its vocabulary has {len(more):,} more pieces than that of the "
+            f"records, such as {more[0]!r}: create the records with the vocabulary of these weights"
+        )
     differing = [i for i, pair in enumerate(zip(theirs, ours, strict=False)) if pair[0] != pair[1]]
     for i in differing:
-        if not theirs[i].startswith("[unused"):
+        if not _is_unused(theirs[i]):
             raise UsageError(
                 f"{weights.name}: line {i + 1} of its vocabulary is {theirs[i]!r}, of that of the "
                 f"records {ours[i]!r}: create the records with the vocabulary of these weights"
             )
-    if differing:
-        pieces = _shorten([ours[i] for i in differing])
-        return [f"{weights.name}: new pieces at ids that were unused: {pieces}"]
+    new = [ours[i] for i in differing] + list(ours[len(theirs) :])
+    if new:
+        return [f"{weights.name}: new pieces at ids that were unused: {_shorten(new)}"]
     return []
+
+
+def _compare_tokenizers(weights: PretrainedWeights, ours: Mapping[str, Any]) -> list[str]:
+    """Raise UsageError if the same text gives other pieces; return a note on other words."""
+    differing = differing_options(weights.tokenizer_options, ours)
+    wanted = [flag for name, flag in differing.items() if name not in _WORD_OPTIONS]
+    if wanted:
+        source = "" if isinstance(weights, SavedRun) else ", or correct its tokenizer_config.json"
+        raise UsageError(
+            f"{weights.name}: its text was tokenized with {' '.join(wanted)}, that of the records "
+            f"was not: create the records with {' '.join(wanted)}{source}"
+        )
+    notes = [f"{flag} there, {flags_of(name, ours[name])} here" for name, flag in differing.items()]
+    return [f"{weights.name}: words are found in another way: {'; '.join(notes)}"] if notes else []
+
+
+def _is_unused(token: str) -> bool:
+    """Whether a piece only keeps an id free."""
+    return not token or token.startswith("[unused")
 
 
 def _shorten(names: Sequence[str], most: int = 5) -> str:

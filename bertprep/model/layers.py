@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from bertprep.model.config import LAYER_NORM_EPSILON, BertConfig
+from bertprep.model.config import ACTIVATIONS, BertConfig
 from bertprep.model.positions import POSITIONS
 
 _GOLDEN = 0x9E3779B1  # odd, so that its multiples visit all 32-bit words
@@ -96,15 +96,30 @@ def gelu(inputs: Tensor) -> tuple[Tensor, Any]:
     return inputs * cdf, gradient
 
 
+def activate(inputs: Tensor, config: BertConfig) -> Tensor:
+    """Return the activation function of a config, elementwise."""
+    return _ACTIVATIONS[ACTIVATIONS[config.hidden_act]](inputs)
+
+
+#: By the values of ACTIVATIONS.
+_ACTIVATIONS = {
+    "gelu": gelu,
+    "gelu_new": lambda inputs: ops.gelu(inputs, approximate=True),
+    "relu": ops.relu,
+}
+
+
 def make_dense(units: int, config: BertConfig, dtype: Any, name: str) -> keras.layers.Dense:
     """Return a dense layer with BERT's initial weights."""
     initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
     return keras.layers.Dense(units, kernel_initializer=initializer, dtype=dtype, name=name)
 
 
-def make_layer_norm(dtype: Any, name: str = "layer_norm") -> keras.layers.LayerNormalization:
-    """Return a LayerNorm with BERT's epsilon."""
-    return keras.layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, dtype=dtype, name=name)
+def make_layer_norm(
+    config: BertConfig, dtype: Any, name: str = "layer_norm"
+) -> keras.layers.LayerNormalization:
+    """Return a LayerNorm with the epsilon of the config."""
+    return keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, dtype=dtype, name=name)
 
 
 def gather_positions(hidden: Tensor, positions: Tensor) -> Tensor:
@@ -135,7 +150,7 @@ class Embeddings(keras.layers.Layer):
         self.config = config
         make_positions = POSITIONS[config.position_embedding_type]
         self.positions = make_positions(config.max_position_embeddings, config.hidden_size)
-        self.layer_norm = make_layer_norm(dtype)
+        self.layer_norm = make_layer_norm(config, dtype)
 
     def build(self, input_shape: Any = None) -> None:
         config = self.config
@@ -232,10 +247,10 @@ class EncoderLayer(keras.layers.Layer):
         super().__init__(dtype=dtype, name=name)
         self.config = config
         self.attention = SelfAttention(config, dtype)
-        self.attention_norm = make_layer_norm(dtype, "attention_layer_norm")
+        self.attention_norm = make_layer_norm(config, dtype, "attention_layer_norm")
         self.intermediate = make_dense(config.intermediate_size, config, dtype, "intermediate")
         self.output_dense = make_dense(config.hidden_size, config, dtype, "output")
-        self.output_norm = make_layer_norm(dtype, "output_layer_norm")
+        self.output_norm = make_layer_norm(config, dtype, "output_layer_norm")
 
     def build(self, input_shape: Any = None) -> None:
         hidden_shape = (None, None, self.config.hidden_size)
@@ -267,6 +282,6 @@ class EncoderLayer(keras.layers.Layer):
         queries = hidden if positions is None else gather_positions(hidden, positions)
         attended = self.attention(queries, hidden=hidden, bias=bias, seeds=seeds)
         queries = self.attention_norm(queries + dropout(attended, probability, seeds))
-        intermediate = gelu(self.intermediate(queries))
+        intermediate = activate(self.intermediate(queries), self.config)
         output = dropout(self.output_dense(intermediate), probability, seeds)
         return self.output_norm(queries + output)

@@ -257,7 +257,7 @@ def load_run(folder: Path, checkpoint: str = "last") -> SavedRun:
     try:
         description = json.loads((folder / RUN_NAME).read_bytes())
         options = description["tokenizer"]
-        tokenizer = TokenizerOptions(**options) if options else None
+        tokenizer = TokenizerOptions.parse(options, RUN_NAME) if options else None
         trained_positions = int(description["trained_positions"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{folder / RUN_NAME}: bertprep did not write this file") from None
@@ -274,5 +274,6 @@ def load_run(folder: Path, checkpoint: str = "last") -> SavedRun:
     known = vars(weights) | {
         "trained_positions": min(trained_positions, config.max_position_embeddings),
         "vocabulary": Vocabulary.load(folder / VOCABULARY_NAME, lenient=True),
+        "tokenizer_options": asdict(tokenizer) if tokenizer else {},
     }
     return SavedRun(**known, step=step, tokenizer=tokenizer)

@@ -8,7 +8,8 @@ One table holds all three names of each variable. A kernel is [inputs, outputs] 
 release, and [outputs, inputs] in Hugging Face's files.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +50,8 @@ class PretrainedWeights:
         config: shape of the model.
         arrays: float32 by `WeightName.path`.
         trained_positions: number of position embeddings that data has reached, from 0.
-        vocabulary: the vocabulary file next to them; None where there is none.
+        vocabulary: the vocabulary next to them; None where there is none.
+        tokenizer_options: tokenizer options of their text by name, as far as they are known.
         missing: parts of the model without weights, in words.
         unused: names of arrays that the model has no variable for.
     """
@@ -59,9 +61,15 @@ class PretrainedWeights:
     arrays: Mapping[str, np.ndarray] = field(repr=False)
     trained_positions: int
     vocabulary: Vocabulary | None = None
+    tokenizer_options: Mapping[str, Any] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
+
+#: Types of weights that are read. Others are of a quantization, whose values mean nothing alone.
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+#: Parts of the names of a model that other modules wrap.
+_WRAPPERS = re.compile(r"(^|(?<=\.))(module|_orig_mod|_fsdp_wrapped_module)\.")
 
 _LAYERS = (
     ("attention/query", "attention.self.query"),
@@ -134,6 +142,41 @@ def weights_by_name(model: Any, naming: str = "hugging_face") -> dict[str, np.nd
     return arrays
 
 
+def plain_names(names: Iterable[str], naming: str) -> dict[str, str]:
+    """Return the name in the table of each name in a file, by the latter.
+
+    The scope of the model, wrappers, and names of older and newer versions of a layer differ.
+
+    Args:
+        names: names of arrays; "hugging_face" or "release" ones.
+        naming: which of both.
+    """
+    dot, table = ".", "embeddings.word_embeddings.weight"
+    if naming == "release":
+        dot, table = "/", "embeddings/word_embeddings"
+    names = {name: _WRAPPERS.sub("", name) for name in names}
+    scopes = [n.removesuffix(table) for n in names.values() if f"{dot}{n}".endswith(dot + table)]
+    scope = min(scopes, key=len, default="")
+    outer = scope.removesuffix(f"bert{dot}")
+    for name, plain in names.items():
+        below = plain.removeprefix(scope)
+        is_bert = below.startswith((f"embeddings{dot}", f"encoder{dot}", f"pooler{dot}"))
+        plain = f"bert{dot}{below}" if is_bert else plain.removeprefix(outer)
+        plain = re.sub(r"\blayer_normalization(_\d+)?/", "LayerNorm/", plain)
+        plain = plain.replace("LayerNorm.gamma", "LayerNorm.weight")
+        names[name] = plain.replace("LayerNorm.beta", "LayerNorm.bias")
+    return names
+
+
+def require_floats(name: str, key: str, kind: str) -> None:
+    """Raise UsageError for an array of another type than weights have."""
+    if kind not in _FLOATS:
+        raise UsageError(
+            f"{name}: {key} has values of the type {kind}, which are quantized or are not weights: "
+            "only float32, float16 and bfloat16 are read; name the model before its quantization"
+        )
+
+
 def collect_weights(
     name: str, config: BertConfig, found: Mapping[str, np.ndarray], naming: str
 ) -> PretrainedWeights:
@@ -149,6 +192,8 @@ def collect_weights(
         UsageError: other weights are missing, or a part of the pooler or of a head.
     """
     table = {getattr(weight, naming): weight for weight in weight_names(config)}
+    for key in found.keys() & table.keys():
+        require_floats(name, key, found[key].dtype.name)
     arrays = {
         weight.path: np.ascontiguousarray(
             found[key].T if naming in weight.transposed_in else found[key], np.float32
@@ -156,15 +201,20 @@ def collect_weights(
         for key, weight in table.items()
         if key in found
     }
-    paths = [weight.path for weight in table.values()]
     present_parts = {path.partition("/")[0] for path in arrays}
     missing = [part for part in _OPTIONAL_PARTS if part not in present_parts]
-    lacking = [p for p in paths if p not in arrays and p.partition("/")[0] not in missing]
+    lacking = [
+        key
+        for key, weight in table.items()
+        if weight.path not in arrays and weight.path.partition("/")[0] not in missing
+    ]
+    unused = sorted(key for key in found if key not in table)
     if lacking:
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        there = f" (there are {', '.join(unused[:3])})" if unused else ""
         raise UsageError(
             f"{name}: the weights lack {', '.join(lacking[:3])}{more}, which the config next to "
-            "them asks for"
+            f"them asks for{there}"
         )
     return PretrainedWeights(
         name=name,
@@ -172,7 +222,7 @@ def collect_weights(
         arrays=arrays,
         trained_positions=config.max_position_embeddings,
         missing=tuple(_OPTIONAL_PARTS[part] for part in missing),
-        unused=tuple(sorted(key for key in found if key not in table)),
+        unused=tuple(unused),
     )
 
 

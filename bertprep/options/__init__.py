@@ -22,7 +22,13 @@ from bertprep.options.places import (
     without_credentials,
 )
 from bertprep.options.pretrain import PretrainOptions, TrainingOptions, UpdateOptions
-from bertprep.options.text import FORMATS, CorpusOptions, TokenizerOptions
+from bertprep.options.text import (
+    FORMATS,
+    CorpusOptions,
+    TokenizerOptions,
+    differing_options,
+    flags_of,
+)
 from bertprep.options.vocab import STDOUT, VocabOptions
 
 __all__ = [
@@ -44,6 +50,8 @@ __all__ = [
     "UpdateOptions",
     "VocabOptions",
     "available_cores",
+    "differing_options",
+    "flags_of",
     "is_url",
     "place",
     "plain_name",

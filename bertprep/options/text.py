@@ -1,8 +1,11 @@
 """Options of every command that reads a corpus: how text is stored, and how it is tokenized."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
+from bertprep.errors import UsageError
 from bertprep.options.fields import Options, option, require
 from bertprep.options.segmenters import SEGMENTERS
 
@@ -128,6 +131,22 @@ class TokenizerOptions(Options):
         metavar="TOKEN",
     )
 
+    @classmethod
+    def parse(cls, values: Any, name: str) -> "TokenizerOptions":
+        """Return the options that the file `name` holds; it may lack some, or have newer ones.
+
+        Raises:
+            UsageError: these are not the options of a tokenizer.
+        """
+        try:
+            known = {each: values[each.name] for each in fields(cls) if each.name in values}
+            for each, value in known.items():
+                kind: Any = list if each.name == "never_split" else each.type
+                require(isinstance(value, kind), each.name)
+            return cls(**{each.name: value for each, value in known.items()})
+        except (TypeError, UsageError):
+            raise UsageError(f"{name}: bertprep did not write these tokenizer options") from None
+
     def check(self) -> None:
         if self.strip_accents is None:
             object.__setattr__(self, "strip_accents", self.lowercase)
@@ -146,3 +165,28 @@ class TokenizerOptions(Options):
     def marks_words(self) -> bool:
         """Whether words of several ideographs are known."""
         return self.segmented or self.word_segmenter is not None
+
+
+def differing_options(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, str]:
+    """Return the flags that make `second` like `first`, by each option that both know.
+
+    Args:
+        first: tokenizer options by name, or some of them.
+        second: the same of another tokenizer.
+    """
+    return {
+        name: flags_of(name, first[name])
+        for name, value in second.items()
+        if name in first and value != first[name]
+    }
+
+
+def flags_of(name: str, value: Any) -> str:
+    """Return a tokenizer option as it is typed."""
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    if not value:
+        return f"no --{flag}"
+    values = value if isinstance(value, list | tuple) else [value]
+    return " ".join(f"--{flag} {each}" for each in values)

@@ -7,14 +7,15 @@ import glob
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from bertprep.data import ShardSummary
 from bertprep.errors import UsageError
-from bertprep.options import is_url
+from bertprep.options import TokenizerOptions, is_url
 from bertprep.records.frames import Shard, is_header, look_at
 from bertprep.records.manifest import upgrade_manifest
 from bertprep.storage.plans import MANIFEST_NAME, PLAN_NAME, VOCABULARY_NAME, Plan
@@ -22,8 +23,6 @@ from bertprep.vocab import Vocabulary
 
 #: Names of record files contain one of these, whichever tool wrote them.
 _MARKS = (".tfrecord", ".tfrec")
-#: Parts of the plan that must be equal in folders that are read together.
-_SHARED = ("vocabulary", "instances", "records")
 #: The parts of a manifest that are read, and their types.
 _SUMMARIES = [{"name": str, "records": int, "bytes": int, "crc32c": int}]
 _KINDS = {
@@ -86,6 +85,11 @@ class DataSet:
     def size(self) -> int:
         """Bytes on disk."""
         return sum(shard.size for shard in self.shards)
+
+    @property
+    def tokenizer(self) -> TokenizerOptions | None:
+        """Options that the text was tokenized with; None where no manifest has them."""
+        return _tokenizer_of(self.plan, self.name) if self.plan else None
 
     def require_vocabulary(self) -> Vocabulary:
         """Return the vocabulary; raise a UsageError that says how to name one if there is none."""
@@ -259,23 +263,33 @@ def _look_around(folder: Path, manifest: dict[str, Any], named: dict[str, str]) 
 
 
 def _require_one_kind(name: str, homes: Sequence[Home]) -> None:
-    kinds = {
-        json.dumps([[home.manifest["plan"][part] for part in _SHARED], _words_of(home)])
-        for home in homes
-    }
-    if len(kinds) > 1:
-        folders = " and ".join(str(home.folder) for home in homes[:3])
-        raise UsageError(
-            f"{name}: {folders} were created with different options or vocabularies: inspect one "
-            "of them at a time, or both with --compare"
-        )
+    """Raise UsageError for folders whose records differ in more than their text and its source."""
+    kinds = [(home.folder, _kind_of(home)) for home in homes]
+    for (first, ours), (second, theirs) in pairwise(kinds):
+        differing = [
+            f"{key} {json.dumps(ours.get(key)):.40} and {json.dumps(theirs.get(key)):.40}"
+            for key in dict.fromkeys([*ours, *theirs])
+            if ours.get(key) != theirs.get(key)
+        ]
+        if differing:
+            raise UsageError(
+                f"{name}: {first} and {second} were created with different options or vocabularies "
+                f"({'; '.join(differing)}): create them with the same ones, or compare them with "
+                "`bertprep inspect --compare`"
+            )
 
 
-def _words_of(home: Home) -> list[Any]:
-    """Return the tokenizer options that decide which records are legal."""
-    tokenizer = home.manifest["plan"].get("tokenizer") or {}
-    marks_words = tokenizer.get("segmented") or tokenizer.get("word_segmenter")
-    return [bool(marks_words), tokenizer.get("never_split") or []]
+def _kind_of(home: Home) -> dict[str, Any]:
+    """Return the options by name that records must have in common to be read together."""
+    plan = home.manifest["plan"]
+    vocabulary = {f"vocabulary {key}": value for key, value in plan["vocabulary"].items()}
+    tokenizer = _tokenizer_of(plan, str(home.folder)) or TokenizerOptions()
+    return {**vocabulary, **plan["instances"], **plan["records"], **asdict(tokenizer)}
+
+
+def _tokenizer_of(plan: Plan, folder: str) -> TokenizerOptions | None:
+    values = plan.get("tokenizer")
+    return TokenizerOptions.parse(values, f"{folder}: {MANIFEST_NAME}") if values else None
 
 
 def _vocabulary_beside(shards: Sequence[Shard], homes: Sequence[Home]) -> Path | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from bertprep.errors import UsageError
 from bertprep.loading.windows import RecordStream
-from bertprep.model.config import PUBLISHED_SIZES, BertConfig, load_config
+from bertprep.model.config import PUBLISHED_SIZES, BertConfig, is_padded, load_config
 from bertprep.model.heads import HEADS, Head
 from bertprep.objectives import OBJECTIVES
 from bertprep.options import PretrainOptions, TokenizerOptions, TrainingOptions
@@ -107,7 +107,7 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
         held_out=held_out,
         heads=[HEADS[name] for name in OBJECTIVES[train.schema.objective].heads],
         vocabulary=vocabulary,
-        tokenizer=TokenizerOptions(**data_set.plan["tokenizer"]) if data_set.plan else None,
+        tokenizer=data_set.tokenizer,
         wanted=wanted,
         max_seq_length=max_seq_length,
         worker=worker,
@@ -198,7 +198,7 @@ def _wanted_config(
         config = BertConfig.published(model, vocab_size)
     else:
         config = load_config(Path(model))
-    if config.vocab_size != vocab_size:
+    if not is_padded(config.vocab_size, vocab_size):
         raise UsageError(
             f"{model}: vocab_size must be that of {data_set.vocabulary_path} ({vocab_size:,}), got "
             f"{config.vocab_size:,}"
@@ -209,8 +209,6 @@ def _wanted_config(
             f"{max_seq_length} tokens: pass --model FILE with a bert_config.json that has "
             f'"max_position_embeddings": {max_seq_length}, or create shorter records'
         )
-    if config.type_vocab_size < 2:
-        raise UsageError(f"{model}: type_vocab_size must be at least 2, got 1")
     return config
 
 
@@ -224,7 +222,7 @@ def _make_plan(
 ) -> dict[str, Any]:
     plan = {
         "format": PLAN_FORMAT,
-        "model": asdict(wanted) if wanted else None,
+        "model": wanted.to_json() if wanted else None,
         "init_from": str(options.init_from) if options.init_from else None,
         "vocabulary": {"sha256": vocabulary.sha256},
         "training": asdict(training),

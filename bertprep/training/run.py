@@ -70,8 +70,13 @@ class TrainingRun:
         assert config is not None
         trainer = Trainer(config, job.training, job.heads)
         if weights:
-            notes = initialize(trainer.model, weights, job.vocabulary, job.max_seq_length)
-            self._report(f"initialized from {weights.name}", *notes)
+            notes = initialize(
+                trainer.model, weights, job.vocabulary, job.max_seq_length, job.tokenizer
+            )
+            self._report(f"initialized with the weights of {weights.name}", *notes)
+        padding = config.vocab_size - len(job.vocabulary.tokens)
+        if padding:
+            self._report(f"{padding:,} word embeddings are padding, beyond the vocabulary: kept")
         if job.is_chief:
             positions, plan = trained_positions(weights, job.max_seq_length), {"plan": job.plan}
             self._folder.make_room()

@@ -13,7 +13,7 @@ from bertprep.errors import UsageError
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
 from bertprep.model.config import PUBLISHED_SIZES, BertConfig, load_config, make_model
-from bertprep.model.layers import DropoutSeeds, dropout, gelu
+from bertprep.model.layers import DropoutSeeds, activate, dropout, gelu, make_layer_norm
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,24 @@ def test_gelu_and_its_gradient_equal_keras() -> None:
     np.testing.assert_allclose(*gradients, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gelu_python", lambda x: ops.gelu(x, approximate=False)),
+        ("gelu_new", lambda x: ops.gelu(x, approximate=True)),
+        ("gelu_pytorch_tanh", lambda x: ops.gelu(x, approximate=True)),
+        ("relu", ops.relu),
+    ],
+)
+def test_the_config_names_the_activation_and_the_epsilon(name: str, expected: Any) -> None:
+    config = BertConfig(vocab_size=9, hidden_act=name, layer_norm_eps=1e-5)
+    inputs = tf.constant(np.linspace(-3, 3, 61, dtype=np.float32))
+    np.testing.assert_allclose(activate(inputs, config), expected(inputs), atol=1e-6)
+    assert make_layer_norm(config, "float32").epsilon == 1e-5
+    assert BertConfig.parse(config.to_json()) == config
+    assert "layer_norm_eps" not in BertConfig(vocab_size=9).to_json()
+
+
 def test_initial_weights_have_the_distribution_of_the_release() -> None:
     model = PretrainingModel(BertConfig.published("tiny", vocab_size=5000))
     model.build()
@@ -244,8 +262,17 @@ def test_a_config_of_hugging_face_is_read(tmp_path: Path) -> None:
         ('{"hidden_size": 9}', "vocab_size is missing"),
         ('{"vocab_size": "9"}', "vocab_size must be an integer of at least 1, got '9'"),
         ('{"vocab_size": 9, "hidden_size": 10}', r"num_attention_heads must divide hidden_size"),
-        ('{"vocab_size": 9, "hidden_act": "relu"}', "hidden_act must be gelu, got 'relu'"),
-        ('{"vocab_size": 9, "layer_norm_eps": 1e-5}', "layer_norm_eps must be 1e-12, got 1e-05"),
+        (
+            '{"vocab_size": 9, "hidden_act": "swish"}',
+            "hidden_act must be gelu or .*relu, got 'swish'",
+        ),
+        ('{"vocab_size": 9, "layer_norm_eps": 0}', "layer_norm_eps must be above 0, got 0"),
+        ('{"vocab_size": 9, "layer_norm_eps": NaN}', "NaN"),
+        ('{"vocab_size": 9, "type_vocab_size": 1}', "type_vocab_size must be at least 2, got 1"),
+        ('{"vocab_size": 9, "embedding_size": 128}', "embedding_size must be 768, got 128"),
+        ('{"vocab_size": 9, "num_hidden_groups": 1}', "num_hidden_groups must be absent, got 1"),
+        ('{"vocab_size": 9, "quantization_config": {"bits": 8}}', "quantization_config must be"),
+        ('{"vocab_size": 9, "architectures": ["RobertaModel"]}', "architectures must be BERT's"),
         ('{"vocab_size": 9, "hidden_dropout_prob": 1}', "hidden_dropout_prob must be at least 0"),
         ('{"vocab_size": 9, "model_type": "roberta"}', 'model_type must be bert, got "roberta"'),
         ('{"vocab_size": 9, "model_type": [1]}', r"model_type must be bert, got \[1\]"),

@@ -14,10 +14,11 @@ from trainer_runs import make_run, outputs, random_features, random_model, tiny_
 from bertprep.errors import UsageError
 from bertprep.model import weights
 from bertprep.model.bert import PretrainingModel
-from bertprep.model.config import BertConfig
+from bertprep.model.config import BertConfig, is_padded
 from bertprep.model.formats import read_pretrained
 from bertprep.model.initialization import config_for, initialize, trained_positions
 from bertprep.model.weights import PretrainedWeights
+from bertprep.options import TokenizerOptions
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 
 RELEASE = Path(__file__).parents[1] / "goldens" / "release_checkpoint"
@@ -40,10 +41,11 @@ def initialized(
     vocabulary: Vocabulary,
     max_seq_length: int = 8,
     wanted: BertConfig | None = None,
+    tokenizer: TokenizerOptions | None = None,
 ) -> tuple[PretrainingModel, list[str]]:
     """Return a model with the weights of a source, and the notes."""
     model = random_model(config_for(source, wanted, max_seq_length), seed=77)
-    return model, initialize(model, source, vocabulary, max_seq_length)
+    return model, initialize(model, source, vocabulary, max_seq_length, tokenizer)
 
 
 def part(arrays: Arrays, name: str) -> Arrays:
@@ -88,7 +90,7 @@ def test_outputs_equal_the_release(name: str) -> None:
             np.testing.assert_allclose(log_probs, expected[f"{head}_log_probs"], atol=most)
         np.testing.assert_allclose(found["pooled_output"], expected["pooled_output"], atol=most)
     assert notes == [
-        f"{source.name}: no vocab.txt next to it; assuming the vocabulary of the records",
+        f"{source.name}: no vocabulary next to it; assuming the vocabulary of the records",
         f"{source.name}: unused: global_step, the optimizer's state",
     ]
 
@@ -132,7 +134,8 @@ def test_a_config_of_another_size_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         initialized(read_pretrained(tmp_path), vocabulary_of(29))
     path.write_text(json.dumps(config | {"num_hidden_layers": 3}))
-    message = r"the weights lack layer_2/attention/query/kernel, .* and 13 more, which the config"
+    first = "bert/encoder/layer_2/attention/self/query/kernel"
+    message = rf"the weights lack {first}, .* and 13 more, which the config"
     with pytest.raises(UsageError, match=message):
         read_pretrained(tmp_path)
 
@@ -228,7 +231,7 @@ def test_unused_weights_are_named(goldens: Arrays, tmp_path: Path) -> None:
 def test_half_a_head_is_an_error(goldens: Arrays, tmp_path: Path) -> None:
     arrays = part(goldens, "weights/")
     del arrays["bert.pooler.dense.bias"]
-    with pytest.raises(UsageError, match=r"the weights lack pooler/bias, which"):
+    with pytest.raises(UsageError, match=r"the weights lack bert.pooler.dense.bias, which"):
         read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
 
 
@@ -246,9 +249,13 @@ def test_half_precision_is_widened(dtype: str, goldens: Arrays, tmp_path: Path) 
     ("changes", "message"),
     [
         ({"model_type": "roberta"}, r'config.json: model_type must be bert, got "roberta"'),
-        ({"hidden_act": "gelu_new"}, r"config.json: hidden_act must be gelu, got 'gelu_new'"),
+        ({"hidden_act": "swish"}, r"config.json: hidden_act must be gelu or .*, got 'swish'"),
+        ({"type_vocab_size": 1}, r"config.json: type_vocab_size must be at least 2, got 1"),
         ({"tie_word_embeddings": False}, r"tie_word_embeddings must be true, got false"),
-        ({"num_hidden_layers": 3}, r"the weights lack layer_2/attention/query/kernel, "),
+        (
+            {"num_hidden_layers": 3},
+            r"the weights lack bert.encoder.layer.2.attention.self.query.weight, ",
+        ),
     ],
 )
 def test_another_model_is_one_line(
@@ -257,6 +264,90 @@ def test_another_model_is_one_line(
     arrays = part(goldens, "weights/")
     with pytest.raises(UsageError, match=message):
         read_pretrained(write_hugging_face(tmp_path, goldens, arrays, **changes))
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "encoder"),
+    [
+        *(("module.", "bert."), ("_orig_mod.", "bert."), ("module._orig_mod.", "bert.")),
+        *(("model.", "bert."), ("auto_model.", ""), ("scope.model.", "")),
+    ],
+)
+def test_names_with_a_common_prefix_are_read(
+    wrapper: str, encoder: str, goldens: Arrays, tmp_path: Path
+) -> None:
+    arrays = {
+        f"{wrapper}{encoder}{name[5:]}" if name.startswith("bert.") else f"{wrapper}{name}": value
+        for name, value in part(goldens, "weights/").items()
+    }
+    source = read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
+    assert (source.missing, source.unused) == ((), ())
+    model, _ = initialized(source, vocabulary_of(61))
+    assert max(golden_outputs(model, goldens).values()) < 2e-6
+
+
+def test_names_of_the_release_under_tensorflow_2_and_in_a_scope_are_read() -> None:
+    names = [
+        "module/bert/embeddings/word_embeddings",
+        "module/bert/embeddings/layer_normalization/gamma",
+        "module/bert/encoder/layer_0/output/layer_normalization_2/beta",
+        "module/cls/predictions/output_bias",
+        "global_step",
+    ]
+    assert list(weights.plain_names(names, "release").values()) == [
+        "bert/embeddings/word_embeddings",
+        "bert/embeddings/LayerNorm/gamma",
+        "bert/encoder/layer_0/output/LayerNorm/beta",
+        "cls/predictions/output_bias",
+        "global_step",
+    ]
+
+
+def test_names_that_are_not_known_are_shown(goldens: Arrays, tmp_path: Path) -> None:
+    arrays = {f"x{i}": value for i, value in enumerate(part(goldens, "weights/").values())}
+    with pytest.raises(UsageError, match=r"asks for \(there are x0, x1, x10\)"):
+        read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
+
+
+def test_weights_in_several_files_are_read(goldens: Arrays, hub: Path) -> None:
+    arrays = part(goldens, "weights/")
+    (hub / "model.safetensors").unlink()
+    index = {name: f"part-{i % 2}.safetensors" for i, name in enumerate(arrays)}
+    for file in set(index.values()):
+        save_file({n: arrays[n] for n in arrays if index[n] == file}, hub / file)
+    path = hub / "model.safetensors.index.json"
+    path.write_text(json.dumps({"weight_map": index}))
+    for named in (hub, path):
+        model, _ = initialized(read_pretrained(named), vocabulary_of(61))
+        assert max(golden_outputs(model, goldens).values()) < 2e-6
+    for other in ("../model.safetensors", "none.safetensors", 7):
+        path.write_text(json.dumps({"weight_map": {**index, "a": other}}))
+        with pytest.raises(UsageError, match=r"index.json: lists '.*', which is not next to it"):
+            read_pretrained(hub)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32"])
+def test_weights_of_whole_numbers_are_refused(kind: str, goldens: Arrays, tmp_path: Path) -> None:
+    arrays = part(goldens, "weights/")
+    name = "bert.encoder.layer.1.intermediate.dense.weight"
+    arrays[name] = (arrays[name] * 100).astype(kind)
+    with pytest.raises(UsageError, match=rf"{name} has values of the type {kind}, which are quant"):
+        read_pretrained(write_hugging_face(tmp_path, goldens, arrays))
+
+
+def test_weights_of_8_bits_are_refused(hub: Path) -> None:
+    entry = {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}
+    header = json.dumps({"bert.pooler.dense.bias": entry}).encode()
+    file = len(header).to_bytes(8, "little") + header + b"00"
+    (hub / "model.safetensors").write_bytes(file)
+    with pytest.raises(UsageError, match=r"bert.pooler.dense.bias has values of the type F8_E4M3"):
+        read_pretrained(hub)
+
+
+def test_a_pointer_in_place_of_the_weights_is_named(hub: Path) -> None:
+    (hub / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha\n")
+    with pytest.raises(UsageError, match=r"is a Git LFS pointer. Fetch its content: git lfs pull"):
+        read_pretrained(hub)
 
 
 def test_a_damaged_file_is_one_line(goldens: Arrays, tmp_path: Path) -> None:
@@ -352,6 +443,32 @@ def test_another_vocabulary_size_is_named(tmp_path: Path) -> None:
         initialized(source, vocabulary_of(31))
 
 
+def test_padding_after_the_vocabulary_is_kept(tmp_path: Path) -> None:
+    trained = random_model(tiny_config(32))
+    source = read_pretrained(make_run(tmp_path / "run", trained, vocabulary_of(30)))
+    model, notes = initialized(source, vocabulary_of(30))
+    assert (model.config.vocab_size, notes) == (32, [])
+    features = random_features(tiny_config(30))
+    for name, values in outputs(trained, features).items():
+        np.testing.assert_array_equal(outputs(model, features)[name], values)
+    # New pieces of the records take padding; a piece that the records lack is another vocabulary.
+    note = f"{source.name}: new pieces at ids that were unused: w25, w26"
+    assert initialized(source, vocabulary_of(32))[1] == [note]
+    with pytest.raises(UsageError, match=r"has 1 more pieces than .*, such as 'w24'"):
+        initialized(source, vocabulary_of(29))
+
+
+@pytest.mark.parametrize(
+    ("rows", "pieces", "expected"),
+    [
+        *((30528, 30522, True), (30592, 30522, True), (30593, 30522, False), (101, 101, True)),
+        *((28996, 30522, False), (30522, 28996, False), (128, 128, True), (129, 128, False)),
+    ],
+)
+def test_padding_reaches_the_next_multiple(rows: int, pieces: int, expected: bool) -> None:
+    assert is_padded(rows, pieces) == expected
+
+
 def test_another_piece_is_named(tmp_path: Path) -> None:
     source = source_with(tmp_path, vocabulary_of(30))
     with pytest.raises(
@@ -368,12 +485,119 @@ def test_new_pieces_at_unused_ids_are_named(tmp_path: Path) -> None:
     ]
 
 
+UNCASED, CASED = TokenizerOptions(), TokenizerOptions(lowercase=False)
+ACCENTS = TokenizerOptions(strip_accents=False)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "flags"),
+    [
+        (UNCASED, CASED, "--lowercase --strip-accents"),
+        (ACCENTS, UNCASED, "--no-strip-accents"),
+        (UNCASED, ACCENTS, "--strip-accents"),
+    ],
+)
+def test_text_that_was_tokenized_otherwise_is_named(
+    theirs: TokenizerOptions, ours: TokenizerOptions, flags: str, tmp_path: Path
+) -> None:
+    vocabulary = vocabulary_of(30)
+    run = make_run(tmp_path / "run", random_model(tiny_config(30)), vocabulary, theirs)
+    source = read_pretrained(run)
+    message = f"was tokenized with {flags}, .* was not: create the records with {flags}$"
+    with pytest.raises(UsageError, match=message):
+        initialized(source, vocabulary, tokenizer=ours)
+    assert initialized(source, vocabulary, tokenizer=theirs)[1] == []
+    assert initialized(source, vocabulary)[1] == []
+
+
+def test_words_that_are_found_otherwise_are_a_note(tmp_path: Path) -> None:
+    vocabulary, ours = vocabulary_of(30), TokenizerOptions(never_split=("w3",), segmented=True)
+    run = make_run(tmp_path / "run", random_model(tiny_config(30)), vocabulary, UNCASED)
+    source = read_pretrained(run)
+    assert initialized(source, vocabulary, tokenizer=ours)[1] == [
+        f"{source.name}: words are found in another way: --no-segmented there, --segmented here; "
+        "no --never-split there, --never-split w3 here"
+    ]
+
+
+def write_tokenizer_json(folder: Path, tokens: tuple[str, ...], **normalizer: object) -> None:
+    """The file in which the library tokenizers keeps everything."""
+    vocab = {token: i for i, token in enumerate(tokens)}
+    content = {
+        "model": {"type": "WordPiece", "vocab": vocab},
+        "normalizer": {"type": "BertNormalizer", **normalizer},
+        "added_tokens": [{"id": 4, "content": "[MASK]", "special": True}],
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def hub(goldens: Arrays, tmp_path: Path) -> Path:
+    """A folder as transformers writes it, without files of a tokenizer."""
+    return write_hugging_face(tmp_path / "hub", goldens, part(goldens, "weights/"))
+
+
+def test_the_vocabulary_is_read_from_tokenizer_json(hub: Path) -> None:
+    tokens = vocabulary_of(61).tokens
+    write_tokenizer_json(hub, tokens, lowercase=True, strip_accents=None)
+    source = read_pretrained(hub)
+    assert source.vocabulary
+    assert source.vocabulary.tokens == tokens
+    assert initialized(source, vocabulary_of(61), tokenizer=UNCASED)[1] == []
+    with pytest.raises(UsageError, match=r"line 6 of its vocabulary is 'w0', .* 'x0': create"):
+        initialized(source, vocabulary_of(61, "x"))
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "config", "flags"),
+    [
+        ({"lowercase": False}, {}, "--no-lowercase --no-strip-accents"),
+        ({"lowercase": True, "strip_accents": False}, {}, "--no-strip-accents"),
+        ({"lowercase": True}, {"do_lower_case": False}, "--no-lowercase --no-strip-accents"),
+        ({}, {"do_lower_case": True, "strip_accents": False}, "--no-strip-accents"),
+        ({"strip_accents": False}, {"do_lower_case": True, "strip_accents": None}, ""),
+        ({}, {"tokenizer_class": "BertTokenizer"}, ""),
+    ],
+)
+def test_how_text_was_tokenized_is_read_from_its_files(
+    normalizer: dict[str, object], config: dict[str, object], flags: str, hub: Path
+) -> None:
+    (hub / "tokenizer_config.json").write_text(json.dumps(config))
+    write_tokenizer_json(hub, vocabulary_of(61).tokens, **normalizer)
+    source = read_pretrained(hub)
+    if flags:
+        message = f"create the records with {flags}, or correct its tokenizer_config.json"
+        with pytest.raises(UsageError, match=message):
+            initialized(source, vocabulary_of(61), tokenizer=UNCASED)
+    else:
+        assert initialized(source, vocabulary_of(61), tokenizer=UNCASED)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"model": {"type": "BPE"}}, "is a BPE tokenizer, not WordPiece"),
+        ({"model": {}}, "model.vocab must have the pieces of a WordPiece vocabulary"),
+        ({"model": {"vocab": {"a": -1}}}, "model.vocab must have the pieces of a WordPiece"),
+        ({"model": {"vocab": {"a": 10**9}}}, "model.vocab must have the pieces of a WordPiece"),
+        ({"model": []}, "model must be an object, got"),
+        ({"model": {}, "normalizer": 3}, "normalizer must be an object or null, got 3"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_is_one_line(
+    content: dict[str, object], message: str, hub: Path
+) -> None:
+    (hub / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=rf"tokenizer.json: {message}"):
+        read_pretrained(hub)
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
         ([], r"no weights found. Name a bertprep run, a Hugging Face folder"),
         (["pytorch_model.bin"], r"pytorch_model.bin, which can run code .*save_pretrained"),
-        (["model.safetensors.index.json"], r"the weights are sharded"),
+        (["model.safetensors.index.json"], r"config.json: cannot be read: No such file"),
         (["model.safetensors"], r"config.json: cannot be read: No such file"),
     ],
 )

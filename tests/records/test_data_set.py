@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -283,10 +284,48 @@ def test_data_sets_of_other_options_are_not_one(
     problem = problem_of(lambda: find_data_set([str(folder), str(other)]))
     assert problem == (
         f"{folder} {other}: {folder} and {other} were created with different options or "
-        "vocabularies: inspect one of them at a time, or both with --compare"
+        "vocabularies (dupe_factor 1 and 2): create them with the same ones, or compare them with "
+        "`bertprep inspect --compare`"
     )
     same = write_data_set(tmp_path / "same", [records], sample_vocabulary, OPTIONS)
     assert find_data_set([str(folder), str(same)]).plan
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("lowercase", False),
+        ("strip_accents", False),
+        ("never_split", ["the"]),
+        ("word_segmenter", "rjieba"),
+        ("segmented", True),
+    ],
+)
+def test_data_sets_of_text_that_was_tokenized_otherwise_are_not_one(
+    option: str,
+    value: object,
+    folder: Path,
+    records: list[bytes],
+    sample_vocabulary: Vocabulary,
+    tmp_path: Path,
+) -> None:
+    other = write_data_set(tmp_path / "other", [records], sample_vocabulary, OPTIONS)
+    edit_manifest(other, lambda manifest: manifest["plan"]["tokenizer"].update({option: value}))
+    for paths in ([folder, other], [other, folder]):
+        problem = problem_of(lambda paths=paths: find_data_set(list(map(str, paths))))
+        assert re.search(rf"different options .*\({option} [^;]* and [^;]*\):", problem), problem
+    tokenizer = find_data_set([str(other)]).tokenizer
+    assert tokenizer
+    assert getattr(tokenizer, option) == (tuple(value) if isinstance(value, list) else value)
+
+
+@pytest.mark.parametrize(
+    "values", [3, ["lowercase"], {"lowercase": "yes"}, {"max_input_chars_per_word": "9"}]
+)
+def test_tokenizer_options_that_cannot_be(folder: Path, values: object) -> None:
+    edit_manifest(folder, lambda manifest: manifest["plan"].update({"tokenizer": values}))
+    problem = problem_of(lambda: find_data_set([str(folder)]).tokenizer)
+    assert problem == f"{folder}: manifest.json: bertprep did not write these tokenizer options"
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,21 @@ def test_errors_in_options_and_data_are_one_line(flags: str, message: str) -> No
     assert not Path("new").exists()
 
 
+def test_padding_of_the_word_embeddings_is_kept_and_reported(tmp_path: Path) -> None:
+    config = write_config(tmp_path, vocab_size=104, hidden_act="relu", layer_norm_eps=1e-6)
+    flags = f"records --model {config} --steps 1 --batch-size 8 --no-xla --output {tmp_path / 'r'}"
+    result = pretrain(*flags.split())
+    assert result.exit_code == 0, result.output
+    assert "3 word embeddings are padding, beyond the vocabulary: kept" in result.stderr
+    exported = CliRunner().invoke(
+        main, f"export {tmp_path / 'r'} --output {tmp_path / 'm'}".split()
+    )
+    assert exported.exit_code == 0, exported.output
+    content = json.loads((tmp_path / "m" / "config.json").read_bytes())
+    shown = [content[name] for name in ("vocab_size", "hidden_act", "layer_norm_eps")]
+    assert shown == [104, "relu", 1e-6]
+
+
 def test_batch_size_must_divide_among_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -410,7 +425,7 @@ def test_a_run_can_be_exported_and_initialize_another(run: Path, tmp_path: Path)
     assert result.exit_code == 0, result.output
     lines = result.stderr.splitlines()
     assert lines[0].startswith("Note: no held-out records, so only the training loss is measured")
-    assert lines[1] == f"initialized from {run} (step 45)"
+    assert lines[1] == f"initialized with the weights of {run} (step 45)"
     assert lines[2].endswith("measured on the same)")
     rows = rows_of(tmp_path / "b")
     assert [(row["split"], row["step"]) for row in rows] == [("baseline", 0), ("train", 1)]
