@@ -31,7 +31,9 @@ def _read_plan(value: Any) -> Plan:
             raise TypeError(name)
     if not isinstance(value["vocabulary"]["sha256"], str):
         raise TypeError("sha256")
-    plan: Plan = value
+    # A plan of an older version lacks the options that came later: they had these values.
+    tokenizer = {"tokenize_chinese_chars": True} | value["tokenizer"]
+    plan: Plan = value | {"tokenizer": tokenizer}
     return plan
 
 

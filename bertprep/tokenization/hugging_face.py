@@ -28,7 +28,7 @@ def write_tokenizer(
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": tokenizer.lowercase,
         "strip_accents": tokenizer.strip_accents,
-        "tokenize_chinese_chars": True,
+        "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
         "model_max_length": max_length,
         **{f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")},
     }
@@ -36,10 +36,11 @@ def write_tokenizer(
         flags = dict.fromkeys(("lstrip", "rstrip", "normalized", "special"), False)
         content["added_tokens_decoder"] = {
             # Left whole between word boundaries. Ideographs are word characters there, so that a
-            # token of them would never be found.
+            # token of them would never be found where they are words of their own.
             str(vocabulary.ids[token]): {
                 "content": token,
-                "single_word": not any(map(is_ideograph, token)),
+                "single_word": not tokenizer.tokenize_chinese_chars
+                or not any(map(is_ideograph, token)),
                 **flags,
             }
             for token in tokenizer.never_split
