@@ -1,9 +1,7 @@
 """Write the tokenizer files that transformers reads.
 
-The tokenizer of transformers differs in ways that the files cannot change: there, a word of more
-than 100 characters is one [UNK], here one of more than `max_input_chars_per_word` (200); text that
-spells `[MASK]` is the mask; a final sigma is lower-cased like any other; a token that is never
-split is not found next to `_` or an ideograph, but is found next to a symbol such as `€`.
+The tokenizer of transformers differs in ways that the files cannot change: for special tokens that
+are spelled out, long words, final sigmas, private use and newer characters. The README lists all.
 
 Source: `save_pretrained` of transformers' BertTokenizer.
 """
