@@ -56,8 +56,7 @@ class Vocabulary:
 
         Args:
             path: UTF-8, one piece per line.
-            lenient: accept duplicate pieces, empty lines, and special tokens that are missing or
-                in other lines.
+            lenient: accept duplicate pieces, empty lines, and missing special tokens.
 
         Raises:
             UsageError: the file does not exist, or is not a vocabulary to make records with.
@@ -217,6 +216,11 @@ def _check_lines(lines: list[str], tokens: tuple[str, ...], name: str) -> None:
     for number, token in enumerate(tokens):
         # The published Chinese vocabulary has a line with only U+2028: a piece, not an empty line.
         if not token and not lines[number].strip(_ASCII_BLANKS):
+            if not any(tokens[number:]):
+                raise UsageError(
+                    f"{name}:{number + 1}: this line and all after it are empty. Remove them: the "
+                    f"vocabulary has {number:,} pieces."
+                )
             raise UsageError(
                 f"{name}:{number + 1}: this line is empty. Line {number + 1} is the piece of id "
                 f"{number}: write a piece there, such as [unused{number}]; do not remove the line."
@@ -232,9 +236,4 @@ def _check_lines(lines: list[str], tokens: tuple[str, ...], name: str) -> None:
         raise UsageError(
             f"{name}: none of the {len(tokens):,} lines is {', '.join(missing)}. "
             "Pass a BERT vocab.txt, or add them on lines of their own."
-        )
-    if first["[PAD]"] != 0:
-        raise UsageError(
-            f"{name}:{first['[PAD]'] + 1}: [PAD] is here, and must be in line 1: records are "
-            "padded with 0. Swap it with line 1 if no model uses the ids yet."
         )

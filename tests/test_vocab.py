@@ -87,9 +87,15 @@ def test_missing_special_tokens_are_all_named() -> None:
     assert "none of the 4 lines is [CLS], [MASK]" in refusal(["[PAD]", "[UNK]", "[SEP]", "one"])
 
 
-def test_the_padding_token_must_come_first() -> None:
-    message = refusal(["one", "[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"])
-    assert message.startswith("vocab.txt:3: [PAD] is here, and must be in line 1")
+def test_the_padding_token_may_be_on_any_line() -> None:
+    assert parse(["one", "[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"]).pad_id == 2
+
+
+def test_empty_lines_at_the_end_are_to_be_removed() -> None:
+    for blank in ("", "\n \n"):
+        message = refusal("".join(f"{line}\n" for line in [*SPECIALS, "one", blank]).encode())
+        assert message.startswith("vocab.txt:7: this line and all after it are empty. Remove them")
+        assert "has 6 pieces" in message
 
 
 def test_a_duplicate_is_named_with_both_lines() -> None:

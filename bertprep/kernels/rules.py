@@ -27,6 +27,7 @@ class Rules(NamedTuple):
     vocab_size: int
     cls_id: int
     sep_id: int
+    pad_id: int
     mask_id: int
     whole_words: int
     has_plan: int
@@ -83,7 +84,7 @@ def _has_legal_frame(row, rules, num_tokens, sep):
         bad |= row[np.uint64(length + i)] ^ np.int32(i < num_tokens)
         bad |= row[np.uint64(2 * length + i)] ^ np.int32((i > sep) & (i < num_tokens))
     for i in range(num_tokens, length):
-        bad |= row[np.uint64(i)]
+        bad |= row[np.uint64(i)] ^ np.int32(rules.pad_id)
     bad |= row[0] ^ np.int32(rules.cls_id)
     bad |= row[sep] ^ np.int32(rules.sep_id) | row[last] ^ np.int32(rules.sep_id)
     bad |= row[3 * length + 3 * rules.max_predictions] & ~np.int32(1)

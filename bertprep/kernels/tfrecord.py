@@ -39,13 +39,15 @@ FEATURES = (
 #: Width of a row of `headers`; its last byte is the header's size.
 HEADER_WIDTH = 72
 FRAME_SIZE, HEADER_SIZE = 16, 12
+#: The varint of 0, which is the id of [PAD] in most vocabularies.
+_ZERO = np.uint32(1 << 24)
 
 
 class Layout(NamedTuple):
     """The numbers that all records of a data set share.
 
     Attributes:
-        cls, sep: varints of [CLS] and [SEP], as `pack_varints` writes them.
+        cls, sep, pad: varints of [CLS], [SEP] and [PAD], as `pack_varints` writes them.
         num_sizes: sizes per feature in `headers`.
         fixed_size: bytes of the features of fixed size, headers included.
         zeros_ones, weights: starts of the second and the third part of `runs`.
@@ -56,6 +58,7 @@ class Layout(NamedTuple):
     max_predictions: int
     cls: np.uint32
     sep: np.uint32
+    pad: np.uint32
     num_sizes: int
     fixed_size: int
     zeros_ones: int
@@ -224,7 +227,8 @@ def _write_example(record, layout, headers, runs, scratch, out, at):
     at += 1 + np.int64(varint >> np.uint32(24))
 
     at = _header(headers, ids_header, out, at)
-    at = _write_varints(scratch, 0, record.num_tokens, length, out, at)
+    written = record.num_tokens if layout.pad == _ZERO else length
+    at = _write_varints(scratch, 0, written, length, out, at)
     at = _header(headers, lm_ids_header, out, at)
     at = _write_varints(scratch, length, record.num_masks, predictions, out, at)
     at = _header(headers, positions_header, out, at)
@@ -271,11 +275,13 @@ def serialize_instances(source, layout, tables, scratch, out, first, at):
         a, b = np.int64(instance.a_length), np.int64(instance.b_length)
         num_tokens, num_masks = a + b + 3, np.int64(instance.num_masks)
         scratch[0] = layout.cls
-        ids_size = length - num_tokens + special_size
+        ids_size = (length - num_tokens) * np.int64(layout.pad >> np.uint32(24)) + special_size
         ids_size += _copy_tokens(packed_tokens, np.int64(instance.a_start), a, scratch, 1)
         scratch[1 + a] = layout.sep
         ids_size += _copy_tokens(packed_tokens, np.int64(instance.b_start), b, scratch, 2 + a)
         scratch[2 + a + b] = layout.sep
+        if layout.pad != _ZERO:
+            scratch[num_tokens:length] = layout.pad
         first_mask = np.int64(instance.first_mask)
         label_bytes, replacement_bytes, position_bytes = _replace_masked(
             masks[first_mask : first_mask + num_masks], packed_ids, scratch, length, predictions

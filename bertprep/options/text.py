@@ -110,6 +110,12 @@ class TokenizerOptions(Options):
         group="Text",
         shown_default="as --lowercase",
     )
+    tokenize_chinese_chars: bool = option(
+        True,
+        "Split text at each Chinese character. Pass --no-tokenize-chinese-chars with a vocabulary "
+        "of Chinese words.",
+        group="Text",
+    )
     max_input_chars_per_word: int = option(
         200, "A longer word becomes one [UNK].", group="Text", at_least=1
     )
@@ -153,6 +159,11 @@ class TokenizerOptions(Options):
         require(
             not (self.segmented and self.word_segmenter),
             "segmented text has its words already: leave out --segmented or --word-segmenter",
+        )
+        require(
+            self.tokenize_chinese_chars or not self.marks_words,
+            "words are whole with --no-tokenize-chinese-chars, and masked whole: leave out "
+            "--segmented or --word-segmenter",
         )
         object.__setattr__(self, "never_split", tuple(sorted(set(self.never_split))))
         for token in self.never_split:

@@ -84,6 +84,7 @@ class CompiledRules:
                 vocab_size=len(vocabulary.tokens),
                 cls_id=vocabulary.cls_id,
                 sep_id=vocabulary.sep_id,
+                pad_id=plain.pad_id,
                 mask_id=vocabulary.mask_id,
                 whole_words=across if promise.whole_words else kernel.IN_PART,
                 has_plan=int(promise.has_plan),

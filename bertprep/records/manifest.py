@@ -39,7 +39,12 @@ def make_plan(
         "format": FORMAT,
         "version": __version__,
         "libraries": _library_versions(options),
-        "vocabulary": {"sha256": vocabulary.sha256, "size": len(vocabulary.tokens)},
+        "vocabulary": {
+            "sha256": vocabulary.sha256,
+            "size": len(vocabulary.tokens),
+            # Padding is 0 unless this is here.
+            **({"pad_id": vocabulary.pad_id} if vocabulary.pad_id else {}),
+        },
         "inputs": [file.identity() for file in inputs],
         "partitions": {
             "num_partitions": partitions.num_partitions,

@@ -71,6 +71,7 @@ class RecordRules:
 
     def __init__(self, promise: Promise, vocabulary: Vocabulary) -> None:
         self.promise, self.vocabulary = promise, vocabulary
+        self.pad_id = vocabulary.ids.get("[PAD]", 0)
 
     def is_special(self, token: str) -> bool:
         """Return whether text can never hold the token; it can hold [UNK]."""
@@ -143,8 +144,8 @@ class RecordRules:
         if sep < 2 or last - sep < 2:
             yield f"segments of {first} and {num_tokens - first} tokens: one holds no text"
             return
-        if any(ids[num_tokens:]):
-            place = next(i for i in range(num_tokens, length) if ids[i])
+        place = num_tokens + _run(ids[num_tokens:], self.pad_id)
+        if place < length:
             yield f"input_ids has {ids[place]} at position {place}, after the last token"
         for place, token in ((0, "[CLS]"), (sep, "[SEP]"), (last, "[SEP]")):
             if ids[place] != self.vocabulary.ids.get(token):

@@ -85,6 +85,7 @@ class RecordLayout:
                 max_predictions=predictions,
                 cls=packed_ids[vocabulary.cls_id],
                 sep=packed_ids[vocabulary.sep_id],
+                pad=packed_ids[vocabulary.pad_id],
                 num_sizes=headers.shape[1],
                 fixed_size=fixed_size,
                 zeros_ones=2 * length + PADDING,

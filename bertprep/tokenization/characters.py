@@ -83,6 +83,7 @@ class CharacterTable:
     def __init__(self, options: TokenizerOptions) -> None:
         self._lowercase = options.lowercase
         self._strip_accents = bool(options.strip_accents)
+        self._splits_ideographs = options.tokenize_chinese_chars
         self._num_pages = 0
         self.arrays = (
             np.full(_PAGES, -1, np.int16),
@@ -121,7 +122,7 @@ class CharacterTable:
         encoded = mapped.encode()
         if self._depends_on_context(character, mapped):
             return CONTEXTUAL, b""
-        if is_ideograph(character):
+        if self._splits_ideographs and is_ideograph(character):
             return IDEOGRAPH, encoded
         if len(mapped) == 1 and is_punctuation(mapped):
             return PUNCTUATION, encoded

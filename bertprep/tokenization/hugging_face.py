@@ -1,9 +1,7 @@
 """Write the tokenizer files that transformers reads.
 
-The tokenizer of transformers differs in ways that the files cannot change: there, a word of more
-than 100 characters is one [UNK], here one of more than `max_input_chars_per_word` (200); text that
-spells `[MASK]` is the mask; a final sigma is lower-cased like any other; a token that is never
-split is not found next to `_` or an ideograph, but is found next to a symbol such as `€`.
+The tokenizer of transformers differs in ways that the files cannot change: for special tokens that
+are spelled out, long words, final sigmas, private use and newer characters. The README lists all.
 
 Source: `save_pretrained` of transformers' BertTokenizer.
 """
@@ -28,7 +26,7 @@ def write_tokenizer(
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": tokenizer.lowercase,
         "strip_accents": tokenizer.strip_accents,
-        "tokenize_chinese_chars": True,
+        "tokenize_chinese_chars": tokenizer.tokenize_chinese_chars,
         "model_max_length": max_length,
         **{f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")},
     }
@@ -36,10 +34,11 @@ def write_tokenizer(
         flags = dict.fromkeys(("lstrip", "rstrip", "normalized", "special"), False)
         content["added_tokens_decoder"] = {
             # Left whole between word boundaries. Ideographs are word characters there, so that a
-            # token of them would never be found.
+            # token of them would never be found where they are words of their own.
             str(vocabulary.ids[token]): {
                 "content": token,
-                "single_word": not any(map(is_ideograph, token)),
+                "single_word": not tokenizer.tokenize_chinese_chars
+                or not any(map(is_ideograph, token)),
                 **flags,
             }
             for token in tokenizer.never_split

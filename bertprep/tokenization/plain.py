@@ -50,6 +50,7 @@ class BasicTokenizer:
         strip_accents: drop combining marks; None follows `lowercase`.
         never_split: words that stay as they are where the text has a word boundary on both sides
             of them: its ends, blanks, punctuation, ideographs. The longest match wins.
+        tokenize_chinese_chars: make each ideograph a word; otherwise they are letters.
     """
 
     def __init__(
@@ -57,10 +58,22 @@ class BasicTokenizer:
         lowercase: bool = True,
         strip_accents: bool | None = None,
         never_split: Collection[str] = (),
+        tokenize_chinese_chars: bool = True,
     ) -> None:
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
         self.never_split = sorted(never_split, key=len, reverse=True)
+        self.tokenize_chinese_chars = tokenize_chinese_chars
+
+    @classmethod
+    def of(cls, options: TokenizerOptions) -> "BasicTokenizer":
+        """Return the tokenizer of some options."""
+        return cls(
+            options.lowercase,
+            options.strip_accents,
+            options.never_split,
+            options.tokenize_chinese_chars,
+        )
 
     def tokenize(self, text: str) -> list[str]:
         """Return the words of a text."""
@@ -98,7 +111,7 @@ class BasicTokenizer:
         start = at = 0
         while at < len(chunk):
             kept = self._kept_at(chunk, start, at)
-            if not kept and not is_ideograph(chunk[at]):
+            if not kept and not self._is_word(chunk[at]):
                 at += 1
                 continue
             if start < at:
@@ -121,7 +134,10 @@ class BasicTokenizer:
         """Return whether the first character that is not dropped is no letter, or is missing."""
         mapped = next(filter(None, map(self._map, text)), "")
         is_mark = len(mapped) == 1 and is_punctuation(mapped)
-        return not mapped or is_mark or is_ideograph(mapped[0])
+        return not mapped or is_mark or self._is_word(mapped[0])
+
+    def _is_word(self, character: str) -> bool:
+        return self.tokenize_chinese_chars and is_ideograph(character)
 
 
 def _chunks(text: str) -> Iterator[tuple[str, list[int]]]:
@@ -233,9 +249,7 @@ class FullTokenizer:
         self.options = options = options or TokenizerOptions()
         self.vocab = vocab if isinstance(vocab, Vocabulary) else Vocabulary.load(vocab)
         require_pieces(self.vocab, options.never_split)
-        self.basic_tokenizer = BasicTokenizer(
-            options.lowercase, options.strip_accents, options.never_split
-        )
+        self.basic_tokenizer = BasicTokenizer.of(options)
         self.wordpiece_tokenizer = WordpieceTokenizer(
             self.vocab.ids, max_input_chars_per_word=options.max_input_chars_per_word
         )

@@ -16,6 +16,7 @@ from bertprep.kernels.jit import one_compiles
 from bertprep.options import STDOUT, VocabOptions
 from bertprep.storage.files import write_whole
 from bertprep.terminal import count_of
+from bertprep.tokenization.unreachable import unreachable_warning
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 from bertprep.vocabulary.counting import Bucket, TextProblems, count_words, summarize_words
 from bertprep.vocabulary.fit import split_words
@@ -41,7 +42,8 @@ def make_vocabulary(options: VocabOptions) -> tuple[bytes | None, str]:
     if options.extend is not None:
         published = Vocabulary.load(options.extend)
         find_slots(published, options.extend)
-        warn(options, published.casing_warning(options.tokenizer.lowercase))
+        warning = unreachable_warning(published, options.tokenizer)
+        warn(options, warning or published.casing_warning(options.tokenizer.lowercase))
     with WorkFolder(work_folder_path(options)) as folder:
         job, splits, plan = make_job(options, folder.path)
         if folder.begin(plan):

@@ -17,6 +17,7 @@ from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import STDOUT, CorpusOptions, TokenizerOptions, VocabOptions
 from bertprep.terminal import message
+from bertprep.vocab import SPECIAL_TOKENS
 
 #: A split's words are merged before they are written: larger splits leave less to merge, smaller
 #: ones keep more workers busy and lose less in a crash.
@@ -114,7 +115,7 @@ def _is_vocabulary(file: InputFile) -> bool:
     if file.remote:
         return False
     with open(file.location, "rb") as stream:
-        return stream.read(6) in (b"[PAD]\n", b"[PAD]\r")
+        return stream.readline(8).strip().decode("latin-1") in SPECIAL_TOKENS
 
 
 def inputs_shown(options: VocabOptions) -> str:

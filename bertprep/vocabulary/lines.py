@@ -88,7 +88,12 @@ def new_vocabulary(options: VocabOptions, words: WordStore) -> tuple[bytes, str]
     totals: np.ndarray = np.zeros(0x110000, np.int64)
     for bucket in words.buckets:
         totals[bucket.characters] += bucket.character_counts
-    alphabet = choose_alphabet(totals, options.min_frequency, options.limit_alphabet)
+    alphabet = choose_alphabet(
+        totals,
+        options.min_frequency,
+        options.limit_alphabet,
+        options.tokenizer.tokenize_chinese_chars,
+    )
     least = _num_reserved(options) + len(alphabet.pieces)
     if options.lines < least:
         raise UsageError(

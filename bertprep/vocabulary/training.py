@@ -33,35 +33,40 @@ class Alphabet:
     Attributes:
         characters: sorted by code point.
         num_left_out: number of other characters in the corpus.
+        splits_ideographs: ideographs are always words of their own.
         pieces: each character, then, with `##`, each one that can continue a word.
     """
 
     characters: tuple[str, ...]
     num_left_out: int
+    splits_ideographs: bool = True
 
     @property
     def pieces(self) -> list[str]:
-        continuing = [CONTINUES + c for c in self.characters if _can_continue(c)]
+        continuing = [CONTINUES + c for c in self.characters if self._can_continue(c)]
         return [*self.characters, *continuing]
 
+    def _can_continue(self, character: str) -> bool:
+        """Return whether a character can be inside a word; others are words of their own."""
+        is_word = self.splits_ideographs and is_ideograph(character)
+        return not is_word and not is_punctuation(character)
 
-def _can_continue(character: str) -> bool:
-    """Return whether a character can be inside a word; others are always words of their own."""
-    return not is_punctuation(character) and not is_ideograph(character)
 
-
-def choose_alphabet(totals: np.ndarray, min_frequency: int, limit: int | None) -> Alphabet:
+def choose_alphabet(
+    totals: np.ndarray, min_frequency: int, limit: int | None, splits_ideographs: bool = True
+) -> Alphabet:
     """Return the characters that are frequent enough, or the most frequent of them.
 
     Args:
         totals: int64[0x110000]. The count of each character in the corpus.
         min_frequency: minimum count.
         limit: maximum number of characters; of equally frequent ones the lower code points win.
+        splits_ideographs: see Alphabet.
     """
     chosen = np.flatnonzero(totals >= min_frequency)
     kept = np.sort(chosen[np.argsort(-totals[chosen], kind="stable")[:limit]])
     left_out = int(np.count_nonzero(totals)) - len(kept)
-    return Alphabet(tuple(map(chr, kept.tolist())), left_out)
+    return Alphabet(tuple(map(chr, kept.tolist())), left_out, splits_ideographs)
 
 
 def choose_min_count(sizes: np.ndarray, most_positions: int) -> int:

@@ -178,7 +178,7 @@ class WordCounter:
         self._max_line_chars = corpus.max_line_chars
         self._longest = options.max_input_chars_per_word
         self._characters = CharacterTable(options)
-        self._basic = BasicTokenizer(options.lowercase, options.strip_accents)
+        self._basic = BasicTokenizer.of(options)
         self._room = room
         self._table = make_table(*room)
         self._mapped = make_table(*room)

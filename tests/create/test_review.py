@@ -245,6 +245,19 @@ def test_a_casing_that_does_not_fit_shows_in_the_text(english: str) -> None:
     assert "pass --no-lowercase" in names_of(english)["casing"]
 
 
+def test_a_vocabulary_whose_pieces_no_text_becomes(english: str) -> None:
+    pieces("niño", "año")
+    found = names_of(english)
+    assert "2 pieces of the vocabulary" in found["unreachable"]
+    assert "pass --no-strip-accents" in found["unreachable"]
+    assert "unreachable" not in names_of(english, tokenizer=TokenizerOptions(strip_accents=False))
+    # Ġ is a capital letter, but the reason is another.
+    pieces(*(f"Ġ{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"))
+    found = names_of(english)
+    assert "byte-level BPE" in found["unreachable"]
+    assert "casing" not in found
+
+
 @pytest.mark.parametrize(
     ("text", "example"),
     [
@@ -264,6 +277,7 @@ def test_accents_stripped_from_a_script_that_needs_them(text: str, example: str)
     found = names_of(text)
     assert example in found["accents"]
     assert re.search(r"Pass --no-strip-accents: \d+ pieces of the vocabulary", found["accents"])
+    assert "unreachable" not in found  # the same, without an example of the text
     assert "accents" not in names_of(text, tokenizer=TokenizerOptions(strip_accents=False))
     pieces()
     assert "a vocabulary that was trained with it" in names_of(text)["accents"]

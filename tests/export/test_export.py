@@ -172,7 +172,18 @@ def test_a_cased_tokenizer_is_handed_on(sample_vocabulary: Vocabulary, tmp_path:
     options = TokenizerOptions(lowercase=False)
     exported, config = tokenizer_config(tmp_path, sample_vocabulary, options)
     assert (config["do_lower_case"], config["strip_accents"]) == (False, False)
+    assert config["tokenize_chinese_chars"] is True
     assert exported.notes == ()
+
+
+def test_words_of_ideographs_are_handed_on(sample_vocabulary: Vocabulary, tmp_path: Path) -> None:
+    options = TokenizerOptions(tokenize_chinese_chars=False, never_split=("的",))
+    _, config = tokenizer_config(tmp_path, sample_vocabulary, options)
+    assert config["tokenize_chinese_chars"] is False
+    # An ideograph is a letter to both tokenizers.
+    added = config["added_tokens_decoder"]
+    assert isinstance(added, dict)
+    assert [entry["single_word"] for entry in added.values()] == [True]
 
 
 def test_tokens_that_are_never_split_are_handed_on(

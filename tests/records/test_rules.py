@@ -254,6 +254,16 @@ def test_an_id_in_the_padding(said: Any) -> None:
     ]
 
 
+def test_padding_is_the_id_of_the_padding_token(tmp_path: Path) -> None:
+    # [PAD] and [unused7] have changed places.
+    order = [UNUSED, UNK, CLS, SEP, MASK, PAD, *range(6, 12)]
+    vocabulary = Vocabulary.parse("\n".join(TOKENS[i] for i in order).encode())
+    judges = Judges(tmp_path, vocabulary, RecordSchema(12, 3), OPTIONS)
+    padded = GOOD | {"input_ids": [*GOOD["input_ids"][:9], 5, 5, 5]}
+    assert judges.faults(encoded(padded)) == []
+    assert judges.faults(encoded(GOOD)) == ["input_ids has 0 at position 9, after the last token"]
+
+
 def test_specials_that_are_not_in_their_places(said: Any) -> None:
     assert said(**changed("input_ids", at_0=SEP)) == ["[SEP] at position 0 instead of [CLS]"]
     assert said(**changed("input_ids", at_4=CLS)) == ["[CLS] at position 4 instead of [SEP]"]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,14 @@ def large_vocabulary() -> Vocabulary:
 
 
 @cache
+def padded_elsewhere(num_before: int) -> Vocabulary:
+    """[PAD] after some words, so that its id is not 0, and a varint of one to three bytes."""
+    words = [f"w{i}" for i in range(17_000)]
+    tokens = [*words[:num_before], *reversed(SPECIAL_TOKENS), *words[num_before:]]
+    return Vocabulary.parse("\n".join(tokens).encode())
+
+
+@cache
 def odd_vocabulary() -> Vocabulary:
     """[SEP] and [MASK] have ids of two bytes, [CLS] has one of three."""
     words = [f"w{i}" for i in range(17_000)]
@@ -75,7 +83,7 @@ def random_instances(
 
 
 def expected_features(
-    instance: TrainingInstance, options: InstanceOptions, records: RecordOptions
+    instance: TrainingInstance, options: InstanceOptions, records: RecordOptions, pad_id: int = 0
 ) -> dict[str, list[float]]:
     """An instance as its view has it, padded."""
     size, num_masks = len(instance.token_ids), len(instance.masked_lm_ids)
@@ -83,7 +91,7 @@ def expected_features(
     no_masks = [0] * (options.predictions - num_masks)
     v2 = records.feature_names == "v2"
     return {
-        "input_word_ids" if v2 else "input_ids": instance.token_ids + padding,
+        "input_word_ids" if v2 else "input_ids": instance.token_ids + [pad_id] * len(padding),
         "input_mask": [1] * size + padding,
         "input_type_ids" if v2 else "segment_ids": instance.segment_ids + padding,
         "masked_lm_positions": instance.masked_lm_positions + no_masks,
@@ -278,7 +286,8 @@ def test_our_reader_agrees_with_tensorflow(
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_features_are_the_padded_views(data: st.DataObject) -> None:
-    vocabulary = data.draw(st.sampled_from([large_vocabulary, odd_vocabulary]))()
+    elsewhere = (partial(padded_elsewhere, number) for number in (0, 200, 16_500))
+    vocabulary = data.draw(st.sampled_from([large_vocabulary, odd_vocabulary, *elsewhere]))()
     length = data.draw(st.integers(5, 300))
     options = InstanceOptions(
         max_seq_length=length,
@@ -297,7 +306,7 @@ def test_features_are_the_padded_views(data: st.DataObject) -> None:
         (size,) = struct.unpack_from("<Q", written, at)
         record = written[at + 12 : at + 12 + size]
         read = {name: values.tolist() for name, values in features(record).items()}
-        assert read == expected_features(instance, options, records)
+        assert read == expected_features(instance, options, records, vocabulary.pad_id)
         assert written[at + 8 : at + 12] == struct.pack("<I", masked_crc(written[at : at + 8]))
         assert written[at + 12 + size : at + 16 + size] == struct.pack("<I", masked_crc(record))
         at += 16 + size

@@ -11,7 +11,10 @@ from bertprep.vocab import Vocabulary
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
+#: --lowercase, --strip-accents.
 MODES = [(True, True), (True, False), (False, True), (False, False)]
+#: And --tokenize-chinese-chars.
+ALL_MODES = [*((*mode, True) for mode in MODES), (True, True, False), (False, False, False)]
 
 
 Tokens = list[list[list[int]]]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hard_text import MODES, NASTY, SPECIALS, Tokens, nasty_vocabulary, nested
+from hard_text import ALL_MODES, NASTY, SPECIALS, Tokens, nasty_vocabulary, nested
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,18 +29,18 @@ from bertprep.vocab import Vocabulary
 
 
 @cache
-def fast(lowercase: bool, strip_accents: bool, memo_rows: int = 1 << 17) -> FastTokenizer:
+def fast(*mode: bool, memo_rows: int = 1 << 17) -> FastTokenizer:
     """One tokenizer for all examples: what it remembers of one text must not change the next."""
-    options = TokenizerOptions(lowercase, strip_accents)
+    options = TokenizerOptions(*mode)
     corpus = CorpusOptions(encoding_errors="replace")
     tokenizer = FastTokenizer(nasty_vocabulary(), options, corpus=corpus)
     tokenizer._memo = tokenizer._memo[:memo_rows].copy()
     return tokenizer
 
 
-def plainly(text: str, vocabulary: Vocabulary, lowercase: bool, strip_accents: bool) -> Tokens:
+def plainly(text: str, vocabulary: Vocabulary, *mode: bool) -> Tokens:
     """The documents of a text by the plain classes: sentences of tokens, with their flags."""
-    basic = BasicTokenizer(lowercase, strip_accents)
+    basic = BasicTokenizer.of(TokenizerOptions(*mode))
     wordpiece = WordpieceTokenizer(vocabulary.ids)
     documents: Tokens = [[]]
     for line in text.replace("\r", "").split("\n"):
@@ -306,10 +306,10 @@ texts = st.lists(
 )
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ALL_MODES)
 @settings(max_examples=250, deadline=None)
 @given(parts=texts)
-def test_fast_equals_plain(mode: tuple[bool, bool], parts: list[str]) -> None:
+def test_fast_equals_plain(mode: tuple[bool, bool, bool], parts: list[str]) -> None:
     text = "".join(parts)
     expected = plainly(text, nasty_vocabulary(), *mode)
     assert nested(fast(*mode).tokenize_text(text.encode()).documents) == expected
@@ -326,8 +326,8 @@ def test_fast_equals_plain_on_text_that_was_not_utf8(data: bytes, parts: list[st
     assert given == plainly(replaced, nasty_vocabulary(), True, True)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_every_character_equals_the_plain_classes(mode: tuple[bool, bool]) -> None:
+@pytest.mark.parametrize("mode", ALL_MODES)
+def test_every_character_equals_the_plain_classes(mode: tuple[bool, bool, bool]) -> None:
     edges = [0x20000, 0x2A6DF, 0x2A6E0, 0x2A700, 0x2B73F, 0x2B740, 0x2B81F, 0x2B820, 0x2CEAF]
     edges += (
         0x2CEB0,
@@ -342,7 +342,7 @@ def test_every_character_equals_the_plain_classes(mode: tuple[bool, bool]) -> No
     )
     points = [p for p in range(0x20000) if unicodedata.category(chr(p)) not in ("Cn", "Cs")]
     characters = [chr(point) for point in [*points, *edges] if chr(point) not in "\0\n\r"]
-    mapped = {m for c in characters for m in map_characters(c, *mode) if m.strip()}
+    mapped = {m for c in characters for m in map_characters(c, *mode[:2]) if m.strip()}
     pieces = sorted(mapped | {"##" + m for m in mapped})
     data = "\n".join(dict.fromkeys([*SPECIALS, "a", "##a", "b", "##b", *pieces])).encode()
     vocabulary = Vocabulary.parse(data, lenient=True)
@@ -387,9 +387,9 @@ def test_colliding_words_of_a_full_memo() -> None:
         assert nested(tokenizer.tokenize_text(lines.encode()).documents) == expected
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ALL_MODES)
 def test_fast_equals_plain_on_the_sample_corpus(
-    mode: tuple[bool, bool], sample_corpus: Path, sample_vocabulary: Vocabulary
+    mode: tuple[bool, bool, bool], sample_corpus: Path, sample_vocabulary: Vocabulary
 ) -> None:
     options = TokenizerOptions(*mode)
     tokenizer = FastTokenizer(sample_vocabulary, options, corpus=CorpusOptions())

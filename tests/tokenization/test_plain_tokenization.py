@@ -42,6 +42,12 @@ def test_uncased_words(text: str, words: list[str] | None) -> None:
     assert BasicTokenizer().tokenize(text) == expected
 
 
+def test_ideographs_are_letters_where_they_are_not_words() -> None:
+    options = TokenizerOptions(tokenize_chinese_chars=False)
+    assert BasicTokenizer.of(options).tokenize("北京，T恤 豈É") == ["北京", "，", "t恤", "豈e"]
+    assert BasicTokenizer().tokenize("北京T恤") == ["北", "京", "t", "恤"]
+
+
 def test_hangul_is_taken_apart_where_accents_are() -> None:
     assert BasicTokenizer().tokenize("\ud55c") == ["\u1112\u1161\u11ab"]
     assert BasicTokenizer(lowercase=False).tokenize("\ud55c") == ["\ud55c"]

@@ -112,6 +112,8 @@ def test_an_unknown_or_missing_segmenter_is_one_line(monkeypatch: pytest.MonkeyP
         TokenizerOptions(word_segmenter="jieba")
     with pytest.raises(UsageError, match="leave out --segmented or --word-segmenter"):
         TokenizerOptions(segmented=True, word_segmenter="rjieba")
+    with pytest.raises(UsageError, match="whole with --no-tokenize-chinese-chars"):
+        TokenizerOptions(segmented=True, tokenize_chinese_chars=False)
     monkeypatch.setattr("sys.path", [])
     with pytest.raises(UsageError, match=r"rjieba is not installed: pip install 'bertprep\[words"):
         WordMarker("rjieba")

@@ -129,6 +129,17 @@ def test_the_text_is_normalised_as_told(corpus: Path, output: Path) -> None:
     ]
 
 
+def test_words_of_ideographs_are_pieces_where_text_is_not_split_at_them(
+    corpus: Path, output: Path
+) -> None:
+    corpus.write_text("江水 日落\n江水\n")
+    flag = "--no-tokenize-chinese-chars"
+    lines = make(corpus, output, "--size", 15, "--min-frequency", 1, flag)
+    assert {"江水", "日落", "##水", "##落"} <= {*lines}
+    tokenizer = FullTokenizer(output, TokenizerOptions(tokenize_chinese_chars=False))
+    assert tokenizer.tokenize("江水日落") == ["江水", "##日", "##落"]
+
+
 def test_ideographs_are_kept_as_words_of_one_character(corpus: Path, output: Path) -> None:
     corpus.write_text("江水, 江水\n日落江水\n日落\n")
     lines = make(corpus, output, "--size", 12)

@@ -125,6 +125,9 @@ def test_letters_have_a_form_that_continues_and_ideographs_and_punctuation_have_
     alphabet = choose_alphabet(totals_of("ab,中é€"), 1, None)
     assert alphabet.pieces == [",", "a", "b", "é", "€", "中", "##a", "##b", "##é", "##€"]
 
+    alphabet = choose_alphabet(totals_of(",中"), 1, None, splits_ideographs=False)
+    assert alphabet.pieces == [",", "中", "##中"]
+
 
 def test_the_alphabet_is_what_is_frequent_enough() -> None:
     totals = totals_of("cccbbaaad")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hard_text import ALL_MODES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,8 +14,6 @@ from bertprep.errors import TextError
 from bertprep.options import CorpusOptions, TokenizerOptions
 from bertprep.tokenization import BasicTokenizer
 from bertprep.vocabulary.words import WordCounter, Words, merge_words, pack_buckets, unpack_words
-
-MODES = [(True, True), (True, False), (False, True), (False, False)]
 
 # Every kind of character, as in the tests of the tokenizer: cased, accented, dropped, blank,
 # punctuation, ideographs, sigmas, marks that change places, hangul, mappings that grow, plane 1.
@@ -26,17 +25,17 @@ NASTY = (
 )
 
 
-def plainly(text: str, lowercase: bool, strip_accents: bool, longest: int = 200) -> Counter[str]:
-    basic = BasicTokenizer(lowercase, strip_accents)
+def plainly(text: str, *mode: bool, longest: int = 200) -> Counter[str]:
+    basic = BasicTokenizer.of(TokenizerOptions(*mode))
     lines = text.replace("\r", "").split("\n")
     words = (word for line in lines for word in basic.tokenize(line))
     return Counter(word for word in words if len(word) <= longest)
 
 
 @cache
-def counter(lowercase: bool, strip_accents: bool) -> WordCounter:
+def counter(*mode: bool) -> WordCounter:
     """One for all examples, with so little room that it is full again and again."""
-    options = TokenizerOptions(lowercase, strip_accents)
+    options = TokenizerOptions(*mode)
     made = WordCounter(options, CorpusOptions(encoding_errors="replace"), room=(3, 200))
     made._memo = made._memo[:4].copy()
     return made
@@ -48,24 +47,20 @@ def counted(counter: WordCounter, *texts: str) -> dict[str, int]:
     return dict(counter.take_words().items())
 
 
-@pytest.mark.parametrize(("lowercase", "strip_accents"), MODES)
+@pytest.mark.parametrize("mode", ALL_MODES)
 @given(text=st.text(st.sampled_from(NASTY + "ab \n\r") | st.characters(codec="utf-8")))
 @settings(max_examples=150, deadline=None)
-def test_counts_are_those_of_the_plain_tokenizer(
-    text: str, lowercase: bool, strip_accents: bool
-) -> None:
-    found = counted(counter(lowercase, strip_accents), text)
-    assert found == plainly(text, lowercase, strip_accents)
+def test_counts_are_those_of_the_plain_tokenizer(text: str, mode: tuple[bool, bool, bool]) -> None:
+    found = counted(counter(*mode), text)
+    assert found == plainly(text, *mode)
 
 
-@pytest.mark.parametrize(("lowercase", "strip_accents"), MODES)
-def test_counts_of_many_languages(
-    sample_corpus: Path, lowercase: bool, strip_accents: bool
-) -> None:
+@pytest.mark.parametrize("mode", ALL_MODES)
+def test_counts_of_many_languages(sample_corpus: Path, mode: tuple[bool, bool, bool]) -> None:
     text = "".join(path.read_text() for path in sorted(sample_corpus.glob("*.txt")))
-    options = TokenizerOptions(lowercase, strip_accents)
+    options = TokenizerOptions(*mode)
     found = counted(WordCounter(options, CorpusOptions()), text)
-    expected = plainly(text, lowercase, strip_accents)
+    expected = plainly(text, *mode)
     assert found == expected
     assert len(found) > 5000
 

@@ -18,7 +18,13 @@ from bertprep.create.review.text_problems import (
     find_misread,
     find_replaced,
 )
-from bertprep.create.review.vocabulary_fit import find_casing, find_lost_marks, find_unknown
+from bertprep.create.review.vocabulary_fit import (
+    LOST_MARKS_SHARE,
+    find_casing,
+    find_lost_marks,
+    find_unknown,
+    find_unreachable,
+)
 from bertprep.terminal import count_of, in_bytes
 
 #: Files of one document each are usual, unless they are fewer and larger than this.
@@ -212,8 +218,9 @@ CHECKS = (
     Check("one_sentence", _one_sentence, 0.8),
     Check("one_token", _one_token, 0.3, needs_sample=True),
     Check("truncated", _truncated, 0.25),
+    Check("unreachable", find_unreachable, needs_sample=True),
     Check("casing", find_casing, needs_sample=True),
-    Check("accents", find_lost_marks, 0.005, needs_sample=True),
+    Check("accents", find_lost_marks, LOST_MARKS_SHARE, needs_sample=True),
     Check("unknown", find_unknown, 0.01),
     Check("empty_partitions", _empty_partitions),
     # Tokens per word; Chinese has 1.3 to 1.7.

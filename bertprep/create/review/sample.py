@@ -160,7 +160,7 @@ def take_sample(job: Job) -> Sample:
         BertprepError: text of the sample is invalid.
     """
     options, splitter = job.options, tools_of(job).splitter
-    basic = BasicTokenizer(options.tokenizer.lowercase, options.tokenizer.strip_accents)
+    basic = BasicTokenizer.of(options.tokenizer)
     skip = options.corpus.encoding_errors == "skip"
     blocks: list[SampledBlock] = []
     places = _Places(job)

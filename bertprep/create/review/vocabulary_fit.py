@@ -19,6 +19,7 @@ from bertprep.create.worker import tools_of
 from bertprep.terminal import printable
 from bertprep.tokenization import BasicTokenizer, WordpieceTokenizer
 from bertprep.tokenization.characters import map_characters
+from bertprep.tokenization.unreachable import unreachable_warning
 
 #: Scripts in which stripping accents removes parts of letters: vowels, voiced kana, syllables, й.
 #: By the first word of Unicode's character names.
@@ -31,6 +32,8 @@ _MARKED_SCRIPTS = {
     )
 }
 
+#: Share of a script's letters that lose parts from which on the script is reported.
+LOST_MARKS_SHARE = 0.005
 #: A script with a smaller share of the letters is not reported.
 _MIN_SCRIPT_SHARE = 0.05
 #: Text with a smaller share of uppercase letters was probably lowercased.
@@ -40,13 +43,24 @@ _MAX_CHARACTERS = 50_000
 _UNKNOWN = ["[UNK]"]
 
 
+def find_unreachable(evidence: Evidence, _: float) -> str | None:
+    """Find many pieces that no text becomes, unless it is for the reason of another finding."""
+    vocabulary, tokenizer = tools_of(evidence.job).vocabulary, evidence.job.options.tokenizer
+    warning = unreachable_warning(vocabulary, tokenizer)
+    if warning == vocabulary.casing_warning(tokenizer.lowercase):
+        return None
+    if warning and "--strip-accents" in warning and find_lost_marks(evidence, LOST_MARKS_SHARE):
+        return None
+    return warning
+
+
 def find_casing(evidence: Evidence, _: float) -> str | None:
     """Find a difference in casing between the vocabulary, the options and the text."""
     vocabulary = tools_of(evidence.job).vocabulary
     lowercase = evidence.job.options.tokenizer.lowercase
     capitals, cased = evidence.capitals
     warning = vocabulary.casing_warning(lowercase)
-    if warning:
+    if warning and not find_unreachable(evidence, 0):
         share = capitals / max(1, cased)
         return f"{warning} ({share:.1%} of the letters of the text are uppercase.)"
     if lowercase or capitals >= _MIN_CAPITALS_SHARE * cased:
@@ -195,9 +209,7 @@ def find_unknown_words(evidence: Evidence) -> UnknownWords:
 def _unknown_words(evidence: Evidence) -> Iterator[tuple[SampledBlock, int, str]]:
     """Yield each unknown word with its block and line, from some lines of every block."""
     options, vocabulary = evidence.job.options.tokenizer, tools_of(evidence.job).vocabulary
-    basic = BasicTokenizer(
-        options.lowercase, options.strip_accents, never_split=options.never_split
-    )
+    basic = BasicTokenizer.of(options)
     wordpiece = WordpieceTokenizer(
         vocabulary.ids, max_input_chars_per_word=options.max_input_chars_per_word
     )
