@@ -15,7 +15,7 @@ from bertprep.corpus.streams import COMPRESSIONS
 from bertprep.data import InputFile
 from bertprep.errors import UsageError
 from bertprep.options import CorpusOptions
-from bertprep.storage import run_in_subprocess
+from bertprep.storage import CONTAINERS, run_in_subprocess
 
 #: Suffix -> format; unrelated files have the weak ones too.
 _SUFFIXES = {suffix: format for format in FORMATS.values() for suffix in format.suffixes}
@@ -73,9 +73,11 @@ def choose_files(folder: str, paths: Sequence[str], format: str) -> list[str]:
             without a suffix and .json files count only if there are no others.
 
     Raises:
-        UsageError: there is no file, or there are names of several formats.
+        UsageError: there is no file, or there are names of several formats, or of containers.
     """
     strong, weak = _by_format(paths, _SUFFIXES), _by_format(paths, _WEAK_SUFFIXES)
+    if format == "auto" and not strong and "text" not in weak:
+        _refuse_containers(folder, paths)
     if format != "auto":
         accepted = FORMATS[format].stored_as or (format,)
     elif len(strong) > 1:
@@ -98,6 +100,17 @@ def choose_files(folder: str, paths: Sequence[str], format: str) -> list[str]:
             f"Name other files with a glob, as in '{os.path.join(folder, '**', '*.md')}'"
         )
     return [path for path in paths if path in chosen]
+
+
+def _refuse_containers(folder: str, paths: Sequence[str]) -> None:
+    """Raise UsageError if there are containers: a .json file beside them describes them."""
+    for path in paths:
+        for container in CONTAINERS:
+            if container.suffix and suffix_of(path) == container.suffix:
+                raise UsageError(
+                    f"{folder}: no text files in this folder, but {path}, whose name is that of "
+                    f"{container.kind}. {container.advice}"
+                )
 
 
 def first_names(names: Sequence[str]) -> str:

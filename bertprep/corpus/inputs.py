@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertprep.corpus.detection import choose_files, first_names
+from bertprep.corpus.first_bytes import require_text
 from bertprep.corpus.remote import (
     IS_IN_OUTPUT,
     IS_VOCABULARY,
@@ -21,11 +22,11 @@ from bertprep.corpus.remote import (
     RemoteInputs,
     find_remote,
 )
-from bertprep.corpus.streams import MAGIC_BYTES, compression_of, refuse_wide_text
+from bertprep.corpus.streams import compression_of
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import Place, is_url, plain_name, shown_url
-from bertprep.storage import require_system, run_in_subprocess
+from bertprep.storage import HEAD_BYTES, require_system, run_in_subprocess
 from bertprep.storage.files import NewFile
 
 STDIN = "-"
@@ -193,12 +194,14 @@ def _look_at(path: str, spool: str | None = None) -> InputFile:
     try:
         with open(spool or path, "rb") as stream:
             status = os.fstat(stream.fileno())
-            head = stream.read(MAGIC_BYTES)
+            head = stream.read(HEAD_BYTES)
     except OSError as error:
         raise BertprepError(f"{path}: cannot be read ({error.strerror})") from error
-    refuse_wide_text(path, head)
+    compression = compression_of(head)
+    if compression == "none":
+        require_text(path, head)
     modified = 0 if spool else status.st_mtime_ns
-    return InputFile(path, status.st_size, modified, compression_of(head), spool)
+    return InputFile(path, status.st_size, modified, compression, spool)
 
 
 def _spool_stdin(spool: Path) -> InputFile:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bertprep.corpus.detection import choose_files
-from bertprep.corpus.streams import MAGIC_BYTES, compression_of, refuse_wide_text
+from bertprep.corpus.first_bytes import require_text
+from bertprep.corpus.streams import compression_of
 from bertprep.data import InputFile
 from bertprep.errors import UsageError
 from bertprep.options import shown_url
-from bertprep.storage import find_files, look, read_remote
+from bertprep.storage import HEAD_BYTES, find_files, look, read_remote
 
 IS_VOCABULARY = "this is the vocabulary (--vocab). Remove it from the inputs"
 IS_IN_OUTPUT = "this input is in the output folder. Choose another folder for --output"
@@ -113,8 +114,10 @@ def _has_content(file: InputFile, name: str, data: bytes) -> bool:
 
 
 def _look_at(url: str) -> tuple[InputFile, bool]:
-    remote, head, media_type = look(url, MAGIC_BYTES)
+    remote, head, media_type = look(url, HEAD_BYTES)
     name = shown_url(url)
-    refuse_wide_text(name, head)
-    file = InputFile(name, remote.size, 0, compression_of(head), remote=remote)
+    compression = compression_of(head)
+    if compression == "none":
+        require_text(name, head)
+    file = InputFile(name, remote.size, 0, compression, remote=remote)
     return file, media_type == "text/html"

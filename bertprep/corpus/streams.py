@@ -18,8 +18,6 @@ from bertprep.errors import BertprepError, MachineError
 from bertprep.storage import read_remote
 
 READ_BYTES = 1 << 20
-#: Enough of a file for `compression_of`.
-MAGIC_BYTES = 16
 #: Small, because a decoder returns all that its input holds, in the worst case a thousand times
 #: its size.
 _COMPRESSED_READ_BYTES = 1 << 15
@@ -73,12 +71,6 @@ COMPRESSIONS = {
     ),
 }
 
-_WIDE_ENCODINGS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16.
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
 _BAD_STREAM_ADVICE = "Download or compress the file again"
 _DECODER_ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, ValueError)
 
@@ -86,16 +78,6 @@ _DECODER_ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, Val
 def compression_of(head: bytes) -> str:
     """Return the compression of a file with these first bytes, or "none"."""
     return next((name for name, kind in COMPRESSIONS.items() if kind.magic.match(head)), "none")
-
-
-def refuse_wide_text(path: str, head: bytes | bytearray) -> None:
-    """Raise BertprepError if text with these first bytes has a UTF-16 or UTF-32 mark."""
-    for mark, encoding in _WIDE_ENCODINGS.items():
-        if head.startswith(mark):
-            raise BertprepError(
-                f"{path}: this text is {encoding}, and bertprep reads UTF-8. "
-                f"Convert it with: iconv -f {encoding} -t UTF-8 FILE > FILE.utf8"
-            )
 
 
 def read_bytes(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:

@@ -150,3 +150,23 @@ def test_wikiextractor_has_two_forms() -> None:
         name, store = STORED[kind]
         Path(name).write_bytes(store(DOCUMENTS))
         assert detect(name, format="wikiextractor")[0] == [expected]
+
+
+def test_lines_that_end_in_a_carriage_return_alone_are_named() -> None:
+    text = "One line.\rAnother.\r\rA document.\rIts end.\r"
+    for name, data in (("a.txt", text.encode()), ("a.gz", gzip.compress(text.encode()))):
+        found = question(name, data)
+        assert "the lines end in a carriage return (CR, \\r) alone" in found
+        assert r"tr '\r' '\n' < FILE" in found
+        assert detect(name, format="text")[0] == ["text"]
+    assert "carriage return" in question("b.txt", text, format="paragraphs")
+
+
+@pytest.mark.parametrize(
+    "text", ["a\r\nb\r\n\r\nc\r\n", "a\r\r\nb\r\r\nc\r\r\nd", "a\rb\nc\rd\n\n"]
+)
+def test_other_carriage_returns_are_no_question(text: str) -> None:
+    Path("a.txt").write_bytes(text.encode())
+    for format in ("text", "paragraphs"):
+        assert detect("a.txt", format=format)[0] == [format]
+    assert detect("a.txt")[0] == ["text"]

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
-from bertprep.corpus.streams import COMPRESSIONS, read_bytes, read_text, refuse_wide_text
+from bertprep.corpus.first_bytes import require_text
+from bertprep.corpus.streams import COMPRESSIONS, read_bytes, read_text
 from bertprep.data import InputFile
 from bertprep.options import CorpusOptions
 
@@ -99,7 +100,7 @@ class FileStart:
     def text(self) -> bytes:
         """First 64 KB, decompressed, without a byte order mark and blanks at the start."""
         head = self._read(_START_BYTES)
-        refuse_wide_text(self.file.path, head)
+        require_text(self.file.path, head)
         return _without_mark(head)
 
     @cached_property

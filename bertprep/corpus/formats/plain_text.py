@@ -10,12 +10,17 @@ from dataclasses import dataclass
 
 from bertprep.corpus.formats.base import Block, FileStart, Split
 from bertprep.corpus.formats.text_ranges import TextFormat, line_number
+from bertprep.data import InputFile
+from bertprep.errors import UsageError
 from bertprep.options import CorpusOptions
 
 #: A line with only bytes that occur in UTF-8 white space; most lines fail at their first byte.
 _BLANK_CANDIDATE = re.compile(
     rb"\n[\t\v\f\r\x1c-\x20\x80-\x8a\x9a\x9f\xa0\xa8\xa9\xaf\xc2\xe1\xe2\xe3]*\n"
 )
+#: A carriage return that is no part of a line end of Windows.
+_LONE_RETURN = re.compile(rb"\r(?![\r\n])")
+_FEWEST_LONE_RETURNS = 3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,6 +65,18 @@ class BlankLineFormat(TextFormat):
             return False
 
 
+def require_line_feeds(start: FileStart, way_out: str = "") -> None:
+    """Raise UsageError if most lines at the start of a file end in a carriage return alone."""
+    text = start.text
+    lone = len(_LONE_RETURN.findall(text)) if b"\r" in text else 0
+    if lone >= _FEWEST_LONE_RETURNS and lone > text.count(b"\n"):
+        raise UsageError(
+            f"{start.file.path}: the lines end in a carriage return (CR, \\r) alone, and bertprep, "
+            "as the reference does, reads lines that end in \\n and removes \\r. Convert it: "
+            f"tr '\\r' '\\n' < FILE > FILE.txt{way_out}"
+        )
+
+
 class PlainText(BlankLineFormat):
     """Plain text. It is what a file holds unless another format recognizes it."""
 
@@ -69,6 +86,11 @@ class PlainText(BlankLineFormat):
 
     def sniff(self, start: FileStart, options: CorpusOptions) -> bool:
         return True
+
+    def prepare(self, start: FileStart, options: CorpusOptions) -> InputFile:
+        if options.format == "auto":
+            require_line_feeds(start, "; or pass --format text to read it so")
+        return super().prepare(start, options)
 
     def read(self, split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[TextBlock]:
         file = split.file

@@ -8,8 +8,9 @@ more than a read. Memory: a block, and the document that it ends with.
 from collections.abc import Iterator
 from typing import NoReturn
 
+from bertprep.corpus.first_bytes import require_text
 from bertprep.corpus.formats.base import Format, Split
-from bertprep.corpus.streams import READ_BYTES, read_bytes, read_text, refuse_wide_text
+from bertprep.corpus.streams import READ_BYTES, read_bytes, read_text
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.options import CorpusOptions
@@ -62,7 +63,7 @@ class TextFormat(Format):
             rest = data[cut:]
             del data[cut:]
             if offset == 0:
-                refuse_wide_text(file.path, data)
+                require_text(file.path, data)
             if cut > options.max_document_bytes:
                 self._require_small_documents(file, options, data, offset)
             yield offset, data
