@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from bertprep.corpus import plan_splits
+from bertprep.corpus import plan_splits, require_unchanged
 from bertprep.create.building import (
     BuiltPartition,
     build_partition,
@@ -123,6 +123,7 @@ def _tokenize(engine: Engine, job: Job, built: Mapping[int, BuiltPartition]) -> 
     keys = [p for p in range(job.partitions.num_all_partitions) if p not in built]
     with progress("tokenize", sum(t.size for t in tasks), quiet=job.options.quiet) as bar:
         counts = engine.map(functools.partial(tokenize_split, job), tasks, keys, bar.advance)
+    require_unchanged(*job.files)
     total: Counter[str] = Counter()
     for each in counts:
         total.update(each)

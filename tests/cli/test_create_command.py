@@ -23,6 +23,7 @@ from foreseen import LINE, without_line
 from bertprep import __version__
 from bertprep import terminal as progress
 from bertprep.cli import main
+from bertprep.corpus import Block, Split
 from bertprep.create import job as create_job
 from bertprep.create import pipeline as create_module
 from bertprep.create import tokenizing
@@ -191,6 +192,31 @@ def test_a_line_of_100_megabytes_is_an_error_in_little_memory() -> None:
     assert not Path("out").exists()
     # 160 MB of it for Python and the kernels, 250 MB where they are compiled.
     assert all(int(kilobytes) < 350_000 for kilobytes in done.stdout.split())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_corpus_that_is_overwritten_during_the_run_is_named(
+    late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = Path("long.txt").read_bytes()
+    read_blocks = tokenizing.read_blocks
+
+    def overwrite_then_read(split: Split, *arguments: Any) -> Iterator[Block]:
+        if late:
+            yield from read_blocks(split, *arguments)
+        Path("long.txt").write_bytes(text[::-1])
+        os.utime("long.txt", ns=(1, 1))
+        if not late:
+            yield from read_blocks(split, *arguments)
+
+    monkeypatch.setattr(tokenizing, "read_blocks", overwrite_then_read)
+    result = create("long.txt", "--quiet")
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: long.txt: the file was written to during the run: it has changed. Let nothing "
+        "write to it, and start again\n"
+    )
+    assert not Path("out").exists()
 
 
 def test_bad_lines_can_be_replaced_or_left_out() -> None:

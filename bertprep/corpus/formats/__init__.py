@@ -15,6 +15,7 @@ from bertprep.corpus.formats.paragraphs import Paragraphs
 from bertprep.corpus.formats.parquet import Parquet
 from bertprep.corpus.formats.plain_text import PlainText
 from bertprep.corpus.formats.wikiextractor import WikiExtractor, WikiExtractorJson
+from bertprep.corpus.streams import require_unchanged
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.options import CorpusOptions
@@ -59,9 +60,19 @@ def read_blocks(split: Split, options: CorpusOptions, block_bytes: int) -> Itera
     """Read the documents of a split, about `block_bytes` at a time.
 
     Raises:
-        BertprepError: the file cannot be read, is damaged, truncated or not in its format, or a
-            line or a document is over its limit.
+        BertprepError: the file cannot be read, is damaged, truncated, not in its format or not as
+            it was found, or a line or a document is over its limit.
     """
+    require_unchanged(split.file)
+    try:
+        yield from _read(split, options, block_bytes)
+    except BertprepError:
+        require_unchanged(split.file)  # then that is the cause
+        raise
+    require_unchanged(split.file)
+
+
+def _read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[Block]:
     return FORMATS[split.file.format].read(split, options, block_bytes)
 
 
@@ -100,7 +111,7 @@ def _sample_text_bytes(file: InputFile, options: CorpusOptions) -> int:
     size = 0
     # The sample ends inside a document; damage is reported by the task that reads the whole file.
     with suppress(BertprepError):
-        for block in read_blocks(Split(0, start, 0, start.size), options, _SAMPLE_BLOCK_BYTES):
+        for block in _read(Split(0, start, 0, start.size), options, _SAMPLE_BLOCK_BYTES):
             size += len(block.data)
             if size > _MAX_SAMPLE_TEXT_BYTES:
                 break
