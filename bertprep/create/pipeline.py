@@ -116,13 +116,12 @@ def _engine(job: Job) -> contextlib.AbstractContextManager[Engine]:
 def _tokenize(engine: Engine, job: Job, built: Mapping[int, BuiltPartition]) -> Counter[str]:
     """Stage 1: turn every split into blobs of the partitions that are not built yet."""
     splits = plan_splits(job.files, job.blob_bytes, job.options.corpus)
-    tasks = [
-        Task(f"split {split.ordinal} ({split.file.path})", split, split.end - split.start)
-        for split in splits
-    ]
+    tasks = [Task(split.name, split, split.num_bytes) for split in splits]
     keys = [p for p in range(job.partitions.num_all_partitions) if p not in built]
     with progress("tokenize", sum(t.size for t in tasks), quiet=job.options.quiet) as bar:
-        counts = engine.map(functools.partial(tokenize_split, job), tasks, keys, bar.advance)
+        counts = engine.map(
+            functools.partial(tokenize_split, job.of_tasks), tasks, keys, bar.advance
+        )
     require_unchanged(*job.files)
     total: Counter[str] = Counter()
     for each in counts:
@@ -139,7 +138,9 @@ def _build(
     tasks = [Task(f"partition {p}", p, size) for p in range(num_partitions) if p not in built]
     with progress("build", job.text_bytes, quiet=job.options.quiet) as bar:
         bar.advance(size * len(built))
-        results = engine.reduce(functools.partial(build_partition, job), tasks, bar.advance)
+        results = engine.reduce(
+            functools.partial(build_partition, job.of_tasks), tasks, bar.advance
+        )
     return {task.value: result for task, result in zip(tasks, results, strict=True)}
 
 

@@ -77,13 +77,10 @@ def count_words(
     missing = [number for number in numbers if not _bucket_path(job, number).exists()]
     problems_file = job.work / "counts.json"
     if missing or not problems_file.exists():
-        tasks = [
-            Task(f"split {split.ordinal} ({split.file.path})", split, split.end - split.start)
-            for split in splits
-        ]
+        tasks = [Task(split.name, split, split.num_bytes) for split in splits]
         with progress("count", sum(task.size for task in tasks), quiet=quiet) as bar:
             counts = engine.map(functools.partial(count_split, job), tasks, missing, bar.advance)
-        require_unchanged(*(split.file for split in splits))
+        require_unchanged(*(part.file for split in splits for part in split.parts))
         totals: Counter[str] = Counter()
         for each in counts:
             totals.update(each)

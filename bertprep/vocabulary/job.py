@@ -13,7 +13,7 @@ from typing import Any
 
 from bertprep import __version__
 from bertprep.corpus import Split, estimate_text_bytes, find_formats, find_inputs, plan_splits
-from bertprep.data import InputFile
+from bertprep.data import InputFile, identify
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import STDOUT, CorpusOptions, TokenizerOptions, VocabOptions
 from bertprep.terminal import message
@@ -73,7 +73,7 @@ def make_job(options: VocabOptions, work: Path) -> tuple[VocabJob, list[Split], 
     plan = {
         "version": __version__,
         "unicode": unicodedata.unidata_version,
-        "inputs": [file.identity() for file in files],
+        "inputs": identify(files),
         "tokenizer": dataclasses.asdict(options.tokenizer),
         "corpus": dataclasses.asdict(options.corpus),
         "num_buckets": num_buckets,

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -33,7 +34,7 @@ from bertprep.corpus.formats import text_ranges
 from bertprep.corpus.formats.plain_text import _BLANK_CANDIDATE, PlainText
 from bertprep.corpus.formats.text_ranges import line_number
 from bertprep.corpus.streams import read_text
-from bertprep.data import InputFile
+from bertprep.data import InputFile, identify
 from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions
 
@@ -382,6 +383,47 @@ def test_splits_are_equal_ranges_in_one_order() -> None:
         Split(5, plain, 3, 6),
         Split(6, plain, 6, 10),
     ]
+
+
+def test_small_files_share_a_split_in_their_order() -> None:
+    a, b, packed, large = (
+        InputFile("a", 3, 0, "none"),
+        InputFile("b", 5, 0, "none"),
+        InputFile("c", 1, 0, "gzip"),  # about 4 bytes of text
+        InputFile("d", 16, 0, "none"),
+    )
+    assert plan_splits([a, b, packed, packed, large, a], 8) == [
+        Split(0, a, 0, 3, more=(Split(0, b, 0, 5),)),
+        Split(1, packed, 0, 1, more=(Split(1, packed, 0, 1),)),
+        Split(2, large, 0, 8),
+        Split(3, large, 8, 16),
+        Split(4, a, 0, 3),
+    ]
+    splits = plan_splits([a] * 2_500, 1 << 20)
+    assert [len(split.parts) for split in splits] == [1024, 1024, 452]
+    assert [split.num_bytes for split in splits] == [3072, 3072, 1356]
+    assert splits[1].name == "split 1 (a and 1,023 more)"
+
+
+def test_a_shared_split_is_read_file_by_file(folder: Path) -> None:
+    names = [write(f"{k}.txt", b"file %d\n" % k * (k + 1)) for k in range(5)]
+    (split,) = plan_splits(find(*names).files, 1 << 20)
+    blocks = list(read_blocks(split, CorpusOptions(), 1 << 20))
+    assert [bytes(block.data) for block in blocks] == [Path(name).read_bytes() for name in names]
+    assert [block.where(0) for block in blocks] == [f"{name}:1" for name in names]
+    rewrite("3.txt", b"other\n")
+    with pytest.raises(BertprepError, match=r"^3\.txt: .* has changed"):
+        list(read_blocks(split, CorpusOptions(), 1 << 20))
+
+
+def test_a_plan_keeps_one_digest_of_very_many_files() -> None:
+    files = [InputFile(f"{k}.txt", k, k, "none") for k in range(1001)]
+    assert identify(files[:-1]) == [file.identity() for file in files[:-1]]
+    (kept,) = identify(files)
+    assert (kept["path"], kept["bytes"]) == ("0.txt and 1,000 more", 500_500)
+    for other in (replace(files[7], modified=8), replace(files[7], path="8.txt")):
+        assert identify([*files[:7], other, *files[8:]])[0]["sha256"] != kept["sha256"]
+    assert identify(files[::-1])[0]["sha256"] != kept["sha256"]
 
 
 def test_text_bytes_are_guessed_from_sizes() -> None:
