@@ -98,8 +98,9 @@ def _find_files(options: VocabOptions, work: Path) -> Sequence[InputFile]:
         spool=work / "stdin",
         format=options.corpus.format,
     )
-    files = tuple(file for file in inputs.files if not _is_vocabulary(file))
-    skipped = ", ".join(file.path for file in inputs.files if file not in files)
+    vocabularies = {file for file in inputs.files if _is_vocabulary(file)}
+    files = tuple(file for file in inputs.files if file not in vocabularies)
+    skipped = ", ".join(file.path for file in inputs.files if file in vocabularies)
     warn(options, *inputs.warnings, f"{skipped}: skipped, is a vocabulary" if skipped else None)
     if not any(file.size for file in files):
         raise BertprepError(f"{inputs_shown(options)}: all files are empty. Name files with text")
