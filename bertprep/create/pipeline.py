@@ -23,6 +23,7 @@ from bertprep.create.building import (
     find_built,
 )
 from bertprep.create.job import Job, make_job, require_documents, require_held_out, require_space
+from bertprep.create.named_files import name_shards, require_free_names
 from bertprep.create.output_folder import EVAL_NAME, LAYOUT
 from bertprep.create.review import Review
 from bertprep.create.review.report import Summary
@@ -52,8 +53,10 @@ def create(options: CreateOptions) -> Summary:
     with PlannedFolder(options.output, LAYOUT, options.work_folder) as folder:
         job = make_job(options, folder.path, folder.work, folder.url)
         _say(options, *job.notes)
+        require_free_names(job)
         state = folder.begin(job.plan, overwrite=options.overwrite)
         if state == "complete":
+            name_shards(job)
             return Summary.of(state, folder.read_manifest(), time.monotonic() - begin)
         warm_up(job)
         review = Review(job)
@@ -77,6 +80,7 @@ def create(options: CreateOptions) -> Summary:
         manifest = collect_results(job, built, text_counts)
         _warn(options, *review.counts(manifest["counts"]))
         folder.finish(tools_of(job).vocabulary.data, manifest)
+        name_shards(job)
         return Summary.of(state, manifest, time.monotonic() - begin)
 
 
@@ -92,6 +96,7 @@ def look_ahead(options: CreateOptions) -> str:
     with tempfile.TemporaryDirectory(prefix="bertprep-") as spool:
         job = make_job(options, folder.path, Path(spool), folder.url)
         _say(options, *job.notes)
+        require_free_names(job)
         state = folder.foresee(job.plan, overwrite=options.overwrite)
         warm_up(job)
         forecast = Review(job).sample(f"{options.output}: {_STATES[state]}")
