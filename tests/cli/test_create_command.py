@@ -1,6 +1,7 @@
 """What a person meets: bad input in one line, manners of stdout and stderr, flags and defaults."""
 
 import bz2
+import contextlib
 import fcntl
 import gzip
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from click.testing import CliRunner, Result
 from foreseen import LINE, without_line
 
@@ -170,12 +172,15 @@ finally:
 """
 
 
-def test_a_line_of_100_megabytes_is_an_error_in_little_memory() -> None:
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_line_of_100_megabytes_is_an_error_in_little_memory(is_compressed: bool) -> None:
     if not Path("/proc/self/status").exists():
         pytest.skip("reads the most memory that a process had in /proc")
     with open("bad.txt", "wb") as file:
-        for _ in range(100):
-            file.write(b"a " * 500_000)
+        packed = zstandard.ZstdCompressor().stream_writer(file, closefd=False)
+        with packed if is_compressed else contextlib.nullcontext(file) as stream:
+            for _ in range(100 * (4 if is_compressed else 1)):
+                stream.write(b"a " * 500_000)
     files = ("--vocab", "vocab.txt", "--output", "out")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, "create", "bad.txt", *files],
