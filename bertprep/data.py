@@ -4,7 +4,8 @@ Axes: num_documents, num_sentences, num_tokens, seq_length, max_predictions.
 """
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 
 #: Top bit of a token: it continues the word of the token before it. The other bits are its id.
 CONTINUES_WORD = np.uint32(1 << 31)
+#: A plan lists the files of a corpus up to so many.
+_MOST_IDENTITIES = 1000
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,23 @@ class InputFile:
             return known | {"modified_ns": self.modified}
         with open(self.spool, "rb") as stream:  # stdin has no time
             return known | {"sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+
+
+def identify(files: Sequence[InputFile]) -> list[dict[str, Any]]:
+    """Return what a plan keeps of the files of a corpus: each, or a digest of very many."""
+    identities = [file.identity() for file in files]
+    if len(files) <= _MOST_IDENTITIES:
+        return identities
+    digest = hashlib.sha256()
+    for identity in identities:
+        digest.update(json.dumps(identity).encode())
+    return [
+        {
+            "path": f"{files[0].path} and {len(files) - 1:,} more",
+            "bytes": sum(file.size for file in files),
+            "sha256": digest.hexdigest(),
+        }
+    ]
 
 
 @dataclass(frozen=True, eq=False)

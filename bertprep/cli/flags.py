@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from bertprep.cli.reference_flags import translate
 from bertprep.options import Place, place, shown_url
 from bertprep.options.fields import GROUPS, Option, default_of, options_from, options_in
 from bertprep.terminal import printable
@@ -98,6 +99,8 @@ class Command(click.Command):
         formatter.buffer = [text.translate(_BREAKABLE) for text in formatter.buffer]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if any(parameter.name == "output_file" for parameter in self.params):
+            args = translate(args)
         return super().parse_args(ctx, [self._as_switch(argument) for argument in args])
 
     def _as_switch(self, argument: str) -> str:

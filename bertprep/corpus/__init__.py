@@ -26,6 +26,7 @@ from bertprep.corpus.formats import (
 from bertprep.corpus.formats.base import Block, Split
 from bertprep.corpus.formats.plain_text import TextBlock
 from bertprep.corpus.inputs import Inputs, find_inputs
+from bertprep.corpus.streams import require_unchanged
 
 __all__ = [
     "Block",
@@ -38,4 +39,5 @@ __all__ = [
     "measure_text_bytes",
     "plan_splits",
     "read_blocks",
+    "require_unchanged",
 ]

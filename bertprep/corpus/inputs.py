@@ -66,7 +66,7 @@ def find_inputs(
     for pattern in patterns:
         is_local = pattern not in remote.urls and pattern != STDIN
         for name in local.paths_of(pattern) if is_local else remote.urls.get(pattern, [STDIN]):
-            identity = os.path.realpath(name) if is_local else name
+            identity = local.real_path(name) if is_local else name
             if identity in names:
                 repeated.append(shown_url(name))
             else:
@@ -111,6 +111,16 @@ class _LocalInputs:
         self._vocab = os.path.realpath(vocab)
         self._output = os.path.realpath(output)
         self._format = format
+        self._real_folders: dict[str, str] = {}
+
+    def real_path(self, path: str) -> str:
+        """Return the path without links; each folder is looked up once."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", "..") or os.path.islink(path):
+            return os.path.realpath(path)
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._real_folders[folder], name)
 
     def paths_of(self, pattern: str) -> list[str]:
         """Return the files that a name, a folder or a glob stands for."""
@@ -142,11 +152,11 @@ class _LocalInputs:
         return paths
 
     def _is_inside_output(self, path: str) -> bool:
-        real_path = os.path.realpath(path)
+        real_path = self.real_path(path)
         return real_path == self._output or real_path.startswith(os.path.join(self._output, ""))
 
     def _is_vocab(self, path: str) -> bool:
-        return os.path.realpath(path) == self._vocab
+        return self.real_path(path) == self._vocab
 
     def _require_file(self, path: str) -> None:
         if self._is_vocab(path):

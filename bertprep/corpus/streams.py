@@ -5,32 +5,23 @@ A compression is one entry of COMPRESSIONS. Memory: one piece and the state of t
 
 import bz2
 import lzma
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import zstandard
 
+from bertprep.corpus.decoders import ZSTD_MAGIC, Decoder, GzipDecoder, ZstdDecoder
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError, MachineError
 from bertprep.storage import read_remote
 
 READ_BYTES = 1 << 20
-#: Small, because a decoder returns all that its input holds, in the worst case a thousand times
-#: its size.
-_COMPRESSED_READ_BYTES = 1 << 15
-
-
-class _Decoder(Protocol):
-    """Decoder of one stream, member or frame, as all four libraries define it."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+_COMPRESSED_READ_BYTES = 1 << 16
+#: Decoded at a time, whatever the compression ratio: nothing is decoded before it is used.
+_DECODED_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -45,14 +36,12 @@ class Compression:
 
     suffix: str
     magic: re.Pattern[bytes]
-    decoder: Callable[[], _Decoder]
+    decoder: Callable[[], Decoder]
 
 
 #: `InputFile.compression` -> the compression.
 COMPRESSIONS = {
-    "gzip": Compression(
-        ".gz", re.compile(rb"\x1f\x8b"), lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    ),
+    "gzip": Compression(".gz", re.compile(rb"\x1f\x8b"), GzipDecoder),
     # Text may begin with "BZh9", but not with the block header after it.
     "bzip2": Compression(
         ".bz2",
@@ -62,13 +51,7 @@ COMPRESSIONS = {
     "xz": Compression(
         ".xz", re.compile(rb"\xfd7zXZ\x00"), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)
     ),
-    # The second form is a skippable frame, with which some tools begin their files. Files made with
-    # --long=31, as large dumps are, need a window of that size.
-    "zstd": Compression(
-        ".zst",
-        re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
-        lambda: zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj(),
-    ),
+    "zstd": Compression(".zst", ZSTD_MAGIC, ZstdDecoder),
 }
 
 _BAD_STREAM_ADVICE = "Download or compress the file again"
@@ -78,6 +61,32 @@ _DECODER_ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, Val
 def compression_of(head: bytes) -> str:
     """Return the compression of a file with these first bytes, or "none"."""
     return next((name for name, kind in COMPRESSIONS.items() if kind.magic.match(head)), "none")
+
+
+def require_unchanged(*files: InputFile) -> None:
+    """Raise an error if a file has changed since it was found; `read_remote` checks remote ones.
+
+    Raises:
+        BertprepError: its size or its time of modification is another.
+        MachineError: it has disappeared.
+    """
+    for file in files:
+        if file.remote is not None:
+            continue
+        try:
+            status = os.stat(file.location)
+        except OSError as error:
+            raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
+        change = ""
+        if status.st_size != file.size:
+            change = f"had {file.size:,} bytes and now has {status.st_size:,}"
+        elif file.modified not in (0, status.st_mtime_ns):  # 0: the copy of stdin
+            change = "was written to during the run"
+        if change:
+            raise BertprepError(
+                f"{file.path}: the file {change}: it has changed. Let nothing write to it, and "
+                "start again"
+            )
 
 
 def read_bytes(file: InputFile, start: int, end: int, piece_bytes: int) -> Iterator[bytes]:
@@ -110,20 +119,19 @@ def read_text(file: InputFile) -> Iterator[bytes]:
 
 def _decompress(file: InputFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Decode one stream after another until the pieces end; zeros after a stream are padding."""
-    decoder: _Decoder | None = None
+    decoder: Decoder | None = None
     streams = 0
     for piece in pieces:
         while piece := piece if decoder or not streams else piece.lstrip(b"\0"):
             is_new = decoder is None
             decoder = decoder or COMPRESSIONS[file.compression].decoder()
             try:
-                text = decoder.decompress(piece)
+                yield from _decode(decoder, piece)
             except _DECODER_ERRORS as error:
                 problem = f"the {file.compression} stream is damaged ({error})"
                 if is_new and streams and compression_of(piece) != file.compression:
                     problem = f"after the end of the {file.compression} stream come other bytes"
                 raise BertprepError(f"{file.path}: {problem}. {_BAD_STREAM_ADVICE}") from error
-            yield text
             piece = decoder.unused_data if decoder.eof else b""
             if decoder.eof:
                 decoder = None
@@ -133,3 +141,9 @@ def _decompress(file: InputFile, pieces: Iterator[bytes]) -> Iterator[bytes]:
             f"{file.path}: the {file.compression} stream ends in the middle (truncated download?). "
             f"{_BAD_STREAM_ADVICE}"
         )
+
+
+def _decode(decoder: Decoder, piece: bytes) -> Iterator[bytes]:
+    yield decoder.decompress(piece, _DECODED_BYTES)
+    while not (decoder.eof or decoder.needs_input):
+        yield decoder.decompress(b"", _DECODED_BYTES)

@@ -63,6 +63,11 @@ class Job:
         """Number of worker processes."""
         return self.options.workers or available_cores()
 
+    @property
+    def of_tasks(self) -> "Job":
+        """What every task receives: without the files, which may be many."""
+        return replace(self, files=(), plan={})
+
     def is_held_out(self, partition: int) -> bool:
         """Return whether the documents of a partition are held out."""
         return partition >= self.partitions.num_partitions

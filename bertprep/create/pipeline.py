@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from bertprep.corpus import plan_splits
+from bertprep.corpus import plan_splits, require_unchanged
 from bertprep.create.building import (
     BuiltPartition,
     build_partition,
@@ -23,6 +23,7 @@ from bertprep.create.building import (
     find_built,
 )
 from bertprep.create.job import Job, make_job, require_documents, require_held_out, require_space
+from bertprep.create.named_files import name_shards, require_free_names
 from bertprep.create.output_folder import EVAL_NAME, LAYOUT
 from bertprep.create.review import Review
 from bertprep.create.review.report import Summary
@@ -52,8 +53,10 @@ def create(options: CreateOptions) -> Summary:
     with PlannedFolder(options.output, LAYOUT, options.work_folder) as folder:
         job = make_job(options, folder.path, folder.work, folder.url)
         _say(options, *job.notes)
+        require_free_names(job)
         state = folder.begin(job.plan, overwrite=options.overwrite)
         if state == "complete":
+            name_shards(job)
             return Summary.of(state, folder.read_manifest(), time.monotonic() - begin)
         warm_up(job)
         review = Review(job)
@@ -77,6 +80,7 @@ def create(options: CreateOptions) -> Summary:
         manifest = collect_results(job, built, text_counts)
         _warn(options, *review.counts(manifest["counts"]))
         folder.finish(tools_of(job).vocabulary.data, manifest)
+        name_shards(job)
         return Summary.of(state, manifest, time.monotonic() - begin)
 
 
@@ -92,6 +96,7 @@ def look_ahead(options: CreateOptions) -> str:
     with tempfile.TemporaryDirectory(prefix="bertprep-") as spool:
         job = make_job(options, folder.path, Path(spool), folder.url)
         _say(options, *job.notes)
+        require_free_names(job)
         state = folder.foresee(job.plan, overwrite=options.overwrite)
         warm_up(job)
         forecast = Review(job).sample(f"{without_credentials(options.output)}: {_STATES[state]}")
@@ -116,13 +121,13 @@ def _engine(job: Job) -> contextlib.AbstractContextManager[Engine]:
 def _tokenize(engine: Engine, job: Job, built: Mapping[int, BuiltPartition]) -> Counter[str]:
     """Stage 1: turn every split into blobs of the partitions that are not built yet."""
     splits = plan_splits(job.files, job.blob_bytes, job.options.corpus)
-    tasks = [
-        Task(f"split {split.ordinal} ({split.file.path})", split, split.end - split.start)
-        for split in splits
-    ]
+    tasks = [Task(split.name, split, split.num_bytes) for split in splits]
     keys = [p for p in range(job.partitions.num_all_partitions) if p not in built]
     with progress("tokenize", sum(t.size for t in tasks), quiet=job.options.quiet) as bar:
-        counts = engine.map(functools.partial(tokenize_split, job), tasks, keys, bar.advance)
+        counts = engine.map(
+            functools.partial(tokenize_split, job.of_tasks), tasks, keys, bar.advance
+        )
+    require_unchanged(*job.files)
     total: Counter[str] = Counter()
     for each in counts:
         total.update(each)
@@ -138,7 +143,9 @@ def _build(
     tasks = [Task(f"partition {p}", p, size) for p in range(num_partitions) if p not in built]
     with progress("build", job.text_bytes, quiet=job.options.quiet) as bar:
         bar.advance(size * len(built))
-        results = engine.reduce(functools.partial(build_partition, job), tasks, bar.advance)
+        results = engine.reduce(
+            functools.partial(build_partition, job.of_tasks), tasks, bar.advance
+        )
     return {task.value: result for task, result in zip(tasks, results, strict=True)}
 
 

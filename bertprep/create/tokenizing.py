@@ -23,7 +23,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from bertprep.corpus import Block, Split, read_blocks
+from bertprep.corpus import Block, Split, read_blocks, require_unchanged
 from bertprep.create.job import BLOCK_BYTES, Job
 from bertprep.create.partitions import join_documents, pack_partitions
 from bertprep.create.worker import tools_of
@@ -79,6 +79,7 @@ def tokenize_block(job: Job, block: Block) -> tuple[HashedDocuments, dict[str, i
     try:
         hashed = tokenizer.tokenize_text(sentences.data if sentences else block.data)
     except TextError as error:
+        require_unchanged(block.file)
         where = block.where(sentences.source_line(error.line) if sentences else error.line)
         raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
     counts = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bertprep.options.engine import EngineOptions
 from bertprep.options.fields import Options, option, part, require
-from bertprep.options.places import Place, place
+from bertprep.options.places import Place, is_url, place
 from bertprep.options.text import CorpusOptions, TokenizerOptions
 
 #: The record format counts a sequence's bytes in numbers that fit three varint bytes.
@@ -155,6 +155,13 @@ class CreateOptions(Options):
         flags=("--output", "-o"),
         metavar="PATH|URL",
     )
+    output_file: tuple[str, ...] = option(
+        (),
+        "Files to link the shards to, as in the reference: one per shard, separated by commas. "
+        "Without --output, the folder is named after the first, plus .data.",
+        group="Output",
+        metavar="FILES",
+    )
     num_shards: int | None = option(
         None, "Number of shards.", group="Output", shown_default="one per partition", at_least=1
     )
@@ -221,6 +228,22 @@ class CreateOptions(Options):
         )
         self.execution.check_workers(self.workers)
         object.__setattr__(self, "output", place(str(self.output)))
+        if self.output_file:
+            number = len(self.output_file)
+            require(
+                isinstance(self.output, Path) and not any(map(is_url, self.output_file)),
+                "--output-file names local files: for a URL, pass --output alone",
+            )
+            require(
+                len(set(self.output_file)) == number,
+                f"--output-file names a file twice: {', '.join(self.output_file)}",
+            )
+            require(
+                self.num_shards in (None, number),
+                f"num_shards must be {number}, the number of files in --output-file, got "
+                f"{self.num_shards}",
+            )
+            object.__setattr__(self, "num_shards", number)
         require(
             self.work_folder is None or isinstance(self.output, str),
             f"work_folder is for an output on an object store, got {self.work_folder} with "

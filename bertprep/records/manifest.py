@@ -13,7 +13,7 @@ from typing import Any
 
 from bertprep import __version__
 from bertprep.corpus.sentences import splitter_identity
-from bertprep.data import InputFile, PartitionPlan, ShardSummary
+from bertprep.data import InputFile, PartitionPlan, ShardSummary, identify
 from bertprep.options import CreateOptions, InstanceOptions
 from bertprep.options.segmenters import segmenter_versions
 from bertprep.storage.plans import Plan
@@ -45,7 +45,7 @@ def make_plan(
             # Padding is 0 unless this is here.
             **({"pad_id": vocabulary.pad_id} if vocabulary.pad_id else {}),
         },
-        "inputs": [file.identity() for file in inputs],
+        "inputs": identify(inputs),
         "partitions": {
             "num_partitions": partitions.num_partitions,
             "num_shards": partitions.num_shards,

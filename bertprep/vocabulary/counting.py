@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bertprep.corpus import Split, read_blocks
+from bertprep.corpus import Split, read_blocks, require_unchanged
 from bertprep.engines import Engine, Task
 from bertprep.engines.local import read_slice, write_blob
 from bertprep.errors import BertprepError, TextError
@@ -77,12 +77,10 @@ def count_words(
     missing = [number for number in numbers if not _bucket_path(job, number).exists()]
     problems_file = job.work / "counts.json"
     if missing or not problems_file.exists():
-        tasks = [
-            Task(f"split {split.ordinal} ({split.file.path})", split, split.end - split.start)
-            for split in splits
-        ]
+        tasks = [Task(split.name, split, split.num_bytes) for split in splits]
         with progress("count", sum(task.size for task in tasks), quiet=quiet) as bar:
             counts = engine.map(functools.partial(count_split, job), tasks, missing, bar.advance)
+        require_unchanged(*(part.file for split in splits for part in split.parts))
         totals: Counter[str] = Counter()
         for each in counts:
             totals.update(each)
@@ -114,6 +112,7 @@ def count_split(job: VocabJob, split: Split) -> Generator[list[np.ndarray], None
         try:
             counter.count_text(block.data)
         except TextError as error:
+            require_unchanged(block.file)
             where = block.where(error.line)
             raise BertprepError(f"{where}: {error.problem}. {error.advice}") from error
         skipped += block.skipped

@@ -13,7 +13,7 @@ from typing import Any
 
 from bertprep import __version__
 from bertprep.corpus import Split, estimate_text_bytes, find_formats, find_inputs, plan_splits
-from bertprep.data import InputFile
+from bertprep.data import InputFile, identify
 from bertprep.errors import BertprepError, UsageError
 from bertprep.options import STDOUT, CorpusOptions, TokenizerOptions, VocabOptions
 from bertprep.terminal import message
@@ -74,7 +74,7 @@ def make_job(options: VocabOptions, work: Path) -> tuple[VocabJob, list[Split], 
     plan = {
         "version": __version__,
         "unicode": unicodedata.unidata_version,
-        "inputs": [file.identity() for file in files],
+        "inputs": identify(files),
         "tokenizer": dataclasses.asdict(options.tokenizer),
         "corpus": dataclasses.asdict(options.corpus),
         "num_buckets": num_buckets,
@@ -99,8 +99,9 @@ def _find_files(options: VocabOptions, work: Path) -> Sequence[InputFile]:
         spool=work / "stdin",
         format=options.corpus.format,
     )
-    files = tuple(file for file in inputs.files if not _is_vocabulary(file))
-    skipped = ", ".join(file.path for file in inputs.files if file not in files)
+    vocabularies = {file for file in inputs.files if _is_vocabulary(file)}
+    files = tuple(file for file in inputs.files if file not in vocabularies)
+    skipped = ", ".join(file.path for file in inputs.files if file in vocabularies)
     warn(options, *inputs.warnings, f"{skipped}: skipped, is a vocabulary" if skipped else None)
     if not any(file.size for file in files):
         raise BertprepError(f"{inputs_shown(options)}: all files are empty. Name files with text")

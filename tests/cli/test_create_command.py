@@ -1,6 +1,7 @@
 """What a person meets: bad input in one line, manners of stdout and stderr, flags and defaults."""
 
 import bz2
+import contextlib
 import fcntl
 import gzip
 import json
@@ -17,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from click.testing import CliRunner, Result
 from foreseen import LINE, without_line
 
 from bertprep import __version__
 from bertprep import terminal as progress
 from bertprep.cli import main
+from bertprep.corpus import Block, Split
 from bertprep.create import job as create_job
 from bertprep.create import pipeline as create_module
 from bertprep.create import tokenizing
@@ -169,12 +172,15 @@ finally:
 """
 
 
-def test_a_line_of_100_megabytes_is_an_error_in_little_memory() -> None:
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_a_line_of_100_megabytes_is_an_error_in_little_memory(is_compressed: bool) -> None:
     if not Path("/proc/self/status").exists():
         pytest.skip("reads the most memory that a process had in /proc")
     with open("bad.txt", "wb") as file:
-        for _ in range(100):
-            file.write(b"a " * 500_000)
+        packed = zstandard.ZstdCompressor().stream_writer(file, closefd=False)
+        with packed if is_compressed else contextlib.nullcontext(file) as stream:
+            for _ in range(100 * (4 if is_compressed else 1)):
+                stream.write(b"a " * 500_000)
     files = ("--vocab", "vocab.txt", "--output", "out")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, "create", "bad.txt", *files],
@@ -191,6 +197,31 @@ def test_a_line_of_100_megabytes_is_an_error_in_little_memory() -> None:
     assert not Path("out").exists()
     # 160 MB of it for Python and the kernels, 250 MB where they are compiled.
     assert all(int(kilobytes) < 350_000 for kilobytes in done.stdout.split())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_corpus_that_is_overwritten_during_the_run_is_named(
+    late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = Path("long.txt").read_bytes()
+    read_blocks = tokenizing.read_blocks
+
+    def overwrite_then_read(split: Split, *arguments: Any) -> Iterator[Block]:
+        if late:
+            yield from read_blocks(split, *arguments)
+        Path("long.txt").write_bytes(text[::-1])
+        os.utime("long.txt", ns=(1, 1))
+        if not late:
+            yield from read_blocks(split, *arguments)
+
+    monkeypatch.setattr(tokenizing, "read_blocks", overwrite_then_read)
+    result = create("long.txt", "--quiet")
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: long.txt: the file was written to during the run: it has changed. Let nothing "
+        "write to it, and start again\n"
+    )
+    assert not Path("out").exists()
 
 
 def test_bad_lines_can_be_replaced_or_left_out() -> None:
@@ -728,3 +759,84 @@ def test_a_switch_with_another_value_is_a_mistake() -> None:
     result = CliRunner().invoke(main, ["create", "text", "--do_lower_case=maybe"])
     assert result.exit_code == 2
     assert "does not take a value" in result.output
+
+
+# The reference's own command line.
+
+SHARDS = [f"tf_examples.tfrecord-{k:05d}-of-00002" for k in range(2)]
+
+
+def paste(*arguments: str) -> Result:
+    """Run the command of the reference's README with these arguments."""
+    flags = ["--vocab_file=vocab.txt", "--do_lower_case=True", "--max_seq_length=128"]
+    flags += ["--max_predictions_per_seq=20", "--masked_lm_prob=0.15", "--random_seed=12345"]
+    return CliRunner().invoke(main, ["create", *arguments, *flags, "--dupe_factor=5"])
+
+
+def test_a_pasted_command_writes_the_file_that_it_names() -> None:
+    result = paste("--input_file=long.txt", "--output_file=made/records.tfrecord")
+    assert result.exit_code == 0, result.output
+    data = Path("made/records.tfrecord").read_bytes()
+    assert create("long.txt", "--dupe-factor", "5", "--num-shards", "1").exit_code == 0
+    assert data == Path("out/tf_examples.tfrecord-00000-of-00001").read_bytes()
+    assert sorted(os.listdir("made")) == ["records.tfrecord", "records.tfrecord.data"]
+    before = tree()
+    assert paste("--input_file=long.txt", "--output_file=made/records.tfrecord").exit_code == 0
+    assert tree() == before
+    Path("made/records.tfrecord").unlink()
+    assert paste("--input_file", "long.txt", "--output_file", "made/records.tfrecord").stdout
+    assert tree() == before
+
+
+def test_lists_of_a_pasted_command_are_inputs_and_shards() -> None:
+    result = paste("--input_file=long.txt,a*.txt", "--output_file=./0,./1", "--output", "folder")
+    assert result.exit_code == 0, result.output
+    assert create("long.txt", "a.txt", "--dupe-factor", "5", "--num-shards", "2").exit_code == 0
+    for name, shard in zip("01", SHARDS, strict=True):
+        assert Path(name).read_bytes() == Path("out", shard).read_bytes()
+        assert os.path.samefile(name, Path("folder", shard))
+
+
+def test_a_file_with_the_name_of_the_output_is_kept_unless_overwritten() -> None:
+    Path("records").write_text("mine")
+    before = tree()
+    for more in ([], ["--dry-run"]):
+        result = paste("--input_file=a.txt", "--output_file=records", *more)
+        assert (result.exit_code, result.stderr) == (
+            2,
+            "Error: records: already exists. Name another --output-file, or pass --overwrite\n",
+        )
+        assert tree() == before
+    assert paste("--input_file=a.txt", "--output_file=records", "--overwrite").exit_code == 0
+    data = Path("records.data/tf_examples.tfrecord-00000-of-00001").read_bytes()
+    assert Path("records").read_bytes() == data
+
+
+def test_a_shard_is_copied_where_there_are_no_hard_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    result = paste("--input_file=a.txt", "--output_file=records")
+    assert result.exit_code == 0, result.output
+    shard = Path("records.data/tf_examples.tfrecord-00000-of-00001")
+    assert shard.read_bytes() == Path("records").read_bytes()
+    assert not os.path.samefile(shard, "records")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output_file=a,b", "--num-shards=3"], "num_shards must be 2, the number of files"),
+        (["--output_file=a,a"], "--output-file names a file twice: a, a"),
+        (["--output_file=s3://bucket/a"], "--output-file names local files: for a URL, pass"),
+    ],
+)
+def test_lists_of_outputs_that_cannot_be_meant_are_usage_errors(
+    arguments: list[str], message: str
+) -> None:
+    before = tree()
+    result = paste("--input_file=a.txt", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert tree() == before

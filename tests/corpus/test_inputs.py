@@ -9,8 +9,10 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -27,11 +29,13 @@ from bertprep.corpus import (
     plan_splits,
     read_blocks,
 )
+from bertprep.corpus.decoders import ZstdDecoder
 from bertprep.corpus.formats import text_ranges
 from bertprep.corpus.formats.plain_text import _BLANK_CANDIDATE, PlainText
 from bertprep.corpus.formats.text_ranges import line_number
-from bertprep.data import InputFile
-from bertprep.errors import BertprepError, UsageError
+from bertprep.corpus.streams import read_text
+from bertprep.data import InputFile, identify
+from bertprep.errors import BertprepError, MachineError, UsageError
 from bertprep.options import CorpusOptions
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
@@ -381,6 +385,47 @@ def test_splits_are_equal_ranges_in_one_order() -> None:
     ]
 
 
+def test_small_files_share_a_split_in_their_order() -> None:
+    a, b, packed, large = (
+        InputFile("a", 3, 0, "none"),
+        InputFile("b", 5, 0, "none"),
+        InputFile("c", 1, 0, "gzip"),  # about 4 bytes of text
+        InputFile("d", 16, 0, "none"),
+    )
+    assert plan_splits([a, b, packed, packed, large, a], 8) == [
+        Split(0, a, 0, 3, more=(Split(0, b, 0, 5),)),
+        Split(1, packed, 0, 1, more=(Split(1, packed, 0, 1),)),
+        Split(2, large, 0, 8),
+        Split(3, large, 8, 16),
+        Split(4, a, 0, 3),
+    ]
+    splits = plan_splits([a] * 2_500, 1 << 20)
+    assert [len(split.parts) for split in splits] == [1024, 1024, 452]
+    assert [split.num_bytes for split in splits] == [3072, 3072, 1356]
+    assert splits[1].name == "split 1 (a and 1,023 more)"
+
+
+def test_a_shared_split_is_read_file_by_file(folder: Path) -> None:
+    names = [write(f"{k}.txt", b"file %d\n" % k * (k + 1)) for k in range(5)]
+    (split,) = plan_splits(find(*names).files, 1 << 20)
+    blocks = list(read_blocks(split, CorpusOptions(), 1 << 20))
+    assert [bytes(block.data) for block in blocks] == [Path(name).read_bytes() for name in names]
+    assert [block.where(0) for block in blocks] == [f"{name}:1" for name in names]
+    rewrite("3.txt", b"other\n")
+    with pytest.raises(BertprepError, match=r"^3\.txt: .* has changed"):
+        list(read_blocks(split, CorpusOptions(), 1 << 20))
+
+
+def test_a_plan_keeps_one_digest_of_very_many_files() -> None:
+    files = [InputFile(f"{k}.txt", k, k, "none") for k in range(1001)]
+    assert identify(files[:-1]) == [file.identity() for file in files[:-1]]
+    (kept,) = identify(files)
+    assert (kept["path"], kept["bytes"]) == ("0.txt and 1,000 more", 500_500)
+    for other in (replace(files[7], modified=8), replace(files[7], path="8.txt")):
+        assert identify([*files[:7], other, *files[8:]])[0]["sha256"] != kept["sha256"]
+    assert identify(files[::-1])[0]["sha256"] != kept["sha256"]
+
+
 def test_text_bytes_are_guessed_from_sizes() -> None:
     files = [InputFile("a", 10, 0, "none"), InputFile("b", 9, 0, "zstd")]
     assert estimate_text_bytes(files) == 10 + 4 * 9
@@ -571,6 +616,75 @@ def test_a_damaged_file_is_an_error(folder: Path, compression: str) -> None:
         read("a.txt")
 
 
+@pytest.mark.parametrize("unit", [b"\0", b"\n", b"A sentence of a text.\n\n"])
+@pytest.mark.parametrize("compression", PACKED)
+def test_a_piece_of_text_is_small_whatever_the_compression_ratio(
+    folder: Path, compression: str, unit: bytes
+) -> None:
+    text = unit * ((8 << 20) // len(unit))
+    write("a.txt", COMPRESS[compression](text))
+    pieces = list(read_text(find("a.txt").files[0]))
+    assert b"".join(pieces) == text
+    assert max(map(len, pieces)) <= 3 << 17
+
+
+@pytest.mark.parametrize("compression", PACKED)
+def test_the_line_limit_stops_the_decoder(
+    folder: Path, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = 0
+
+    def count(file: InputFile) -> Iterator[bytes]:
+        nonlocal decoded
+        for piece in read_text(file):
+            decoded += len(piece)
+            yield piece
+
+    monkeypatch.setattr(text_ranges, "read_text", count)
+    write("a.txt", COMPRESS[compression](bytes(32 << 20)))
+    with pytest.raises(BertprepError, match=r"^a\.txt:1: line is over 1,000 characters"):
+        read("a.txt", block=1, max_line_chars=1_000)
+    assert decoded < 1 << 20
+
+
+@pytest.mark.parametrize("content", ["runs", "text", "noise"])
+@pytest.mark.parametrize("settings", range(6))
+def test_frames_of_zstd_in_all_shapes_are_decoded(
+    folder: Path, content: str, settings: int
+) -> None:
+    random = Random(settings)
+    noise = random.randbytes(300_000)
+    text = {"runs": bytes(700_000), "text": TEXT * 20_000, "noise": noise}[content]
+    compressor = zstandard.ZstdCompressor(
+        level=random.choice([1, 9]),
+        write_checksum=settings % 2 == 0,
+        write_content_size=settings % 3 != 0,
+    )
+    packed = b""
+    for data in (text, b"", text[:300], text[:9]):
+        if settings < 3:
+            packed += compressor.compress(data)
+        else:
+            stream = compressor.compressobj()
+            packed += stream.compress(data) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+            packed += stream.compress(data) + stream.flush()
+        packed += b"\x5a\x2a\x4d\x18\x05\0\0\0hello"
+    expected = b"".join(data * (1 if settings < 3 else 2) for data in (text, text[:300], text[:9]))
+    write("a.txt", packed)
+    (file,) = find("a.txt").files
+    assert b"".join(read_text(file)) == expected
+    for size in (1, 2, 7, 1_000):
+        decoder, decoded, rest = ZstdDecoder(), b"", packed[:20_000]
+        for start in range(0, len(rest), size):
+            decoded += decoder.decompress(rest[start : start + size], 100)
+            while not (decoder.eof or decoder.needs_input):
+                decoded += decoder.decompress(b"", 100)
+            if decoder.eof:
+                break
+        assert expected.startswith(decoded)
+        assert decoder.eof or len(packed) > len(rest)
+
+
 @pytest.mark.parametrize("compression", PACKED)
 def test_other_bytes_after_a_stream_are_an_error(folder: Path, compression: str) -> None:
     write("a.txt", COMPRESS[compression](TEXT) + bytes(8) + b"more text that is not compressed")
@@ -631,15 +745,58 @@ def test_a_long_line_is_an_error_before_the_rest_is_read(
     assert len(read("a.txt", block=1, max_line_chars=1000)) == 1
 
 
-def test_a_file_that_shrank_is_an_error(folder: Path) -> None:
+def rewrite(path: str, data: bytes) -> None:
+    """Overwrite a file in place, at least a nanosecond later by its own time."""
+    before = os.stat(path).st_mtime_ns
+    Path(path).write_bytes(data)
+    os.utime(path, ns=(before + 1, before + 1))
+
+
+@pytest.mark.parametrize(
+    ("data", "change"),
+    [
+        (TEXT[:-1], "had 31 bytes and now has 30"),
+        (TEXT + b"!", "had 31 bytes and now has 32"),
+        (TEXT[::-1], "was written to during the run"),
+    ],
+)
+def test_a_file_that_changed_since_it_was_found_is_an_error(
+    folder: Path, data: bytes, change: str
+) -> None:
     write("a.txt")
     splits = plan_splits(find("a.txt").files, 10)
-    write("a.txt", TEXT[:-1])
-    with pytest.raises(BertprepError, match=r"^a\.txt: the file ends at byte .* has changed"):
-        _ = [list(read_blocks(split, CorpusOptions(), 10)) for split in splits]
+    assert len(splits) == 4
+    rewrite("a.txt", data)
+    for split in splits:
+        with pytest.raises(BertprepError) as caught:
+            list(read_blocks(split, CorpusOptions(), 10))
+        assert str(caught.value) == (
+            f"a.txt: the file {change}: it has changed. Let nothing write to it, and start again"
+        )
     os.remove("a.txt")
-    with pytest.raises(BertprepError, match=r"^a\.txt: cannot be read \(No such file"):
+    with pytest.raises(MachineError, match=r"^a\.txt: cannot be read \(No such file"):
         list(read_blocks(splits[0], CorpusOptions(), 10))
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+@pytest.mark.parametrize("data", [TEXT[::-1], TEXT[:5], b"\0" * 9_000])
+def test_a_file_that_changes_while_it_is_read_is_an_error(
+    folder: Path, data: bytes, compression: str
+) -> None:
+    write("a.txt", COMPRESS[compression](TEXT * 5_000))
+    (split,) = plan_splits(find("a.txt").files, 1 << 30)
+    blocks = read_blocks(split, CorpusOptions(), 1_000)
+    next(blocks)
+    rewrite("a.txt", data)  # reads of what is left give other, damaged or no bytes
+    with pytest.raises(BertprepError, match=r"^a\.txt: .* has changed"):
+        list(blocks)
+
+
+def test_the_copy_of_stdin_has_no_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed_stdin(monkeypatch, TEXT)
+    (split,) = plan_splits(find("-").files, 100)
+    os.utime(split.file.location, ns=(1, 1))
+    assert b"".join(block.data for block in read_blocks(split, CorpusOptions(), 5)) == TEXT
 
 
 @pytest.mark.parametrize("compression", COMPRESS)

@@ -5,6 +5,7 @@ Blocks are made small, so that the sample corpus is many blocks, splits and blob
 
 import bz2
 import gzip
+import json
 import lzma
 import random
 import shutil
@@ -195,6 +196,20 @@ def test_several_files_are_as_one(create: Create, sample_corpus: Path, tmp_path:
     several = create("--num-partitions", 6, inputs=paths)
     assert records_only(one) == records_only(several)
     assert contents(one)["plan.json"] != contents(several)["plan.json"]
+
+
+def test_a_file_per_document_is_as_one_file(
+    create: Create, sample_corpus: Path, tmp_path: Path
+) -> None:
+    whole = sample_corpus / "english-a.txt"
+    for number, document in enumerate(whole.read_text().split("\n\n")):
+        (tmp_path / f"document-{number:05d}.txt").write_text(document)
+    documents = sorted(tmp_path.glob("document-*"))
+    assert len(documents) > 30
+    one, many = (create("--num-partitions", 3, inputs=inputs) for inputs in ([whole], documents))
+    assert records_only(one) == records_only(many)
+    inputs = json.loads((many / "plan.json").read_text())["inputs"]
+    assert [entry["path"] for entry in inputs] == list(map(str, documents))
 
 
 def test_the_end_of_a_file_ends_its_document(

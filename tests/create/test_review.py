@@ -492,6 +492,17 @@ def test_places_are_spread_over_many_small_files(english: str) -> None:
     assert numbers[-1] > 2900
 
 
+def test_of_very_many_small_files_some_from_every_place_are_read() -> None:
+    for number in range(6000):
+        Path(f"many-{number:04d}.txt").write_text("A line.\nAnother one.\n")
+    sample = take_sample(prepare(options("many-*.txt")))
+    assert not sample.is_whole
+    numbers = [int(sampled.block.file.path[5:9]) for sampled in sample.blocks]
+    assert 3000 < len(numbers) < 4200
+    assert numbers == sorted(numbers)
+    assert (numbers[0], numbers[-1] > 5600) == (0, True)
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
 def test_compressed_files_are_measured(pack: Callable[[bytes], bytes], english: str) -> None:
     text = english.encode() * 50  # 3 MB, which packs better than the usual guess

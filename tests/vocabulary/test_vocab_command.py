@@ -1,15 +1,18 @@
 """`bertprep vocab`: the file, its order and its bytes, the report, and what bad input gets."""
 
 import io
+import os
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from bertprep.cli import main
+from bertprep.corpus import Block, Split
 from bertprep.options import TokenizerOptions, VocabOptions
 from bertprep.tokenization import FullTokenizer
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
@@ -413,3 +416,22 @@ def test_only_the_slots_of_the_sample_vocabulary_change(sample_corpus: Path, out
     assert len(slots) == 20
     assert len(old) == len(changed)
     assert not {changed[number] for number in slots} & set(old)
+
+
+def test_a_corpus_that_is_overwritten_during_the_run_is_named(
+    corpus: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_blocks = counting.read_blocks
+
+    def read_then_overwrite(split: Split, *arguments: Any) -> Iterator[Block]:
+        yield from read_blocks(split, *arguments)
+        corpus.write_text(TEXT[::-1])
+        os.utime(corpus, ns=(1, 1))
+
+    monkeypatch.setattr(counting, "read_blocks", read_then_overwrite)
+    result = vocab(corpus, "--output", output, "--workers", 1)
+    assert result.exit_code == 1
+    assert (
+        f"Error: {corpus}: the file was written to during the run: it has changed" in result.stderr
+    )
+    assert not output.exists()

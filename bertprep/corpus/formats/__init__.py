@@ -15,6 +15,7 @@ from bertprep.corpus.formats.paragraphs import Paragraphs
 from bertprep.corpus.formats.parquet import Parquet
 from bertprep.corpus.formats.plain_text import PlainText
 from bertprep.corpus.formats.wikiextractor import WikiExtractor, WikiExtractorJson
+from bertprep.corpus.streams import require_unchanged
 from bertprep.data import InputFile
 from bertprep.errors import BertprepError
 from bertprep.options import CorpusOptions
@@ -35,6 +36,8 @@ FORMATS: dict[str, Format] = {
 #: Assumed ratio of text to its compressed bytes: partitions are counted before anything is read.
 TEXT_BYTES_PER_COMPRESSED_BYTE = 4
 
+#: A task costs some milliseconds of its own, and 1,024 small files more than that.
+_MOST_FILES_OF_A_SPLIT = 1024
 _SAMPLED_FILES = 4
 _SAMPLE_BYTES, _SAMPLE_BLOCK_BYTES = 1 << 20, 1 << 14
 #: A file of zeros is a thousand times as large as its compressed form: a sample stops here.
@@ -46,22 +49,46 @@ def plan_splits(
     target_bytes: int,
     options: CorpusOptions = CorpusOptions(),  # noqa: B008 (frozen)
 ) -> list[Split]:
-    """Cut files into ranges of at most `target_bytes` where formats allow; nothing is read."""
-    ranges = [
-        (file, start, end)
-        for file in files
-        for start, end in FORMATS[file.format].cut(file, target_bytes, options)
-    ]
-    return [Split(ordinal, *range_) for ordinal, range_ in enumerate(ranges)]
+    """Cut files into ranges of at most `target_bytes` where formats allow; nothing is read.
+
+    Small files share a split: one of `target_bytes` of text, or of 1,024 files.
+    """
+    groups: list[list[tuple[InputFile, int, int]]] = []
+    room = 0.0
+    for file in files:
+        text_bytes = estimate_text_bytes([file])
+        for start, end in FORMATS[file.format].cut(file, target_bytes, options):
+            share = text_bytes * (end - start) / file.size
+            if not groups or share > room or len(groups[-1]) == _MOST_FILES_OF_A_SPLIT:
+                groups.append([])
+                room = target_bytes
+            groups[-1].append((file, start, end))
+            room -= share
+    splits = []
+    for ordinal, group in enumerate(groups):
+        first, *more = (Split(ordinal, *range_) for range_ in group)
+        splits.append(replace(first, more=tuple(more)))
+    return splits
 
 
 def read_blocks(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[Block]:
     """Read the documents of a split, about `block_bytes` at a time.
 
     Raises:
-        BertprepError: the file cannot be read, is damaged, truncated or not in its format, or a
-            line or a document is over its limit.
+        BertprepError: the file cannot be read, is damaged, truncated, not in its format or not as
+            it was found, or a line or a document is over its limit.
     """
+    for part in split.parts:
+        require_unchanged(part.file)
+        try:
+            yield from _read(part, options, block_bytes)
+        except BertprepError:
+            require_unchanged(part.file)  # then that is the cause
+            raise
+        require_unchanged(part.file)
+
+
+def _read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[Block]:
     return FORMATS[split.file.format].read(split, options, block_bytes)
 
 
@@ -100,7 +127,7 @@ def _sample_text_bytes(file: InputFile, options: CorpusOptions) -> int:
     size = 0
     # The sample ends inside a document; damage is reported by the task that reads the whole file.
     with suppress(BertprepError):
-        for block in read_blocks(Split(0, start, 0, start.size), options, _SAMPLE_BLOCK_BYTES):
+        for block in _read(Split(0, start, 0, start.size), options, _SAMPLE_BLOCK_BYTES):
             size += len(block.data)
             if size > _MAX_SAMPLE_TEXT_BYTES:
                 break

@@ -33,19 +33,37 @@ _LONG_START_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Split:
-    """Range of a file that one task reads.
+    """Range of a file that one task reads, and the small files that it reads next.
 
     Attributes:
         ordinal: position among all splits, from 0; it gives the documents their order.
         file: the file.
         start: first byte of the nominal range.
         end: the byte after the range; a compressed file is one split of all its stored bytes.
+        more: what the same task reads after it; these have no more themselves.
     """
 
     ordinal: int
     file: InputFile
     start: int
     end: int
+    more: tuple["Split", ...] = ()
+
+    @property
+    def parts(self) -> tuple["Split", ...]:
+        """The ranges that the task reads, in order."""
+        return (self, *self.more)
+
+    @property
+    def num_bytes(self) -> int:
+        """Stored bytes that the task reads."""
+        return sum(part.end - part.start for part in self.parts)
+
+    @property
+    def name(self) -> str:
+        """How messages name the task."""
+        more = f" and {len(self.more):,} more" if self.more else ""
+        return f"split {self.ordinal} ({self.file.path}{more})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,8 @@ LARGEST_BLOCK_BYTES = 4 << 20
 #: Of large documents, only the start is tokenized, and only some of them are read.
 _MOST_BYTES_OF_A_PLACE = 4 * PLACE_BYTES
 _MOST_BYTES_READ = 64 << 20
+#: Each small file is a block of its own.
+_MOST_BLOCKS_OF_A_PLACE = 32
 #: To find a line number, a file is read from its start; further in than this, the byte is named.
 _MOST_BYTES_READ_BACK = 64 << 20
 
@@ -202,7 +204,8 @@ class _Places:
         self._splits = plan_splits(
             job.files, max(self._total // PLACES, PLACE_BYTES), self._options
         )
-        self.are_all = self._total <= PLACES * PLACE_BYTES
+        is_small = self._total <= PLACES * PLACE_BYTES
+        self.are_all = is_small and len(job.files) <= PLACES * _MOST_BLOCKS_OF_A_PLACE
         self.block_limit = LARGEST_BLOCK_BYTES if self.are_all else _MOST_BYTES_OF_A_PLACE
 
     def read(self) -> Iterator[Block]:
@@ -227,7 +230,7 @@ class _Places:
             for block in read_blocks(split, self._options, PLACE_BYTES):
                 num_read += len(block.data)
                 # At most the bytes of two places, so that no large document fills the sample.
-                wanted -= min(len(block.data), most)
+                wanted -= min(max(len(block.data), PLACE_BYTES // _MOST_BLOCKS_OF_A_PLACE), most)
                 if len(block.data) > LARGEST_BLOCK_BYTES:
                     self.are_all = False
                     if isinstance(block, TextBlock):
@@ -239,8 +242,10 @@ class _Places:
 
     def _size(self, split: Split) -> int:
         """Return the estimated bytes of text of a split."""
-        share = (split.end - split.start) / max(1, split.file.size)
-        return round(share * estimate_text_bytes([split.file]))
+        return sum(
+            round((part.end - part.start) / part.file.size * estimate_text_bytes([part.file]))
+            for part in split.parts
+        )
 
     def _places_before(self, position: int) -> int:
         return -(-position * PLACES // self._total)
