@@ -3,7 +3,7 @@
 Properties are those of Python's `unicodedata`. Source: tokenization.py of google-research/bert.
 """
 
-from unicodedata import category, combining, normalize
+from unicodedata import category, combining, name, normalize
 
 import numpy as np
 
@@ -29,6 +29,19 @@ IDEOGRAPHS = (
     (0xF900, 0xFAFF),
     (0x2F800, 0x2FA1F),
 )
+
+#: Scripts in which stripping accents removes parts of letters: vowels, voiced kana, syllables, й.
+#: By the first word of Unicode's character names.
+_MARKED_SCRIPTS = {
+    word: word.capitalize()
+    for word in (
+        *("HANGUL", "HIRAGANA", "KATAKANA", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI"),
+        *("ORIYA", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "THAI", "LAO", "TIBETAN"),
+        *("MYANMAR", "KHMER", "CYRILLIC"),
+    )
+}
+#: Share of letters that lose parts from which on it is reported.
+LOST_MARKS_SHARE = 0.005
 
 _PAGES = 0x110000 >> 8
 _MAPPED_BYTES = 16
@@ -66,6 +79,18 @@ def map_characters(text: str, lowercase: bool, strip_accents: bool) -> str:
     if strip_accents:
         text = "".join(c for c in normalize("NFD", text) if category(c) != "Mn")
     return text
+
+
+def marked_script(character: str) -> str | None:
+    """Return which of _MARKED_SCRIPTS a letter or mark belongs to, if any."""
+    if character.isascii() or category(character)[0] not in "LM":
+        return None
+    return _MARKED_SCRIPTS.get(name(character, "").partition(" ")[0])
+
+
+def loses_marks(text: str) -> bool:
+    """Return whether stripping accents changes a text."""
+    return map_characters(text, lowercase=False, strip_accents=True) != text
 
 
 class CharacterTable:

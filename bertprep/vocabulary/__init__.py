@@ -16,6 +16,7 @@ from bertprep.kernels.jit import one_compiles
 from bertprep.options import STDOUT, VocabOptions
 from bertprep.storage.files import write_whole
 from bertprep.terminal import count_of
+from bertprep.tokenization.characters import LOST_MARKS_SHARE
 from bertprep.tokenization.unreachable import unreachable_warning
 from bertprep.vocab import SPECIAL_TOKENS, Vocabulary
 from bertprep.vocabulary.counting import Bucket, TextProblems, count_words, summarize_words
@@ -75,6 +76,14 @@ def _review(options: VocabOptions, problems: TextProblems, buckets: list[Bucket]
     if not any(bucket.num_words for bucket in buckets):
         raise BertprepError(
             f"{inputs_shown(options)}: no words, all lines are blank. Name files with text"
+        )
+    if problems.lost_letters > LOST_MARKS_SHARE * problems.letters:
+        share = problems.lost_letters / problems.letters
+        warn(
+            options,
+            "--strip-accents (implied by --lowercase) removes vowels or other parts of "
+            f"{share:.1%} of the letters, whose script needs them. Pass --no-strip-accents, to "
+            "bertprep create too",
         )
     if problems.skipped_documents:
         count = count_of(problems.skipped_documents, "unreadable document")

@@ -43,11 +43,14 @@ class TextProblems:
         overlong_words: occurrences of words over the length limit, which are [UNK].
         invalid_lines: lines that were not UTF-8 or had NUL bytes.
         skipped_documents: documents that could not be read.
+        letters, lost_letters: see WordCounter.
     """
 
     overlong_words: int = 0
     invalid_lines: int = 0
     skipped_documents: int = 0
+    letters: int = 0
+    lost_letters: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +111,7 @@ def count_split(job: VocabJob, split: Split) -> Generator[list[np.ndarray], None
     """
     counter = _counter(job.tokenizer, job.corpus)
     overlong, invalid, skipped = counter.left_out, counter.invalid_lines, 0
+    letters, lost = counter.letters, counter.lost_letters
     for block in read_blocks(split, job.corpus, BLOCK_BYTES):
         try:
             counter.count_text(block.data)
@@ -120,7 +124,13 @@ def count_split(job: VocabJob, split: Split) -> Generator[list[np.ndarray], None
             yield pack_buckets(counter.take_words(), job.num_buckets)
     yield pack_buckets(counter.take_words(), job.num_buckets)
     return asdict(
-        TextProblems(counter.left_out - overlong, counter.invalid_lines - invalid, skipped)
+        TextProblems(
+            counter.left_out - overlong,
+            counter.invalid_lines - invalid,
+            skipped,
+            counter.letters - letters,
+            counter.lost_letters - lost,
+        )
     )
 
 

@@ -11,9 +11,11 @@ Example:
     2
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 import numpy as np
 
@@ -23,7 +25,7 @@ from bertprep.kernels.characters import CHUNK, DONE, NEED_PAGE
 from bertprep.kernels.counting import FULL
 from bertprep.kernels.machine import PADDING
 from bertprep.options import CorpusOptions, TokenizerOptions
-from bertprep.tokenization.characters import CharacterTable
+from bertprep.tokenization.characters import CharacterTable, loses_marks, marked_script
 from bertprep.tokenization.plain import BasicTokenizer
 from bertprep.tokenization.text_buffer import Text, TextBuffer
 
@@ -154,6 +156,13 @@ def unpack_words(packed: np.ndarray) -> Words:
     return Words(data, offsets_of(lengths), counts.copy().view(np.int64))
 
 
+@functools.cache
+def _letter_kind(character: str) -> tuple[bool, bool]:
+    """Return whether a character is a letter or mark, and one whose script needs what it loses."""
+    is_lost = marked_script(character) is not None and loses_marks(character)
+    return category(character)[0] in "LM", is_lost
+
+
 class WordCounter:
     """Counts words over many blocks.
 
@@ -164,6 +173,8 @@ class WordCounter:
 
     Attributes:
         left_out: occurrences of longer words, which the tokenizer makes [UNK].
+        letters, lost_letters: letters and marks, and those of scripts that need their marks which
+            lose them; 0 where accents are not stripped.
     """
 
     def __init__(
@@ -173,7 +184,7 @@ class WordCounter:
         *,
         room: tuple[int, int] = (_TABLE_WORDS, _TABLE_BYTES),
     ) -> None:
-        self.left_out = 0
+        self.left_out = self.letters = self.lost_letters = 0
         self._buffer = TextBuffer(corpus)
         self._max_line_chars = corpus.max_line_chars
         self._longest = options.max_input_chars_per_word
@@ -242,6 +253,8 @@ class WordCounter:
 
     def _map(self, room: int = 0) -> None:
         """Empty the table, and leave it with room for a word of `room` bytes."""
+        if self._basic.strip_accents:
+            self._count_letters(table_words(self._table))
         self.left_out += counting.map_words(
             self._characters.arrays, self._table, self._longest, self._scratch, self._mapped
         )
@@ -251,6 +264,15 @@ class WordCounter:
         if room > self._room[1]:
             self._room = (self._room[0], room)
             self._table, self._mapped = make_table(*self._room), make_table(*self._room)
+
+    def _count_letters(self, words: Words) -> None:
+        totals = np.zeros(0x110000, np.int64)
+        counting.count_characters(words.data, words.offsets, words.counts, totals)
+        characters = np.flatnonzero(totals)
+        for code_point, count in zip(characters.tolist(), totals[characters].tolist(), strict=True):
+            is_letter, is_lost = _letter_kind(chr(code_point))
+            self.letters += count * is_letter
+            self.lost_letters += count * is_lost
 
     def _note_chunk(self, state: np.void) -> None:
         """Keep the chunk that the kernel stopped at, and let it continue after the chunk."""

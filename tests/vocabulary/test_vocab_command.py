@@ -132,6 +132,23 @@ def test_the_text_is_normalised_as_told(corpus: Path, output: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_warned"),
+    [
+        *(("घर में किताब पढ़ती हूँ\n", True), ("мой дом зимний\n", True), ("한국어 서울\n", True)),
+        *(("l'été à Zürich, el niño\n", False), ("dobar дан, како сте\n", False)),
+    ],
+)
+def test_marks_that_a_script_needs_are_missed(
+    corpus: Path, output: Path, text: str, is_warned: bool
+) -> None:
+    corpus.write_text(text * 3)
+    warning = "Pass --no-strip-accents, to bertprep create too"
+    assert (warning in vocab(corpus, "--output", output).stderr) == is_warned
+    kept = vocab(corpus, "--output", output, "--overwrite", "--no-strip-accents")
+    assert warning not in kept.stderr
+
+
 def test_words_of_ideographs_are_pieces_where_text_is_not_split_at_them(
     corpus: Path, output: Path
 ) -> None:

@@ -19,13 +19,13 @@ from bertprep.create.review.text_problems import (
     find_replaced,
 )
 from bertprep.create.review.vocabulary_fit import (
-    LOST_MARKS_SHARE,
     find_casing,
     find_lost_marks,
     find_unknown,
     find_unreachable,
 )
 from bertprep.terminal import count_of, in_bytes
+from bertprep.tokenization.characters import LOST_MARKS_SHARE
 
 #: Files of one document each are usual, unless they are fewer and larger than this.
 _FEW_FILES = 10

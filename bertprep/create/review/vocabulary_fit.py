@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from unicodedata import category, name
+from unicodedata import category
 
 import numpy as np
 
@@ -18,22 +18,14 @@ from bertprep.create.review.text_problems import Evidence
 from bertprep.create.worker import tools_of
 from bertprep.terminal import printable
 from bertprep.tokenization import BasicTokenizer, WordpieceTokenizer
-from bertprep.tokenization.characters import map_characters
+from bertprep.tokenization.characters import (
+    LOST_MARKS_SHARE,
+    loses_marks,
+    map_characters,
+    marked_script,
+)
 from bertprep.tokenization.unreachable import unreachable_warning
 
-#: Scripts in which stripping accents removes parts of letters: vowels, voiced kana, syllables, й.
-#: By the first word of Unicode's character names.
-_MARKED_SCRIPTS = {
-    word: word.capitalize()
-    for word in (
-        *("HANGUL", "HIRAGANA", "KATAKANA", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI"),
-        *("ORIYA", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA", "THAI", "LAO", "TIBETAN"),
-        *("MYANMAR", "KHMER", "CYRILLIC"),
-    )
-}
-
-#: Share of a script's letters that lose parts from which on the script is reported.
-LOST_MARKS_SHARE = 0.005
 #: A script with a smaller share of the letters is not reported.
 _MIN_SCRIPT_SHARE = 0.05
 #: Text with a smaller share of uppercase letters was probably lowercased.
@@ -85,13 +77,13 @@ def find_lost_marks(evidence: Evidence, limit: float) -> str | None:
     letters = {c: n for c, n in evidence.characters.items() if category(c)[0] in "LM"}
     scripts: dict[str, dict[str, int]] = defaultdict(dict)
     for character, count in letters.items():
-        if script := _marked_script(character):
+        if script := marked_script(character):
             scripts[script][character] = count
     sizes: dict[str, int] = {}
     changed: dict[str, dict[str, int]] = {}
     for script, characters in scripts.items():
         size = sum(characters.values())
-        losing = {c: n for c, n in characters.items() if _loses_marks(c)}
+        losing = {c: n for c, n in characters.items() if loses_marks(c)}
         is_frequent = size >= _MIN_SCRIPT_SHARE * max(1, sum(letters.values()))
         if is_frequent and sum(losing.values()) >= limit * size:
             sizes[script], changed[script] = size, losing
@@ -100,7 +92,7 @@ def find_lost_marks(evidence: Evidence, limit: float) -> str | None:
     script = max(sizes, key=lambda script: sizes[script])
     tokens = tools_of(evidence.job).vocabulary.tokens
     marked = sum(
-        _loses_marks(token) and any(_marked_script(c) == script for c in token) for token in tokens
+        loses_marks(token) and any(marked_script(c) == script for c in token) for token in tokens
     )
     # A vocabulary of the letters that Hangul syllables decompose into loses nothing.
     has_jamo = any("\u1100" <= c <= "\u11ff" for token in tokens for c in token)
@@ -118,19 +110,8 @@ def find_lost_marks(evidence: Evidence, limit: float) -> str | None:
     )
 
 
-def _marked_script(character: str) -> str | None:
-    """Return which of _MARKED_SCRIPTS a letter or mark belongs to, if any."""
-    if character.isascii() or category(character)[0] not in "LM":
-        return None
-    return _MARKED_SCRIPTS.get(name(character, "").partition(" ")[0])
-
-
 def _strip_marks(text: str) -> str:
     return map_characters(text, lowercase=False, strip_accents=True)
-
-
-def _loses_marks(text: str) -> bool:
-    return _strip_marks(text) != text
 
 
 def _stripped_example(evidence: Evidence, script: str, character: str) -> str:
