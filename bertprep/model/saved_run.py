@@ -22,7 +22,6 @@ all. Size: 12 bytes per parameter.
 
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from bertprep.errors import BertprepError, UsageError, naming
-from bertprep.json_files import COUNT
+from bertprep.json_files import COUNT, parse_json, read_json
 from bertprep.model.config import BertConfig, load_config
 from bertprep.model.weights import PretrainedWeights, collect_weights
 from bertprep.options import TokenizerOptions
@@ -151,7 +150,7 @@ class Checkpoints:
             new.finish()
         fsync_folder(self.folder)
         best_step, best_loss = self._read_best()
-        if loss is not None and (best_loss is None or loss < best_loss):
+        if loss is not None and np.isfinite(loss) and (best_loss is None or loss < best_loss):
             best_step = step
             text = json.dumps({"step": step, "loss": loss}).encode()
             write_whole(self.folder / _BEST, self.folder / f"{_BEST}.partial", text)
@@ -170,8 +169,10 @@ class Checkpoints:
         try:
             with open(path, "rb") as file, np.load(file) as content:
                 arrays = dict(content)
-            facts = json.loads(arrays.pop(_FACTS).tobytes())
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+            facts = parse_json(arrays.pop(_FACTS).tobytes(), _FACTS, dict)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # NumPy, zipfile and zlib raise a dozen kinds
             raise BertprepError(
                 f"{path}: damaged ({error}). Remove it to resume from the checkpoint before it"
             ) from None
@@ -179,7 +180,7 @@ class Checkpoints:
 
     def _read_best(self) -> tuple[int | None, float | None]:
         try:
-            content = json.loads((self.folder / _BEST).read_bytes())
+            content = read_json(self.folder / _BEST, {"step": COUNT, "loss": float}, "Remove it")
         except FileNotFoundError:
             return None, None
         return content["step"], content["loss"]
@@ -254,13 +255,11 @@ def load_run(folder: Path, checkpoint: str = "last") -> SavedRun:
             f"{folder}: {what}. Name the output folder of `bertprep pretrain`, with its {RUN_NAME} "
             f"and {CHECKPOINTS_NAME}"
         )
-    try:
-        description = json.loads((folder / RUN_NAME).read_bytes())
-        options = description["tokenizer"]
-        tokenizer = TokenizerOptions.parse(options, RUN_NAME) if options else None
-        trained_positions = int(description["trained_positions"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f"{folder / RUN_NAME}: bertprep did not write this file") from None
+    shape = {"tokenizer": (dict, None), "trained_positions": COUNT}
+    advice = "bertprep did not write this file"
+    description = read_json(folder / RUN_NAME, shape, advice)
+    options, trained_positions = description["tokenizer"], description["trained_positions"]
+    tokenizer = TokenizerOptions.parse(options, str(folder / RUN_NAME)) if options else None
     checkpoints = Checkpoints(folder / CHECKPOINTS_NAME)
     step = checkpoints.find(checkpoint)
     config = load_config(folder / CONFIG_NAME)

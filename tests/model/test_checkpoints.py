@@ -1,5 +1,6 @@
 """Checkpoints are whole or missing, and a run resumes from them bit for bit."""
 
+import io
 import json
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from waiting import finish
 
-from bertprep.errors import BertprepError
+from bertprep.errors import BertprepError, UsageError
 from bertprep.model.saved_run import Checkpoints
 
 DRIVER = Path(__file__).parents[1] / "support" / "resume_driver.py"
@@ -71,7 +72,7 @@ def test_a_failed_write_leaves_the_last_checkpoint(
     assert checkpoints.load(1)[0]["optimizer/iteration"] == 1
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other", "array"])
 def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     path = checkpoints.save(1, {"a": np.arange(1000.0)}, {})
@@ -80,9 +81,22 @@ def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
         data[len(data) // 2] ^= 1
     elif damage == "cut":
         del data[len(data) // 2 :]
+    if damage == "array":
+        buffer = io.BytesIO()
+        np.save(buffer, np.arange(4))
+        data = bytearray(buffer.getvalue())
     path.write_bytes({"empty": b"", "other": b"no zip file"}.get(damage, bytes(data)))
     with pytest.raises(BertprepError, match=r"step-00000001\.npz: damaged \(.*\)\. Remove it"):
         checkpoints.load(1)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"step": 1}', '{"step": "1", "loss": 2}'])
+def test_a_damaged_note_of_the_best_is_one_line(content: str, tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, arrays(1), {}, 2.0)
+    (tmp_path / "best.json").write_text(content)
+    with pytest.raises(UsageError, match=r"best.json: [^\n]+\. Remove it$"):
+        checkpoints.best()
 
 
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
