@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bertprep.corpus.formats.base import Block, Format, Split
 from bertprep.corpus.formats.jsonl import JsonLines
+from bertprep.corpus.formats.lines import join_rows
 from bertprep.corpus.formats.paragraphs import Paragraphs
 from bertprep.corpus.formats.parquet import Parquet
 from bertprep.corpus.formats.plain_text import PlainText
@@ -50,7 +51,11 @@ def plan_splits(
     ranges = [
         (file, start, end)
         for file in files
-        for start, end in FORMATS[file.format].cut(file, target_bytes, options)
+        for start, end in (
+            [(0, file.size)]
+            if file.size and _joins_rows(file, options)
+            else FORMATS[file.format].cut(file, target_bytes, options)
+        )
     ]
     return [Split(ordinal, *range_) for ordinal, range_ in enumerate(ranges)]
 
@@ -62,7 +67,12 @@ def read_blocks(split: Split, options: CorpusOptions, block_bytes: int) -> Itera
         BertprepError: the file cannot be read, is damaged, truncated or not in its format, or a
             line or a document is over its limit.
     """
-    return FORMATS[split.file.format].read(split, options, block_bytes)
+    blocks = FORMATS[split.file.format].read(split, options, block_bytes)
+    return join_rows(blocks, options) if _joins_rows(split.file, options) else blocks
+
+
+def _joins_rows(file: InputFile, options: CorpusOptions) -> bool:
+    return options.rows == "lines" and FORMATS[file.format].has_rows
 
 
 def estimate_text_bytes(files: Sequence[InputFile]) -> int:
