@@ -39,6 +39,11 @@ def find_formats(
         found = run_in_subprocess(_with_formats, files, options)
     else:
         found = _with_formats(files, options)
+    if options.rows == "lines" and not any(FORMATS[f.format].has_rows for f in found if f.size):
+        raise UsageError(
+            "--rows lines is for JSON lines and parquet, and no input is one of them. Leave it "
+            "out: in text an empty line ends a document"
+        )
     names: dict[str, list[str]] = {}
     for file in found:
         if file.size:

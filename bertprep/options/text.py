@@ -33,6 +33,13 @@ class CorpusOptions(Options):
         group="Corpus",
         choices=("empty-line", "file"),
     )
+    rows: str = option(
+        "documents",
+        "What a row of JSON lines or parquet is: a document, or a line, where an empty row ends a "
+        "document.",
+        group="Corpus",
+        choices=("documents", "lines"),
+    )
     text_field: str = option(
         "text",
         "Field of the text in JSON lines, as a dotted path: meta.body.",

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bertprep.corpus.formats.base import Block, Format, Split
 from bertprep.corpus.formats.jsonl import JsonLines
+from bertprep.corpus.formats.lines import join_rows
 from bertprep.corpus.formats.paragraphs import Paragraphs
 from bertprep.corpus.formats.parquet import Parquet
 from bertprep.corpus.formats.plain_text import PlainText
@@ -57,7 +58,7 @@ def plan_splits(
     room = 0.0
     for file in files:
         text_bytes = estimate_text_bytes([file])
-        for start, end in FORMATS[file.format].cut(file, target_bytes, options):
+        for start, end in _cut(file, target_bytes, options):
             share = text_bytes * (end - start) / file.size
             if not groups or share > room or len(groups[-1]) == _MOST_FILES_OF_A_SPLIT:
                 groups.append([])
@@ -89,7 +90,19 @@ def read_blocks(split: Split, options: CorpusOptions, block_bytes: int) -> Itera
 
 
 def _read(split: Split, options: CorpusOptions, block_bytes: int) -> Iterator[Block]:
-    return FORMATS[split.file.format].read(split, options, block_bytes)
+    blocks = FORMATS[split.file.format].read(split, options, block_bytes)
+    return join_rows(blocks, options) if _joins_rows(split.file, options) else blocks
+
+
+def _cut(file: InputFile, target_bytes: int, options: CorpusOptions) -> list[tuple[int, int]]:
+    # A document may have rows of all parts of a file.
+    if _joins_rows(file, options):
+        return [(0, file.size)] if file.size else []
+    return FORMATS[file.format].cut(file, target_bytes, options)
+
+
+def _joins_rows(file: InputFile, options: CorpusOptions) -> bool:
+    return options.rows == "lines" and FORMATS[file.format].has_rows
 
 
 def estimate_text_bytes(files: Sequence[InputFile]) -> int:

@@ -158,6 +158,7 @@ class Format:
             state.json); "" is no suffix.
         stored_as: formats whose file names this one uses; its own where empty.
         is_bare_text: the stored bytes are the text, so that the file size is the text size.
+        has_rows: documents are rows, to which `CorpusOptions.rows` applies.
     """
 
     name: str
@@ -165,6 +166,7 @@ class Format:
     weak_suffixes: tuple[str, ...] = ()
     stored_as: tuple[str, ...] = ()
     is_bare_text = False
+    has_rows = False
 
     def sniff(self, start: FileStart, options: CorpusOptions) -> bool:
         """Return whether a file is in this format, by its name and first bytes.

@@ -40,6 +40,7 @@ class JsonLines(TextFormat):
     name = "jsonl"
     suffixes: tuple[str, ...] = (".jsonl", ".ndjson")
     weak_suffixes: tuple[str, ...] = (".json",)
+    has_rows = True
     size_advice = "Is there one JSON object per line? Put each on a line of its own"
 
     def sniff(self, start: FileStart, options: CorpusOptions) -> bool:

@@ -37,6 +37,7 @@ class Parquet(Format):
 
     name = "parquet"
     suffixes = (".parquet",)
+    has_rows = True
 
     def sniff(self, start: FileStart, options: CorpusOptions) -> bool:
         if start.suffix in self.suffixes:
