@@ -44,7 +44,7 @@ def help(context: click.Context, name: str | None) -> None:
     found = main.get_command(group, name)
     if found is None:
         raise click.UsageError(f"no such command {name!r}: name {', '.join(main.commands)}")
-    with click.Context(found, info_name=name, parent=group, **_CONTEXT) as shown:
+    with click.Context(found, info_name=name, parent=group) as shown:
         click.echo(found.get_help(shown))
 
 
