@@ -113,4 +113,4 @@ def test_the_trainer_is_an_extra(wheel: Path, environment: Path, work: Path) -> 
     run(bertprep, "export", work / "run", "--output", model)
     assert (model / "model.safetensors").stat().st_size > 1_000_000
     run(bertprep, "inspect", records, "--report", work / "report.html")
-    assert (work / "report.html").read_text().startswith("<!doctype html>")
+    assert (work / "report.html").read_text().startswith("<!DOCTYPE html>")

@@ -259,7 +259,6 @@ def test_metrics_have_a_line_every_n_steps(run: Path) -> None:
     ]
     baseline = rows[0]
     assert baseline["uniform_loss"] == pytest.approx(math.log(VOCAB_SIZE))
-    assert baseline["nsp_loss"] == pytest.approx(math.log(2))
     for row in rows[1:]:
         shared = ["split", "step", *MEASURES]
         extra = ["sequences", "masks"]
@@ -296,8 +295,11 @@ def test_baselines_follow_from_the_labels(folder: Path, run: Path) -> None:
     row = rows_of(run)[0]
     assert row["mlm_loss"] == pytest.approx(-np.log(probabilities[labels]).mean())
     assert row["mlm_accuracy"] == pytest.approx((labels == counts.argmax()).mean())
-    pairs = held["next_sentence_labels"].mean()
-    assert row["nsp_accuracy"] == pytest.approx(max(pairs, 1 - pairs))
+    pairs, held_pairs = (each["next_sentence_labels"].mean() for each in (train, held))
+    is_random = (pairs * len(train["input_ids"]) + 1) / (len(train["input_ids"]) + 2)
+    entropy = -held_pairs * np.log(is_random) - (1 - held_pairs) * np.log(1 - is_random)
+    assert row["nsp_loss"] == pytest.approx(entropy)
+    assert row["nsp_accuracy"] == pytest.approx(held_pairs if pairs > 0.5 else 1 - held_pairs)
     sizes = (row["counted_records"], row["measured_records"])
     assert sizes == (len(train["input_ids"]), len(held["input_ids"]))
 
