@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= /tmp/bertprep-demo
 DEMO_RUN ?= $(DEMO)-run
 
-.PHONY: demo test test-spark lint check bench bench-spark golden interop reference install clean
+.PHONY: demo test test-spark test-wheel lint check bench bench-spark golden interop reference docs install clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,10 @@ test-spark: install
 	$(BIN)/python -m pip install --quiet --editable '.[dev,spark]'
 	BERTPREP_TEST_SPARK=1 $(BIN)/python -m pytest tests/engines/test_spark.py tests/engines/test_spark_tasks.py
 
+# The wheel in empty environments, with and without extras: downloads them.
+test-wheel: install
+	BERTPREP_TEST_WHEEL=1 $(BIN)/python -m pytest tests/test_wheel.py
+
 # Format, lint rules and types.
 lint: install
 	$(BIN)/ruff format --check .
@@ -65,9 +69,14 @@ golden: install
 	$(BIN)/python tests/support/make_goldens.py --reference $(REFERENCE)
 	$(BIN)/python tests/support/make_release_goldens.py --reference $(REFERENCE)
 
-# Writes the README's tables of options anew.
+# Writes anew what is generated in README.md and docs/: tables of options, output of commands.
 reference: install
-	$(BIN)/python tests/support/option_reference.py
+	$(BIN)/python tests/support/documentation.py
+
+# The documentation as a site, in docs/_build; a warning is an error.
+docs: install
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 
 # Compares the model with transformers' on PyTorch: what the goldens of the trainer hold, made anew;
 # an export loaded there; folders from there loaded here.
@@ -77,4 +86,4 @@ interop: install
 	$(BIN)/python tests/support/interop.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) $(DEMO_RUN) $(DEMO).html $(DEMO)-vocab.txt .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO) $(DEMO_RUN) $(DEMO).html $(DEMO)-vocab.txt .mypy_cache .pytest_cache .ruff_cache docs/_build

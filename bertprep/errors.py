@@ -4,6 +4,7 @@
 """
 
 import errno
+import importlib.util
 import os
 import signal
 from collections.abc import Iterator
@@ -86,6 +87,13 @@ _REMEDIES = {
 def remedy(number: int | None) -> str:
     """Return the advice for an `errno`, to follow the message; empty for most."""
     return f". {_REMEDIES[number]}" if number in _REMEDIES else ""
+
+
+def require_extra(purpose: str, extra: str, *modules: str) -> None:
+    """Raise UsageError unless the modules that an extra installs are there. None is loaded."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise UsageError(f"{purpose} needs {module}: pip install 'bertprep[{extra}]'")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import click
 
 from bertprep.cli.flags import command
 from bertprep.cli.outcome import show_summary
+from bertprep.errors import require_extra
 from bertprep.options import ExportOptions
 
 
@@ -19,6 +20,7 @@ def export(options: ExportOptions) -> None:
       bertprep export /tmp/run --output /tmp/m
       python -c "from transformers import pipeline as p; p('fill-mask', '/tmp/m')"
     """  # noqa: D301 (click wants the backspace itself)
+    require_extra("bertprep export", "train", "tensorflow", "keras")
     # TensorFlow's import is too slow for --help.
     from bertprep.training.process import load_tensorflow
 

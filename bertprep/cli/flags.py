@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from bertprep.cli.config import ConfigFlag
 from bertprep.cli.reference_flags import translate
 from bertprep.options import Place, place, shown_url
 from bertprep.options.fields import GROUPS, Option, default_of, options_from, options_in
@@ -134,7 +135,7 @@ def command(kind: type[T], summary: str) -> Callable[[Callable[[T], None]], Comm
         return Command(
             name=function.__name__,
             callback=run,
-            params=sorted(parameters, key=_is_optional),
+            params=[*sorted(parameters, key=_is_optional), ConfigFlag()],
             help=(inspect.getdoc(function) or "").replace("-", "\u2011"),
             short_help=summary,
         )

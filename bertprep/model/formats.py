@@ -29,6 +29,7 @@ modeling.py; https://www.tensorflow.org/guide/saved_model, and there for `assets
 """
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -243,6 +244,8 @@ def write_hugging_face(folder: Path, model: PretrainingModel, vocabulary: Vocabu
     (folder / _HUGGING_FACE_CONFIG).write_bytes(encode(content))
     # Without the format, transformers takes the file for another framework's.
     save_file(weights_by_name(model), folder / _HUGGING_FACE_WEIGHTS, metadata={"format": "pt"})
+    # safetensors lets nobody else read its file.
+    shutil.copymode(folder / _HUGGING_FACE_CONFIG, folder / _HUGGING_FACE_WEIGHTS)
 
 
 def write_saved_model(folder: Path, model: PretrainingModel) -> None:

@@ -5,7 +5,6 @@ is an error within a second, not after minutes of reading or hours of training.
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bertprep.errors import UsageError
+from bertprep.errors import UsageError, require_extra
 from bertprep.loading.windows import RecordStream
 from bertprep.model.config import PUBLISHED_SIZES, BertConfig, is_padded, load_config
 from bertprep.model.heads import HEADS, Head
@@ -77,11 +76,9 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
     Raises:
         BertprepError: with one line that says what to do.
     """
-    if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise UsageError(
-            "--tensorboard needs tensorboard, which is not installed: pip install "
-            "'bertprep[tensorboard]'"
-        )
+    require_extra("bertprep pretrain", "train", "tensorflow", "keras", "matplotlib")
+    if options.tensorboard:
+        require_extra("--tensorboard", "tensorboard", "tensorboard")
     _require_separate_folder(options)
     worker, num_workers = _find_worker(options)
     data_set = find_data_set(options.data, options.vocab)

@@ -12,8 +12,8 @@ The baseline line has the losses and accuracies of predictions that ignore the t
 stays at one of these means that the model learns nothing:
 
     uniform     ln V: every piece is equally likely; the loss of an untrained model
-    unigram     a piece is as likely as it is among the labels of the training records
-    ln 2        both next-sentence labels are equally likely
+    frequency   a class, a piece or a next-sentence label, is as likely as it is among the labels of
+                the training records
 
 Cost of the baseline: a second for several hundred thousand records; at most MAX_RECORDS are read.
 """
@@ -179,9 +179,8 @@ def measure_baselines(
         vocab_size: number of pieces.
 
     Returns:
-        `uniform_loss`; loss and accuracy of each head, for a head over the vocabulary those of the
-        training labels' frequencies, with one added to each count; `counted_records`,
-        `measured_records`, `is_held_out`.
+        `uniform_loss`; loss and accuracy of each head from the frequencies of the training labels,
+        with one added to each count; `counted_records`, `measured_records`, `is_held_out`.
     """
     counts, num_counted = _count_labels(heads, train, vocab_size)
     measured, num_measured = counts, num_counted
@@ -190,13 +189,10 @@ def measure_baselines(
     row: Row = {"uniform_loss": math.log(vocab_size)}
     for head in heads:
         labels, total = measured[head.name], max(int(measured[head.name].sum()), 1)
-        if head.num_classes is None:
-            probabilities = (counts[head.name] + 1.0) / (counts[head.name].sum() + vocab_size)
-            row[head.loss_metric] = -float(labels @ np.log(probabilities)) / total
-            row[head.accuracy_metric] = float(labels[counts[head.name].argmax()]) / total
-        else:
-            row[head.loss_metric] = math.log(head.num_classes)
-            row[head.accuracy_metric] = float(labels.max() / total)
+        counted = counts[head.name]
+        probabilities = (counted + 1.0) / (counted.sum() + len(counted))
+        row[head.loss_metric] = -float(labels @ np.log(probabilities)) / total
+        row[head.accuracy_metric] = float(labels[counted.argmax()]) / total
     return row | {
         "counted_records": num_counted,
         "measured_records": num_measured,
@@ -205,13 +201,16 @@ def measure_baselines(
 
 
 def describe_baselines(heads: Sequence[Head], row: Row, vocab_size: int) -> str:
-    """Return the line about the baselines on the terminal."""
+    """Return the table of the baselines for the terminal."""
     which = f"{row['measured_records']:,} held-out records" if row["is_held_out"] else "the same"
-    return (
-        f"baseline without context: {describe_heads(heads, row)} (uniform: ln {vocab_size:,} = "
-        f"{row['uniform_loss']:.3f}; labels of {row['counted_records']:,} records, measured on "
-        f"{which})"
-    )
+    rows = [(f"uniform, ln {vocab_size:,}", row["uniform_loss"], 1 / vocab_size)]
+    rows += [
+        (f"{head.label}, label frequency", row[head.loss_metric], row[head.accuracy_metric])
+        for head in heads
+    ]
+    lines = [f"{name:24}{loss:8.3f}{accuracy:10.1%}" for name, loss, accuracy in rows]
+    labels = f"labels of {row['counted_records']:,} records, measured on {which}"
+    return "\n".join([f"{'baseline without context':24}    loss  accuracy  ({labels})", *lines])
 
 
 def _count_labels(

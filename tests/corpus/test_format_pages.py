@@ -252,7 +252,7 @@ def test_a_large_row_is_an_error() -> None:
 
 def test_without_pyarrow_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     write_parquet(Path("a.parquet"), ["a"])
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"needs pyarrow: pip install 'bertprep\[parquet\]'$"):
         read("a.parquet")
 

@@ -75,6 +75,11 @@ def hugging_face(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+def test_who_may_read_the_config_may_read_the_weights(hugging_face: Path) -> None:
+    modes = {path.name: path.stat().st_mode for path in hugging_face.iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
+
+
 def test_the_files_are_those_that_transformers_reads(hugging_face: Path) -> None:
     assert files_below(hugging_face) == [
         MARK_NAME,

@@ -44,9 +44,14 @@ def test_a_run_that_was_stopped_twice_ends_with_the_same_bits(folder: Path, tmp_
     # All that reaches the terminal is ours.
     heads = "; ".join(rf"{label} loss \d\.\d{{3}}, accuracy \d+\.\d%" for label in ("MLM", "NSP"))
     lines = stderr.splitlines()
-    assert re.match(rf"baseline without context: {heads} \(uniform: ln 101 = 4\.615; ", lines[0])
-    assert len(lines) == 1 + 300 // 50
-    for line in lines[1:]:
+    assert re.match(
+        r"baseline without context +loss +accuracy +\(labels of [\d,]+ records", lines[0]
+    )
+    assert re.fullmatch(r"uniform, ln 101 +4\.615 +1\.0%", lines[1])
+    for label, line in zip(("MLM", "NSP"), lines[2:4], strict=True):
+        assert re.fullmatch(rf"{label}, label frequency +\d\.\d{{3}} +\d+\.\d%", line)
+    assert len(lines) == 4 + 300 // 50
+    for line in lines[4:]:
         assert re.fullmatch(rf"step \d+, held-out: loss \d\.\d{{3}}; {heads}", line), line
 
     process = start(*arguments(folder, stopped), stop=(60, signal.SIGTERM))

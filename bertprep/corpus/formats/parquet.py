@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bertprep.corpus.formats.base import FileStart, Format, RowBlock, Split, lines_of
 from bertprep.data import InputFile
-from bertprep.errors import BertprepError, MachineError, UsageError
+from bertprep.errors import BertprepError, MachineError, UsageError, require_extra
 from bertprep.options import CorpusOptions
 from bertprep.storage import open_remote, require_unchanged
 
@@ -177,12 +177,9 @@ def _begin(group: "pyarrow.parquet.RowGroupMetaData") -> int:
 @contextmanager
 def _open(file: InputFile) -> Iterator["pyarrow.parquet.ParquetFile"]:
     """Open a file; errors name it, and a remote file that has changed meanwhile is one."""
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise UsageError(
-            f"{file.path}: reading parquet needs pyarrow: pip install 'bertprep[parquet]'"
-        ) from error
+    require_extra(f"{file.path}: reading parquet", "parquet", "pyarrow")
+    import pyarrow.parquet
+
     try:
         source = open_remote(file.remote) if file.remote else file.location
         # Buffered, or the column of a row group, perhaps the whole file, is held in memory at once.

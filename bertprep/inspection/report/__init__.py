@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bertprep import __version__
-from bertprep.errors import BertprepError, UsageError
+from bertprep.errors import BertprepError, UsageError, require_extra
 from bertprep.inspection.masked_record import Mask, Word
 from bertprep.inspection.report import drawing
 from bertprep.inspection.report.charts import draw_charts
@@ -44,6 +44,7 @@ def write_report(options: InspectOptions) -> str:
         UsageError: no page can be written there, or there are no records or no vocabulary.
         BertprepError: no record can be read, or the page cannot be written.
     """
+    require_extra("--report", "report", "jinja2")
     assert options.report is not None
     path = options.report
     _require_writable(path)
