@@ -22,6 +22,7 @@ from bertprep.errors import UsageError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MOST_PIECES = 2**21
+_OTHERS_SPECIAL = ("<pad>", "<unk>", "<s>", "</s>", "<mask>")
 
 _UNUSED = re.compile(r"\[unused[0-9]+\]")
 #: The file begins with the protobuf field of its first piece: field 1, its text, its score.
@@ -233,7 +234,9 @@ def _check_lines(lines: list[str], tokens: tuple[str, ...], name: str) -> None:
         first[token] = number
     missing = [token for token in SPECIAL_TOKENS if token not in first]
     if missing:
+        others = [token for token in _OTHERS_SPECIAL if token in first]
+        of_other = f" It has {', '.join(others)}, as RoBERTa's and ALBERT's have." if others else ""
         raise UsageError(
-            f"{name}: none of the {len(tokens):,} lines is {', '.join(missing)}. "
+            f"{name}: has {len(tokens):,} lines, none of which is {', '.join(missing)}.{of_other} "
             "Pass a BERT vocab.txt, or add them on lines of their own."
         )

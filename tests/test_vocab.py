@@ -84,7 +84,9 @@ def test_a_special_token_that_a_lenient_vocabulary_lacks_is_an_error_when_asked_
 
 
 def test_missing_special_tokens_are_all_named() -> None:
-    assert "none of the 4 lines is [CLS], [MASK]" in refusal(["[PAD]", "[UNK]", "[SEP]", "one"])
+    message = refusal(["[PAD]", "[UNK]", "[SEP]", "one"])
+    assert "has 4 lines, none of which is [CLS], [MASK]. Pass a BERT" in message
+    assert "It has <pad>, <s>, as RoBERTa's" in refusal(["<s>", "<pad>", "the"])
 
 
 def test_the_padding_token_may_be_on_any_line() -> None:

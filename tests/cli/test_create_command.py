@@ -242,7 +242,7 @@ def test_bad_lines_can_be_replaced_or_left_out() -> None:
     [
         (None, r"v: no such file\. Pass the vocab\.txt of the model\."),
         (b"", r"v: this file is empty\. .*"),
-        ("\n".join(SPECIAL[:-1]).encode(), r"v: none of the 4 lines is \[MASK\]\. .*"),
+        ("\n".join(SPECIAL[:-1]).encode(), r"v: has 4 lines, none of which is \[MASK\]\. .*"),
         ("\n".join(["a", *SPECIAL]).encode(), r"v:2: \[PAD\] is here, and must be in line 1.*"),
         ("\n".join([*SPECIAL, "a", "a"]).encode(), r"v:7: 'a' is already in line 6\. .*"),
         ("\n".join([*SPECIAL, "", "a"]).encode(), r"v:6: this line is empty\. .*"),
