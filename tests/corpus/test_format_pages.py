@@ -54,6 +54,25 @@ def test_a_dotted_path_names_a_field_inside() -> None:
     assert read_lines({"a.b": "x", "a": {"b": "y"}}, text_field="a.b") == [["x"]]
 
 
+def test_a_dotted_path_leads_through_lists_of_objects() -> None:
+    line = {
+        "body": [
+            {"text": "One.\nTwo.", "spans": []},
+            {"text": None},
+            {"title": "no text"},
+            {"text": "Three."},
+        ],
+        "parts": [{"s": [{"t": "a"}, {"t": "b"}]}, {"s": [{"t": "c"}]}],
+        "lists": [{"sentences": ["d", "e"]}, {"sentences": ["f"]}],
+    }
+    assert read_lines(line, text_field="body.text") == [["One.", "Two.", "Three."]]
+    assert read_lines(line, text_field="parts.s.t") == [["a", "b", "c"]]
+    assert read_lines(line, text_field="lists.sentences") == [["d", "e", "f"]]
+    assert read_lines({"body": []}, text_field="body.text", on_error="skip") == []
+    with pytest.raises(BertprepError, match=r'no field "body\.txt" \(fields: body, parts'):
+        read_lines(line, text_field="body.txt")
+
+
 def test_lists_are_sentences_and_null_is_no_text() -> None:
     assert read_lines(
         {"text": ["one", None, "two\nhalves", " ", ""]}, {"text": None}, {"text": []}, {"text": "a"}
