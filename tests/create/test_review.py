@@ -701,3 +701,19 @@ def test_one_sentence_a_document_has_the_advice_of_its_format() -> None:
     found = " ".join(dry_run("rows.jsonl").output.split())
     assert "pass --rows lines; if a row is a document" in found
     assert "empty lines between" not in found
+
+
+def test_a_single_document_has_the_advice_of_its_format() -> None:
+    sentences = ["The kettle sang.", "Nobody heard it.", "A red boat came in."]
+    Path("a.jsonl").write_text(json.dumps({"text": "\n".join(sentences)}) + "\n")
+    found = " ".join(dry_run("a.jsonl").output.split())
+    assert "single document" in found
+    assert "put each document in a row of its own" in found
+    assert "empty line" not in found
+    Path("rows.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in sentences))
+    found = " ".join(dry_run("rows.jsonl", "--rows", "lines").output.split())
+    assert "Put an empty row between documents" in found
+    Path("a.txt").write_text("\n\n".join(sentences) + "\n")
+    flags = ("--format", "paragraphs", "--document-break", "file", "--split-sentences", "en")
+    found = " ".join(dry_run("a.txt", *flags).output.split())
+    assert "With --document-break file each file is one: name more files" in found

@@ -55,7 +55,7 @@ class Check:
 def _documents(evidence: Evidence, _: float) -> str | None:
     single = (
         "the corpus is a single document, so random next sentences come from the same document. "
-        "Put an empty line between documents"
+        f"{_single_advice(evidence)}"
     )
     if evidence.sample is None or evidence.sample.is_whole:
         if evidence.counts["documents"] == 1:
@@ -84,6 +84,22 @@ def _documents(evidence: Evidence, _: float) -> str | None:
         f"(for example {blocks[0].block.file.path}, {in_bytes(blocks[0].num_bytes)}). Put an empty "
         "line between documents"
     )
+
+
+def _single_advice(evidence: Evidence) -> str:
+    """Return how to have more documents, by how they are stored."""
+    options = evidence.job.options.corpus
+    formats = {file.format for file in evidence.job.files if file.size}
+    if formats == {"paragraphs"} and options.document_break == "file":
+        return (
+            "With --document-break file each file is one: name more files, or leave the option out "
+            "and put an empty line between documents"
+        )
+    if formats <= {"jsonl", "parquet"}:
+        if options.rows == "lines":
+            return "Put an empty row between documents, or leave out --rows lines"
+        return "Each row is a document: put each document in a row of its own"
+    return "Put an empty line between documents"
 
 
 def _is_file(sampled: SampledBlock) -> bool:
