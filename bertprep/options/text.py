@@ -47,7 +47,10 @@ class CorpusOptions(Options):
         metavar="NAME",
     )
     text_column: str = option(
-        "text", "Column of the text in parquet files.", group="Corpus", metavar="NAME"
+        "text",
+        "Column of the text in parquet files, or a dotted path into structs: article.text.",
+        group="Corpus",
+        metavar="NAME",
     )
     split_sentences: str | None = option(
         None,

@@ -54,6 +54,25 @@ def test_a_dotted_path_names_a_field_inside() -> None:
     assert read_lines({"a.b": "x", "a": {"b": "y"}}, text_field="a.b") == [["x"]]
 
 
+def test_a_dotted_path_leads_through_lists_of_objects() -> None:
+    line = {
+        "body": [
+            {"text": "One.\nTwo.", "spans": []},
+            {"text": None},
+            {"title": "no text"},
+            {"text": "Three."},
+        ],
+        "parts": [{"s": [{"t": "a"}, {"t": "b"}]}, {"s": [{"t": "c"}]}],
+        "lists": [{"sentences": ["d", "e"]}, {"sentences": ["f"]}],
+    }
+    assert read_lines(line, text_field="body.text") == [["One.", "Two.", "Three."]]
+    assert read_lines(line, text_field="parts.s.t") == [["a", "b", "c"]]
+    assert read_lines(line, text_field="lists.sentences") == [["d", "e", "f"]]
+    assert read_lines({"body": []}, text_field="body.text", on_error="skip") == []
+    with pytest.raises(BertprepError, match=r'no field "body\.txt" \(fields: body, parts'):
+        read_lines(line, text_field="body.txt")
+
+
 def test_lists_are_sentences_and_null_is_no_text() -> None:
     assert read_lines(
         {"text": ["one", None, "two\nhalves", " ", ""]}, {"text": None}, {"text": []}, {"text": "a"}
@@ -174,13 +193,27 @@ def test_a_column_with_a_dot_in_its_name_is_a_column() -> None:
     assert documents_of(read("a.parquet", text_column="a.b")) == [["x"]]
 
 
+def test_a_dotted_path_names_a_field_of_a_struct() -> None:
+    rows = [
+        {"n": 1, "body": {"text": "a\nb", "list": ["x", "y"]}},
+        None,
+        {"n": 2, "body": None},
+        {"n": 3, "body": {"text": "c", "list": None}},
+    ]
+    pq.write_table(pa.table({"id": range(4), "article": rows}), "a.parquet", row_group_size=2)
+    blocks = read("a.parquet", text_column="article.body.text")
+    assert documents_of(blocks) == [["a", "b"], ["c"]]
+    assert blocks[-1].where(1).endswith("row 3")
+    assert documents_of(read("a.parquet", text_column="article.body.list")) == [["x", "y"]]
+
+
 @pytest.mark.parametrize(
     ("column", "problem"),
     [
         ("body", 'no column "body" (columns: id, text, n, s). Name the column of the text'),
         ("n", 'the column "n" is double, not text'),
         ("s", 'the column "s" is struct<x: string>, not text'),
-        ("s.x", 'no column "s.x" (columns: id, text, n, s)'),
+        ("s.y", 'no column "s.y" (columns: id, text, n, s)'),
     ],
 )
 def test_a_column_that_is_no_text_is_named(column: str, problem: str) -> None:

@@ -713,3 +713,32 @@ def test_evidence_counts_what_is_there() -> None:
     assert evidence.num_lines == 3
     assert evidence.count_between(ord("A"), ord("Z")) == 1
     assert evidence.characters["東"] == 1
+
+
+def test_one_sentence_a_document_has_the_advice_of_its_format() -> None:
+    rows = ["The kettle sang.", "Nobody heard it.", "A red boat came in."] * 5
+    Path("lines.txt").write_text("\n\n".join(rows) + "\n")
+    assert "Put empty lines between documents" in " ".join(dry_run("lines.txt").output.split())
+    Path("paragraphs.txt").write_text("\n\n".join([" ".join(rows[:3])] * 9) + "\n")
+    found = " ".join(dry_run("paragraphs.txt").output.split())
+    assert "paragraphs of several sentences: pass --split-sentences" in found
+    Path("rows.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in rows))
+    found = " ".join(dry_run("rows.jsonl").output.split())
+    assert "pass --rows lines; if a row is a document" in found
+    assert "empty lines between" not in found
+
+
+def test_a_single_document_has_the_advice_of_its_format() -> None:
+    sentences = ["The kettle sang.", "Nobody heard it.", "A red boat came in."]
+    Path("a.jsonl").write_text(json.dumps({"text": "\n".join(sentences)}) + "\n")
+    found = " ".join(dry_run("a.jsonl").output.split())
+    assert "single document" in found
+    assert "put each document in a row of its own" in found
+    assert "empty line" not in found
+    Path("rows.jsonl").write_text("".join(json.dumps({"text": row}) + "\n" for row in sentences))
+    found = " ".join(dry_run("rows.jsonl", "--rows", "lines").output.split())
+    assert "Put an empty row between documents" in found
+    Path("a.txt").write_text("\n\n".join(sentences) + "\n")
+    flags = ("--format", "paragraphs", "--document-break", "file", "--split-sentences", "en")
+    found = " ".join(dry_run("a.txt", *flags).output.split())
+    assert "With --document-break file each file is one: name more files" in found

@@ -186,6 +186,10 @@ def _find_field(document: Any, path: str) -> Any:
     for name in path.split("."):
         if value is None:
             return None
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            value = _field_of_items(value, name)
+            if value is not None:
+                continue
         if not isinstance(value, dict) or name not in value:
             fields = ", ".join(list(document)[:8]) or "none"
             raise _NoTextError(
@@ -194,6 +198,23 @@ def _find_field(document: Any, path: str) -> Any:
             )
         value = value[name]
     return value
+
+
+def _field_of_items(items: list[Any], name: str) -> list[Any] | None:
+    """Return a field of each object of a list, lists of them joined; None if none has it."""
+    found: list[Any] = []
+    has_field = False
+    for item in items:
+        if isinstance(item, dict) and name in item:
+            has_field = True
+            value = item[name]
+            # A line end inside a text of an object ends a line, as in the field of a document.
+            found += (
+                re.split("[\\r\\n]+", value)
+                if isinstance(value, str)
+                else (value if isinstance(value, list) else [value])
+            )
+    return found if has_field else None
 
 
 def _parse(line: bytes) -> Any:

@@ -100,7 +100,7 @@ def _read_group(
     )
     data, rows = bytearray(), 0
     for batch in batches:
-        for text in _texts(batch.column(0)):
+        for text in _texts(_column_of(batch, options.text_column)):
             document = lines_of(text)
             if len(document) > options.max_document_bytes:
                 raise BertprepError(
@@ -118,6 +118,15 @@ def _read_group(
         yield RowBlock(file, data, locate=partial(_locate, file, first_row))
 
 
+def _column_of(batch: "pyarrow.RecordBatch", path: str) -> "pyarrow.Array":
+    """Return a column, or the field of a struct column that a dotted path leads to."""
+    import pyarrow.compute as pc
+
+    if path in batch.schema.names:
+        return batch.column(path)
+    return pc.struct_field(batch.column(0), path.split(".")[1:])
+
+
 def _texts(column: "pyarrow.Array") -> list[Any]:
     """Return bytes, lists of them, or None; the tokenizer checks that bytes are UTF-8."""
     import pyarrow as pa
@@ -132,18 +141,35 @@ def _texts(column: "pyarrow.Array") -> list[Any]:
 
 def _require_text(file: InputFile, source: "pyarrow.parquet.ParquetFile", name: str) -> None:
     schema = source.schema_arrow
-    if schema.names.count(name) != 1:
+    kind = _type_of(schema, name)
+    if kind is None:
         columns = ", ".join(schema.names[:12]) + (", ..." if len(schema.names) > 12 else "")
         raise UsageError(
             f'{file.path}: no column "{name}" (columns: {columns or "none"}). Name the column of '
             "the text with --text-column"
         )
-    kind = schema.field(name).type
     if not _is_text(kind.value_type if _is_list(kind) else kind):
         raise UsageError(
             f'{file.path}: the column "{name}" is {kind}, not text. Name another column with '
             "--text-column"
         )
+
+
+def _type_of(schema: "pyarrow.Schema", path: str) -> "pyarrow.DataType | None":
+    """Return the type of a column, or of the field of a struct that a dotted path leads to."""
+    from pyarrow import types
+
+    if schema.names.count(path):
+        return schema.field(path).type if schema.names.count(path) == 1 else None
+    first, *names = path.split(".")
+    if schema.names.count(first) != 1:
+        return None
+    kind = schema.field(first).type
+    for name in names:
+        if not types.is_struct(kind) or kind.get_field_index(name) < 0:
+            return None
+        kind = kind.field(name).type
+    return kind
 
 
 def _is_text(kind: "pyarrow.DataType") -> bool:

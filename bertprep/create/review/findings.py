@@ -6,6 +6,7 @@ says what was found, where, and what to type. Limits are such that good text, wh
 has no warnings.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ from bertprep.create.review.vocabulary_fit import (
 from bertprep.terminal import count_of, in_bytes
 from bertprep.tokenization.characters import LOST_MARKS_SHARE
 
+#: A full stop inside a line, of any script, and the start of another sentence.
+_NEXT_SENTENCE = re.compile(
+    r"[.!?\u0964\u06d4\u061f][\"')\]\u201d\u00bb]*\s+\S|[\u3002\uff01\uff1f]\S"
+)
 #: Files of one document each are usual, unless they are fewer and larger than this.
 _FEW_FILES = 10
 _LONG_DOCUMENT_BYTES = 100_000
@@ -56,7 +61,7 @@ class Check:
 def _documents(evidence: Evidence, _: float) -> str | None:
     single = (
         "the corpus is a single document, so random next sentences come from the same document. "
-        "Put an empty line between documents"
+        f"{_single_advice(evidence)}"
     )
     if evidence.sample is None or evidence.sample.is_whole:
         if evidence.counts["documents"] == 1:
@@ -87,6 +92,22 @@ def _documents(evidence: Evidence, _: float) -> str | None:
     )
 
 
+def _single_advice(evidence: Evidence) -> str:
+    """Return how to have more documents, by how they are stored."""
+    options = evidence.job.options.corpus
+    formats = {file.format for file in evidence.job.files if file.size}
+    if formats == {"paragraphs"} and options.document_break == "file":
+        return (
+            "With --document-break file each file is one: name more files, or leave the option out "
+            "and put an empty line between documents"
+        )
+    if formats <= {"jsonl", "parquet"}:
+        if options.rows == "lines":
+            return "Put an empty row between documents, or leave out --rows lines"
+        return "Each row is a document: put each document in a row of its own"
+    return "Put an empty line between documents"
+
+
 def _is_file(sampled: SampledBlock) -> bool:
     """Return whether a block is a whole file and one document."""
     file, documents = sampled.block.file, sampled.documents.num_documents
@@ -108,10 +129,22 @@ def _one_sentence(evidence: Evidence, limit: float) -> str | None:
         )
     which = "every document has" if share == 1 else f"{min(share, 0.99):.0%} of the documents have"
     effect = "no instance has" if share == 1 else "their instances never have"
-    return (
-        f"{which} one sentence{where}, so {effect} an actual next sentence. Put empty lines "
-        "between documents, not between sentences"
-    )
+    return f"{which} one sentence{where}, so {effect} an actual next sentence. {_advice(evidence)}"
+
+
+def _advice(evidence: Evidence) -> str:
+    """Return what to do where documents have one sentence each, by how they are stored."""
+    formats = {file.format for file in evidence.job.files if file.size}
+    if formats <= {"jsonl", "parquet"}:
+        return (
+            "If a row is one line of a document, and an empty row ends it, pass --rows lines; if a "
+            "row is a document of several sentences, pass --split-sentences"
+        )
+    sampled = evidence.sample
+    lines = [line for _, _, line in evidence.lines() if line.strip()] if sampled else []
+    if lines and 2 * sum(bool(_NEXT_SENTENCE.search(line)) for line in lines) > len(lines):
+        return "The lines are paragraphs of several sentences: pass --split-sentences"
+    return "Put empty lines between documents, not between sentences"
 
 
 def _one_token(evidence: Evidence, limit: float) -> str | None:
