@@ -108,7 +108,7 @@ class TokenizerOptions(Options):
         shown_default="as --lowercase",
     )
     max_input_chars_per_word: int = option(
-        200, "A longer word becomes one [UNK].", group="Text", at_least=1
+        200, "A longer word becomes one [UNK].", group="Text", at_least=1, at_most=10_000
     )
     segmented: bool = option(
         False,

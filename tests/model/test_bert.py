@@ -242,7 +242,7 @@ def test_a_config_of_hugging_face_is_read(tmp_path: Path) -> None:
     [
         ('{"vocab_size": 9', "not valid JSON"),
         ('{"hidden_size": 9}', "vocab_size is missing"),
-        ('{"vocab_size": "9"}', "vocab_size must be an integer of at least 1, got '9'"),
+        ('{"vocab_size": "9"}', "vocab_size must be an integer between 1 and 2097152, got '9'"),
         ('{"vocab_size": 9, "hidden_size": 10}', r"num_attention_heads must divide hidden_size"),
         ('{"vocab_size": 9, "hidden_act": "relu"}', "hidden_act must be gelu, got 'relu'"),
         ('{"vocab_size": 9, "layer_norm_eps": 1e-5}', "layer_norm_eps must be 1e-12, got 1e-05"),
