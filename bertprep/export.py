@@ -40,6 +40,8 @@ _EXPORTED = re.compile(
     rf"(config|tokenizer_config)\.json|({re.escape(EXTRA_ASSETS)}/)?(vocab\.txt|tokenizer_config"
     r"\.json)|model\.(safetensors|keras)|(saved_model|fingerprint)\.pb|variables/variables\.[\w-]+"
 )
+#: Files of an export that was killed.
+_STAGED = re.compile(rf"{_EXPORTED.pattern}|variables/.*|{MARK_NAME}|bertprep_export\.tmp")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ def export(options: ExportOptions) -> Exported:
         staging = staging.with_name(f"{_STAGING_NAME}-{output.name}")
     if staging.is_symlink():
         raise UsageError(f"{staging}: is a link; remove it")
+    for path in staging.rglob("*"):
+        is_ours = path.is_dir() or _STAGED.fullmatch(path.relative_to(staging).as_posix())
+        if path.is_symlink() or not is_ours:
+            raise UsageError(f"{path}: no export wrote this file; remove it")
     _remove(staging)  # from an export that was killed
     staging.mkdir(parents=True)
     try:
