@@ -12,7 +12,6 @@ A new folder appears whole or not at all. In an existing folder each file is rep
 Memory: the checkpoint and the model, 16 bytes per parameter.
 """
 
-import json
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from typing import Any
 
 from bertprep import __version__
 from bertprep.errors import UsageError
+from bertprep.json_files import parse_json
 from bertprep.model.formats import EXTRA_ASSETS, write_hugging_face, write_saved_model
 from bertprep.model.initialization import restore_model
 from bertprep.model.saved_run import SavedRun, load_run
@@ -40,6 +40,8 @@ _EXPORTED = re.compile(
     rf"(config|tokenizer_config)\.json|({re.escape(EXTRA_ASSETS)}/)?(vocab\.txt|tokenizer_config"
     r"\.json)|model\.(safetensors|keras)|(saved_model|fingerprint)\.pb|variables/variables\.[\w-]+"
 )
+#: Files of an export that was killed.
+_STAGED = re.compile(rf"{_EXPORTED.pattern}|variables/.*|{MARK_NAME}|bertprep_export\.tmp")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,10 @@ def export(options: ExportOptions) -> Exported:
         staging = staging.with_name(f"{_STAGING_NAME}-{output.name}")
     if staging.is_symlink():
         raise UsageError(f"{staging}: is a link; remove it")
+    for path in staging.rglob("*"):
+        is_ours = path.is_dir() or _STAGED.fullmatch(path.relative_to(staging).as_posix())
+        if path.is_symlink() or not is_ours:
+            raise UsageError(f"{path}: no export wrote this file; remove it")
     _remove(staging)  # from an export that was killed
     staging.mkdir(parents=True)
     try:
@@ -186,14 +192,12 @@ def _mark(about: Mapping[str, Any], names: Mapping[str, int] | set[str]) -> byte
 
 def _listed(folder: Path) -> set[str]:
     """Return the names of an export's files in a folder; none where there is no export."""
+    data = LocalFiles(folder, folder).look((), [MARK_NAME]).documents.get(MARK_NAME, b"")
     try:
-        names = json.loads(LocalFiles(folder, folder).look((), [MARK_NAME]).documents[MARK_NAME])[
-            "files"
-        ]
-        is_ours = all(_EXPORTED.fullmatch(name) for name in names)
-    except (ValueError, LookupError, TypeError, RecursionError):
+        names = parse_json(data, MARK_NAME, {"files": [str]})["files"]
+    except UsageError:
         return set()
-    return set(names) if is_ours else set()
+    return set(names) if all(map(_EXPORTED.fullmatch, names)) else set()
 
 
 def _remove(folder: Path) -> None:

@@ -9,7 +9,6 @@ Example:
 """
 
 import hashlib
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bertprep.errors import UsageError
+from bertprep.json_files import parse_json
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MOST_PIECES = 2**21
@@ -184,8 +184,11 @@ def _decode(data: bytes, name: str) -> str:
 def _refuse_other_formats(text: str, lines: list[str], name: str) -> None:
     """Raise UsageError for files that are often mistaken for a vocab.txt."""
     if text.lstrip()[:1] == "{":
-        with suppress(json.JSONDecodeError):  # A piece may be a brace.
-            _refuse_json(json.loads(text), name)
+        content = None
+        with suppress(UsageError):  # A piece may be a brace.
+            content = parse_json(text, name)
+        if isinstance(content, dict):
+            _refuse_json(content, name)
     if all(_SCORED_PIECE.fullmatch(line) for line in lines[:100]):
         raise UsageError(
             f"{name}:1: this is a SentencePiece vocabulary (pieces with scores), not WordPiece. "

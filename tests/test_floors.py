@@ -29,6 +29,7 @@ NEIGHBOURS = {
     ("options", "errors"): "an option out of bounds is an error, and errors import nothing",
     ("kernels", "errors"): "a cache of compiled code that others can write is an error",
     ("json_files", "errors"): "a file of another shape is an error",
+    ("vocab", "json_files"): "a tokenizer.json in place of a vocabulary is named",
     ("vocab", "errors"): "a vocabulary that cannot be used is an error",
 }
 

@@ -18,6 +18,7 @@ from bertprep.create.partitions import unpack_documents
 from bertprep.create.worker import tools_of
 from bertprep.data import ShardSummary, TokenizedDocuments
 from bertprep.errors import BertprepError
+from bertprep.json_files import COUNT, read_json
 from bertprep.objectives import create_training_instances
 from bertprep.records.manifest import make_manifest
 from bertprep.records.serializer import RecordSerializer
@@ -31,6 +32,11 @@ _TEXT_COUNTS = (
     *("split_lines", "unsplit_lines", "cut_sentences"),
     *("segmented_lines", "unaligned_lines"),
 )
+#: Shape of a result file.
+_RESULT = {
+    "shards": [{"name": str, **dict.fromkeys(("records", "bytes", "crc32c"), COUNT)}],
+    "counts": {str: COUNT},
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ def _find(job: Job, partition: int) -> BuiltPartition | None:
         are_made = all((job.folder / name).exists() for name in names)
     if not are_made:
         return None
-    values = json.loads(result_file.read_bytes())
+    values = read_json(result_file, _RESULT, "Remove it, then repeat the command")
     return BuiltPartition([ShardSummary(**shard) for shard in values["shards"]], values["counts"])
 
 

@@ -19,11 +19,15 @@ from bertprep.data import (
 )
 from bertprep.errors import UsageError
 from bertprep.kernels.partitions import gather_documents
+from bertprep.terminal import in_bytes
 
 #: Approximate bytes of text in a partition.
 PARTITION_BYTES = 8 << 20
 #: Upper bound of the bytes of text in a partition when --num-shards is given.
 LARGEST_PARTITION_BYTES = 4 * PARTITION_BYTES
+
+#: As many shards suit any corpus, one shard for so many bytes of text, and as many one folder.
+_FEW_SHARDS, _LEAST_SHARD_BYTES, _MOST_SHARDS = 5000, 10_000, 1_000_000
 
 _DEALING, _HOLDING_OUT = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F)
 
@@ -44,6 +48,13 @@ def plan_partitions(
         UsageError: the given numbers contradict each other; the message names the nearest that
             do not.
     """
+    most = min(max(_FEW_SHARDS, text_bytes // _LEAST_SHARD_BYTES), _MOST_SHARDS)
+    for number, noun in ((num_shards, "shards"), (num_partitions, "partitions")):
+        if number is not None and number > most:
+            raise UsageError(
+                f"{number:,} {noun} are too many for {in_bytes(text_bytes)} of text: pass "
+                f"--num-{noun} {most} or fewer"
+            )
     kept_bytes = text_bytes * (1 - eval_fraction)
     if num_partitions is None:
         if num_shards is None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from bertprep.engines import Advance, BlobStream, EngineSetup, MapStage, ReduceStage, Task
 from bertprep.engines.worker_pool import WorkerPool
+from bertprep.json_files import read_json
 from bertprep.options import available_cores
 from bertprep.storage.files import write_whole
 
@@ -87,7 +88,8 @@ def _write_blobs(
     number, value = task
     result_file = folder / f"tokens-{number:06d}.json"
     if result_file.exists():
-        result = json.loads(result_file.read_bytes())
+        shape = {"blobs": [str], "counts": {str: object}}
+        result = read_json(result_file, shape, "Remove it, then repeat the command")
         return result["blobs"], result["counts"]
     names: list[str] = []
 

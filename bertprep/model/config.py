@@ -31,6 +31,8 @@ PUBLISHED_SIZES = {
     "large": (24, 1024),
 }
 _HEAD_SIZE = 64
+#: Of any size of a model: that of the largest vocabulary.
+_LARGEST = 2**21
 LAYER_NORM_EPSILON = 1e-12
 
 #: Functions of the feed-forward layers by the names that configs give them. "gelu" is exact, by
@@ -93,8 +95,10 @@ class BertConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
-            if field.type is int and (type(value) is not int or value < 1):
-                raise UsageError(f"{name} must be an integer of at least 1, got {value!r}")
+            if field.type is int and (type(value) is not int or not 1 <= value <= _LARGEST):
+                raise UsageError(
+                    f"{name} must be an integer between 1 and {_LARGEST}, got {value!r}"
+                )
             if field.type is float and not (type(value) in (int, float) and math.isfinite(value)):
                 raise UsageError(f"{name} must be a number, got {value!r}")
             if name.endswith("dropout_prob") and not 0.0 <= value < 1.0:

@@ -40,7 +40,11 @@ class InstanceOptions(Options):
         0.15, "Share of the tokens to mask.", group="Records", metavar="P", at_least=0, at_most=1
     )
     dupe_factor: int = option(
-        10, "Passes over the corpus, each masked differently.", group="Records", at_least=1
+        10,
+        "Passes over the corpus, each masked differently.",
+        group="Records",
+        at_least=1,
+        at_most=100_000,
     )
     short_seq_prob: float = option(
         0.1,

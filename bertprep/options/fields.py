@@ -19,6 +19,9 @@ from bertprep.errors import UsageError
 
 T = TypeVar("T")
 
+#: Of any count; a seed may be larger. Arithmetic with it stays within 64 bits.
+_LARGEST = 10**12
+
 #: Headings of `--help` and of the reference, in their order.
 GROUPS = (
     *("Corpus", "Text", "Vocabulary", "Records", "Selection", "Mode", "Model", "Optimization"),
@@ -71,6 +74,10 @@ class Option:
             allowed = " or ".join([", ".join(self.choices[:-1]), self.choices[-1]])
             require(value in self.choices, f"{name} must be {allowed}, got {value}")
         require(self._is_in_bounds(value), f"{name} must be {self._bounds()}, got {value}")
+        is_count = type(value) is int and not name.endswith("seed")
+        require(
+            not is_count or value <= _LARGEST, f"{name} must be at most {_LARGEST}, got {value}"
+        )
 
     def _is_in_bounds(self, value: Any) -> bool:
         bounds = (self.at_least, self.above, self.at_most, self.below)

@@ -127,7 +127,7 @@ class TokenizerOptions(Options):
         group="Text",
     )
     max_input_chars_per_word: int = option(
-        200, "A longer word becomes one [UNK].", group="Text", at_least=1
+        200, "A longer word becomes one [UNK].", group="Text", at_least=1, at_most=10_000
     )
     segmented: bool = option(
         False,

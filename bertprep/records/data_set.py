@@ -15,6 +15,7 @@ from typing import Any
 
 from bertprep.data import ShardSummary
 from bertprep.errors import UsageError
+from bertprep.json_files import COUNT, read_json, require_shape
 from bertprep.options import TokenizerOptions, is_url
 from bertprep.records.frames import Shard, is_header, look_at
 from bertprep.records.manifest import upgrade_manifest
@@ -24,19 +25,19 @@ from bertprep.vocab import Vocabulary
 #: Names of record files contain one of these, whichever tool wrote them.
 _MARKS = (".tfrecord", ".tfrec")
 #: The parts of a manifest that are read, and their types.
-_SUMMARIES = [{"name": str, "records": int, "bytes": int, "crc32c": int}]
+_SUMMARIES = [{"name": str, "records": COUNT, "bytes": COUNT, "crc32c": COUNT}]
 _KINDS = {
     "plan": {
-        "vocabulary": {"size": int, "sha256": str},
+        "vocabulary": {"size": COUNT, "sha256": str},
         "instances": {
-            **dict.fromkeys(("max_seq_length", "max_predictions_per_seq"), int),
-            **{"masked_lm_prob": int | float, "masking": str, "quirks": str},
+            **dict.fromkeys(("max_seq_length", "max_predictions_per_seq"), COUNT),
+            **{"masked_lm_prob": float, "masking": str, "quirks": str},
         },
         "records": {"feature_names": str, "compression": str},
     },
     "shards": _SUMMARIES,
     "eval_shards": _SUMMARIES,
-    "counts": dict.fromkeys(("instances", "instance_tokens", "masks", "random_next"), int),
+    "counts": dict.fromkeys(("instances", "instance_tokens", "masks", "random_next"), COUNT),
 }
 
 
@@ -202,27 +203,15 @@ def _below(folder: str) -> Iterator[str]:
 
 def _read_manifest(folder: Path) -> dict[str, Any] | None:
     path = folder / MANIFEST_NAME
+    advice = (
+        "bertprep did not write this manifest. Move it away, and name the vocabulary with --vocab"
+    )
     try:
-        manifest = upgrade_manifest(json.loads(path.read_bytes()))
+        manifest = upgrade_manifest(read_json(path, advice=advice))
     except FileNotFoundError:
         return None
-    except ValueError:
-        manifest = None
-    if not _fits(manifest, _KINDS):
-        raise UsageError(
-            f"{path}: bertprep did not write this manifest. Move it away, and name the "
-            "vocabulary with --vocab"
-        )
+    require_shape(manifest, str(path), _KINDS, advice)
     return dict(manifest)
-
-
-def _fits(value: Any, kinds: Any) -> bool:
-    if isinstance(kinds, dict):
-        is_dict = isinstance(value, dict)
-        return is_dict and all(_fits(value.get(name), kind) for name, kind in kinds.items())
-    if isinstance(kinds, list):
-        return isinstance(value, list) and all(_fits(item, kinds[0]) for item in value)
-    return isinstance(value, kinds)
 
 
 def _listed(folder: Path, manifest: dict[str, Any]) -> dict[str, ShardSummary]:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from bertprep.errors import MachineError, UsageError
+from bertprep.json_files import COUNT, read_json
 from bertprep.options import shown_url
 from bertprep.storage.files import Found, write_whole
 from bertprep.storage.stores import (
@@ -89,7 +90,7 @@ class RemoteFiles:
         sizes = self._sizes(folders)
         uploaded: dict[str, int] = {}
         for path in sorted(work.glob("sent-*.json")):
-            uploaded |= json.loads(path.read_bytes())
+            uploaded |= read_json(path, {str: COUNT})
         changed = [name for name, size in uploaded.items() if sizes.get(name) != size]
         if changed:
             others = f" and {count_of(len(changed) - 1, 'other file')}" if changed[1:] else ""
@@ -121,7 +122,7 @@ class RemoteFiles:
         receipt = _receipt(work, task)
         if not receipt.exists():
             return False
-        sizes = json.loads(receipt.read_bytes())
+        sizes = read_json(receipt, {str: COUNT})
         info = partial(call_if_found, problem="cannot be accessed", method="info")
         stored = ((name, info(self._inside(name))) for name in names)
         return all(entry and entry["size"] == sizes.get(name) for name, entry in stored)

@@ -11,7 +11,7 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from bertprep.corpus import Split, read_blocks, require_unchanged
 from bertprep.engines import Engine, Task
 from bertprep.engines.local import read_slice, write_blob
 from bertprep.errors import BertprepError, TextError
+from bertprep.json_files import COUNT, read_json
 from bertprep.kernels import counting
 from bertprep.options import CorpusOptions, TokenizerOptions
 from bertprep.storage.files import write_whole
@@ -94,7 +95,9 @@ def count_words(
         data = json.dumps(asdict(problems)).encode()
         write_whole(problems_file, problems_file.with_suffix(".tmp"), data)
     else:
-        problems = TextProblems(**json.loads(problems_file.read_bytes()))
+        shape = {field.name: COUNT for field in fields(TextProblems)}
+        values = read_json(problems_file, shape, "Remove it, then repeat the command")
+        problems = TextProblems(**{name: values[name] for name in shape})
     merged = [Task(f"bucket {number}", number, 1) for number in numbers]
     function = functools.partial(summarize_bucket, job)
     return problems, list(engine.run(function, merged, lambda size: None))

@@ -115,6 +115,15 @@ def test_partitions_for_shards_are_the_fewest_within_bounds(
             plan_partitions(text_bytes, num_shards=num_shards, eval_fraction=eval_fraction)
 
 
+@pytest.mark.parametrize("number", [5001, 326_263, 2_000_000_000, 10**20])
+@pytest.mark.parametrize("name", ["num_shards", "num_partitions"])
+def test_more_parts_than_the_text_has_use_for_are_refused(name: str, number: int) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    with pytest.raises(UsageError, match=rf"are too many for 12.3 KB .* pass {flag} 5000 or fewer"):
+        plan_partitions(12_345, **{name: number})
+    assert plan_partitions(10**9, **{name: 50_000}).num_shards >= 50_000
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**43))
 def test_partitions_are_of_about_the_size_that_is_aimed_at(text_bytes: int) -> None:

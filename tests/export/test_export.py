@@ -431,6 +431,24 @@ def test_a_list_with_files_of_others_is_not_ours(run: Path, tmp_path: Path) -> N
     assert (tmp_path / "notes.md").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["letter.txt", "config.json", "variables"])
+def test_a_folder_of_unfinished_files_with_others_is_refused(
+    name: str, run: Path, tmp_path: Path
+) -> None:
+    (staging := tmp_path / ".bertprep-export-model").mkdir()
+    (staging / "model.safetensors").write_text("of an export that was killed")
+    (home := tmp_path / "home").mkdir()
+    (home / "variables.index").write_text("mine")
+    if name == "letter.txt":
+        (staging / name).write_text("mine")
+    else:
+        (staging / name).symlink_to(home)
+    with pytest.raises(UsageError, match=f"{name}: no export wrote this file"):
+        export(ExportOptions(run, tmp_path / "model"))
+    assert files_below(staging)
+    assert files_below(home) == ["variables.index"]
+
+
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"not the folder of a run. Name the output folder of"):
         export(ExportOptions(tmp_path, tmp_path / "model"))

@@ -260,7 +260,7 @@ def test_a_config_of_hugging_face_is_read(tmp_path: Path) -> None:
     [
         ('{"vocab_size": 9', "not valid JSON"),
         ('{"hidden_size": 9}', "vocab_size is missing"),
-        ('{"vocab_size": "9"}', "vocab_size must be an integer of at least 1, got '9'"),
+        ('{"vocab_size": "9"}', "vocab_size must be an integer between 1 and 2097152, got '9'"),
         ('{"vocab_size": 9, "hidden_size": 10}', r"num_attention_heads must divide hidden_size"),
         (
             '{"vocab_size": 9, "hidden_act": "swish"}',

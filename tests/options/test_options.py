@@ -110,3 +110,14 @@ def test_parts_take_their_values_and_what_has_no_flag_keeps_its_default() -> Non
     made = options_from(Outer, {"names": ("a",), "size": 4, "kind": "b"})
     assert made == Outer(names=("a",), inner=Inner(size=4))
     assert [field.name for _, field, _ in options_in(Outer)] == ["names", "folder", "rate", "size"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_count_beyond_reason_is_refused_and_a_seed_is_not(name: str) -> None:
+    counts = [part for part in options_in(COMMANDS[name]) if part[1].type in (int, int | None)]
+    for _, each, given in counts:
+        if each.name.endswith("seed"):
+            given.check(each.name, 10**30)
+        else:
+            with pytest.raises(UsageError, match=f"{each.name} must be "):
+                given.check(each.name, 10**13)

@@ -359,12 +359,13 @@ def test_paths_without_records(path: str, problem: str, tmp_path: Path) -> None:
 )
 def test_a_manifest_of_another_program(folder: Path, content: bytes) -> None:
     (folder / "manifest.json").write_bytes(content)
-    expected = (
-        f"{folder}/manifest.json: bertprep did not write this manifest. Move it away, and name "
-        "the vocabulary with --vocab"
+    advice = (
+        ". bertprep did not write this manifest. Move it away, and name the vocabulary with --vocab"
     )
     for path in (folder, folder / NAMES[0], folder / HELD_OUT):
-        assert problem_of(lambda path=path: find_data_set([str(path)])) == expected
+        problem = problem_of(lambda path=path: find_data_set([str(path)]))
+        assert problem.startswith(f"{folder}/manifest.json: ")
+        assert problem.endswith(advice)
 
 
 LEAVES = [
@@ -390,7 +391,9 @@ def test_a_manifest_with_a_part_that_cannot_be(folder: Path, is_there: bool) -> 
             inner[last] = {"not": "this"}
         (folder / "manifest.json").write_text(json.dumps(edited))
         problem = problem_of(lambda: find_data_set([str(folder)]))
-        assert problem.startswith(f"{folder}/manifest.json: bertprep did not write this manifest")
+        key = ".".join(map(str, [*parents, last])).replace(".0", "[0]").replace(".1", "[1]")
+        assert problem.startswith(f"{folder}/manifest.json: {key}")
+        assert " must be " in problem
 
 
 # Schemas.
