@@ -243,7 +243,7 @@ def test_bad_lines_can_be_replaced_or_left_out() -> None:
         (None, r"v: no such file\. Pass the vocab\.txt of the model\."),
         (b"", r"v: this file is empty\. .*"),
         ("\n".join(SPECIAL[:-1]).encode(), r"v: has 4 lines, none of which is \[MASK\]\. .*"),
-        ("\n".join(["a", *SPECIAL]).encode(), r"v:2: \[PAD\] is here, and must be in line 1.*"),
+        ("\n".join([*SPECIAL, "a", "", ""]).encode(), r"v:7: .* Remove them: .* has 6 pieces\."),
         ("\n".join([*SPECIAL, "a", "a"]).encode(), r"v:7: 'a' is already in line 6\. .*"),
         ("\n".join([*SPECIAL, "", "a"]).encode(), r"v:6: this line is empty\. .*"),
         (json.dumps({"model": {"vocab": {}}}).encode(), r"v: this is JSON, not a vocab\.txt\. .*"),
@@ -251,7 +251,18 @@ def test_bad_lines_can_be_replaced_or_left_out() -> None:
         (b"\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02", r"v: this is a SentencePiece model, not .*"),
         ("\n".join([*SPECIAL, "é"]).encode("latin-1"), r"v:6: not UTF-8 \(byte 0xe9.*"),
     ],
-    ids=["none", "empty", "no mask", "pad", "twice", "gap", "json", "scores", "model", "latin"],
+    ids=[
+        "none",
+        "empty",
+        "no mask",
+        "empty lines at the end",
+        "twice",
+        "gap",
+        "json",
+        "scores",
+        "model",
+        "latin",
+    ],
 )
 def test_each_defect_of_a_vocabulary_is_named(vocabulary: bytes | None, message: str) -> None:
     if vocabulary is not None:
