@@ -21,7 +21,7 @@ _MARKS = {  # UTF-32 first: its little-endian mark begins with that of UTF-16.
 }
 _UNMARKED = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
 #: Fewer bytes say nothing about an encoding without a mark.
-_FEWEST_BYTES, _EXAMINED_BYTES = 16, 512
+_FEWEST_BYTES, _EXAMINED_BYTES = 32, 512
 #: Letters, marks, numbers, punctuation, symbols and blanks; not controls, nor what is unassigned.
 _TEXT_CATEGORIES = "LMNPSZ"
 _TEXT_CONTROLS = "\t\n\r\f\xad\u200b\u200c\u200d\u200e\u200f\ufeff"
@@ -44,19 +44,26 @@ def wide_encoding(head: bytes | bytearray) -> str | None:
         if head.startswith(mark):
             return encoding
     head = bytes(head[:_EXAMINED_BYTES])
-    nuls = head.count(0)
-    if not nuls or len(head) < _FEWEST_BYTES:
+    if b"\0" not in head or len(head) < _FEWEST_BYTES:
         return None
-    if 4 * nuls < len(head) and _is_text(head.replace(b"\0", b""), "UTF-8"):
+    controls = sum(byte < 32 and byte not in b"\r\n" for byte in head)
+    if 4 * controls < len(head) and _decode(head, "UTF-8") is not None:
         return None  # A NUL inside UTF-8 text is the tokenizer's error.
     return next((name for name in _UNMARKED if _is_text(head, name)), None)
 
 
 def _is_text(head: bytes, encoding: str) -> bool:
     """Return whether bytes are characters that text consists of, some of them ASCII."""
-    try:
-        text = codecs.getincrementaldecoder(encoding)().decode(head)
-    except UnicodeDecodeError:
+    text = _decode(head, encoding)
+    if text is None:
         return False
     others = (c for c in text if unicodedata.category(c)[0] not in _TEXT_CATEGORIES)
     return any(c < "\x80" for c in text) and all(c in _TEXT_CONTROLS for c in others)
+
+
+def _decode(head: bytes, encoding: str) -> str | None:
+    """Return the text, without a character that the end of `head` truncates; None if invalid."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return None

@@ -170,3 +170,11 @@ def test_other_carriage_returns_are_no_question(text: str) -> None:
     for format in ("text", "paragraphs"):
         assert detect("a.txt", format=format)[0] == [format]
     assert detect("a.txt")[0] == ["text"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_columns_are_named_with_the_way_to_convert_them(name: str) -> None:
+    found = question(name, "id,text\n1,A boat.\n")
+    assert f"this is a {name[2:].upper()} file" in found
+    assert "csv.DictReader(open('FILE', newline='')" in found
+    assert detect(name, format="text")[0] == ["text"]

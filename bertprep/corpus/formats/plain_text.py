@@ -21,6 +21,8 @@ _BLANK_CANDIDATE = re.compile(
 #: A carriage return that is no part of a line end of Windows.
 _LONE_RETURN = re.compile(rb"\r(?![\r\n])")
 _FEWEST_LONE_RETURNS = 3
+#: Suffix of files of columns -> argument of Python's csv module.
+_DELIMITERS = {".csv": "", ".tsv": ", delimiter='\\t'"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,6 +79,19 @@ def require_line_feeds(start: FileStart, way_out: str = "") -> None:
         )
 
 
+def _refuse_columns(start: FileStart) -> None:
+    """Raise UsageError if the name says that the lines are rows of several columns."""
+    if start.suffix in _DELIMITERS:
+        delimiter = _DELIMITERS[start.suffix]
+        raise UsageError(
+            f"{start.file.path}: the name says that this is a {start.suffix[1:].upper()} file, and "
+            "as text all its columns would become tokens. Write JSON lines, and name the column "
+            'with --text-field: python -c "import csv, json; [print(json.dumps(row)) for row in '
+            f"csv.DictReader(open('FILE', newline=''){delimiter})]\" > FILE.jsonl; or pass "
+            "--format text if it is text"
+        )
+
+
 class PlainText(BlankLineFormat):
     """Plain text. It is what a file holds unless another format recognizes it."""
 
@@ -89,6 +104,7 @@ class PlainText(BlankLineFormat):
 
     def prepare(self, start: FileStart, options: CorpusOptions) -> InputFile:
         if options.format == "auto":
+            _refuse_columns(start)
             require_line_feeds(start, "; or pass --format text to read it so")
         return super().prepare(start, options)
 
