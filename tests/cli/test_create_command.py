@@ -290,7 +290,7 @@ def test_a_casing_that_does_not_fit_is_a_warning() -> None:
         ("--max-predictions-per-seq 0", r"max_predictions_per_seq must be .* got 0"),
         ("--masked-lm-prob 1.5", r"masked_lm_prob must be between 0 and 1, got 1\.5"),
         ("--short-seq-prob nan", r"short_seq_prob must be between 0 and 1, got nan"),
-        ("--dupe-factor 0", r"dupe_factor must be at least 1, got 0"),
+        ("--dupe-factor 0", r"dupe_factor must be between 1 and 100000, got 0"),
         ("--random-seed -1", r"random_seed must be 0 or more, got -1"),
         ("--workers 0", r"workers must be at least 1, got 0"),
         ("--num-shards 0", r"num_shards must be at least 1, got 0"),

@@ -556,7 +556,7 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("kind", "name", "value", "message"),
     [
-        (TokenizerOptions, "max_input_chars_per_word", 0, "must be at least 1, got 0"),
+        (TokenizerOptions, "max_input_chars_per_word", 0, "must be between 1 and 10000, got 0"),
         (InstanceOptions, "max_seq_length", 4, "must be between 5 and 65536, got 4"),
         (InstanceOptions, "max_seq_length", 65537, "must be between 5 and 65536, got 65537"),
         (InstanceOptions, "masked_lm_prob", -0.01, "must be between 0 and 1, got -0.01"),
@@ -576,7 +576,7 @@ NAN = float("nan")
             129,
             "must be between 1 and max_seq_length (128), got 129",
         ),
-        (InstanceOptions, "dupe_factor", 0, "must be at least 1, got 0"),
+        (InstanceOptions, "dupe_factor", 0, "must be between 1 and 100000, got 0"),
         (InstanceOptions, "random_seed", -1, "must be 0 or more, got -1"),
         (InstanceOptions, "quirks", "some", "must be keep or fix, got some"),
         (CorpusOptions, "encoding_errors", "ignore", "must be strict, replace or skip, got ignore"),
