@@ -113,6 +113,12 @@ class Vocabulary:
             raise UsageError(f"the vocabulary has no {token}. Add it on a line of its own.")
         return self.ids[token]
 
+    @property
+    def ordinary_ids(self) -> np.ndarray:
+        """Return the ids of distinct pieces, as int32[...], without special and unused tokens."""
+        ids = self.ids.items()
+        return np.array([number for token, number in ids if not is_reserved(token)], np.int32)
+
     def replacement_ids(self, ordinary_only: bool) -> np.ndarray:
         """Return the ids that may replace a masked token.
 
@@ -125,14 +131,13 @@ class Vocabulary:
         Raises:
             UsageError: there are none.
         """
-        ids = self.ids.items()
-        chosen = [number for token, number in ids if not (ordinary_only and is_reserved(token))]
-        if not chosen:
+        chosen = self.ordinary_ids if ordinary_only else np.array([*self.ids.values()], np.int32)
+        if not len(chosen):
             raise UsageError(
                 "--quirks fix replaces masked tokens by ordinary pieces, but the vocabulary has "
                 "special and [unused] tokens only: pass another --vocab, or --quirks keep"
             )
-        return np.array(chosen, np.int32)
+        return chosen
 
     def casing_warning(self, lowercase: bool) -> str | None:
         """Return a warning if the case of the pieces does not match the option, else None."""

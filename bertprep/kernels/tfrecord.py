@@ -26,15 +26,8 @@ FEATURES = (
     "masked_lm_weights",
     "next_sentence_labels",
 )
-(
-    _INPUT_IDS,
-    _MASKED_LM_IDS,
-    _MASKED_LM_POSITIONS,
-    _INPUT_MASK,
-    _SEGMENT_IDS,
-    _MASKED_LM_WEIGHTS,
-    _PAIR_LABEL,
-) = range(7)
+_INPUT_IDS, _MASKED_LM_IDS, _MASKED_LM_POSITIONS, _INPUT_MASK = range(4)
+_SEGMENT_IDS, _MASKED_LM_WEIGHTS, _PAIR_LABEL = range(4, 7)
 
 #: Width of a row of `headers`; its last byte is the header's size.
 HEADER_WIDTH = 72

@@ -172,6 +172,11 @@ def describe_header(header: bytes, offset: int) -> str:
         if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in header):
             start = header.decode("ascii").split("\n")[0]
             return f"this is text ({start!r}…), not a TFRecord file"
+        if header[0] == 0x78 and int.from_bytes(header[:2], "big") % 31 == 0:
+            return (
+                "this is a TFRecord file compressed with ZLIB, and bertprep reads plain and GZIP "
+                "ones: write it with compression_type='GZIP'"
+            )
         return "this is not a TFRecord file"
     return "its length field does not match its CRC"
 

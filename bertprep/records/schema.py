@@ -5,6 +5,7 @@ schema.lengths["input_ids"], schema.columns["masked_lm_ids"]
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -14,10 +15,30 @@ from bertprep.errors import BertprepError
 from bertprep.objectives import OBJECTIVES, find_objective
 from bertprep.records.data_set import DataSet
 from bertprep.records.examples import FeatureValues, parse_example
-from bertprep.records.frames import FrameError, read_frames
+from bertprep.records.frames import FrameError, Shard, read_frames
 
 #: The first records of a shard may be damaged, or written by another program.
 RECORDS_TRIED = 100
+#: So many lengths among so many records are no damage: they are not padded.
+_DIFFERENT_LENGTHS, _RECORDS_COMPARED = 4, 10
+
+
+#: Names that other tools give to features, without their v1 and v2 names.
+_OTHER_NAMES = {
+    **dict.fromkeys(("input_ids", "input_word_ids"), ("tokens", "token_ids")),
+    "input_mask": ("attention_mask", "mask"),
+    **dict.fromkeys(("segment_ids", "input_type_ids"), ("token_type_ids", "type_ids")),
+    "masked_lm_positions": ("mlm_positions", "masked_positions"),
+    "masked_lm_ids": ("mlm_labels", "masked_lm_labels", "masked_labels", "labels"),
+    "masked_lm_weights": ("mlm_weights", "masked_weights"),
+    "next_sentence_labels": ("next_sentence_label", "is_random_next", "nsp_labels", "labels"),
+}
+
+
+def _likely_name(name: str, features: Mapping[str, FeatureValues]) -> str:
+    """Return the advice to rename a feature, if there is one that may be it."""
+    likely = next((other for other in _OTHER_NAMES.get(name, ()) if other in features), None)
+    return f"; {likely} may be it: write it as {name}" if likely else ""
 
 
 @dataclass(frozen=True)
@@ -48,16 +69,16 @@ class RecordSchema:
         objective = find_objective(features)
         ids, positions = objective.features[0], "masked_lm_positions"
         names = "v2" if ids.v2_name in features else "v1"
-        for name in (ids.stored_name(names), positions):
+        for name in objective.stored_names(names).values():
             if name not in features:
                 raise ValueError(
                     f"there is no {name} among its features "
-                    f"({', '.join(sorted(features)) or 'none'})"
+                    f"({', '.join(sorted(features)) or 'none'}){_likely_name(name, features)}"
                 )
         length = len(features[ids.stored_name(names)].values)
         schema = cls(length, len(features[positions].values), names, False, objective.name)
         for name, stored in schema.stored_names.items():
-            num_values = len(features[stored].values) if stored in features else 0
+            num_values = len(features[stored].values)
             if num_values != schema.lengths[name]:
                 raise ValueError(
                     f"{stored} has {num_values} values instead of {schema.lengths[name]}"
@@ -119,11 +140,27 @@ def read_schema(data_set: DataSet) -> RecordSchema:
         try:
             for frame in islice(read_frames(shard, check_data=False), RECORDS_TRIED):
                 try:
-                    return RecordSchema.of(parse_example(frame.data))
+                    schema = RecordSchema.of(parse_example(frame.data))
                 except ValueError as error:
                     problem = problem or FrameError(shard, frame.index, frame.offset, str(error))
+                    continue
+                _require_padded(shard, schema)
+                return schema
         except FrameError as error:
             problem = problem or error
     raise problem or BertprepError(
         f"{data_set.name}: there are no records, only empty files. Name other files"
     )
+
+
+def _require_padded(shard: Shard, schema: RecordSchema) -> None:
+    """Raise BertprepError if the first records of a shard have a different length each."""
+    stored, lengths = schema.stored_names["input_ids"], set()
+    with suppress(FrameError, KeyError, ValueError):
+        for frame in islice(read_frames(shard, check_data=False), _RECORDS_COMPARED):
+            lengths.add(len(parse_example(frame.data)[stored].values))
+    if len(lengths) >= _DIFFERENT_LENGTHS:
+        raise BertprepError(
+            f"{shard.path}: {stored} has {min(lengths):,} to {max(lengths):,} values: the records "
+            "are not padded. Write them again, all padded to one length"
+        )

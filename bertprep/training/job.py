@@ -94,6 +94,11 @@ def make_pretrain_job(options: PretrainOptions) -> PretrainJob:
     seed, vocab_size = options.updates.seed, len(vocabulary.tokens)
     train = RecordStream(train_set, vocab_size, seed)
     held_out = RecordStream(eval_set, vocab_size, seed, is_shuffled=False) if eval_set else None
+    if train.schema.max_predictions == 0:
+        raise UsageError(
+            f"{data_set.name}: the records have no masks (masked_lm_positions is empty), so there "
+            "is nothing to predict: create them with --max-predictions-per-seq 20"
+        )
     max_seq_length = max(s.schema.max_seq_length for s in (train, held_out) if s)
     wanted = _wanted_config(options.model, vocabulary, max_seq_length, data_set)
     training = options.training(train.num_records)

@@ -200,8 +200,8 @@ def measure_baselines(
     }
 
 
-def describe_baselines(heads: Sequence[Head], row: Row, vocab_size: int) -> str:
-    """Return the table of the baselines for the terminal."""
+def describe_baselines(heads: Sequence[Head], row: Row, vocab_size: int) -> list[str]:
+    """Return the lines of the table of the baselines for the terminal."""
     which = f"{row['measured_records']:,} held-out records" if row["is_held_out"] else "the same"
     rows = [(f"uniform, ln {vocab_size:,}", row["uniform_loss"], 1 / vocab_size)]
     rows += [
@@ -210,7 +210,7 @@ def describe_baselines(heads: Sequence[Head], row: Row, vocab_size: int) -> str:
     ]
     lines = [f"{name:24}{loss:8.3f}{accuracy:10.1%}" for name, loss, accuracy in rows]
     labels = f"labels of {row['counted_records']:,} records, measured on {which}"
-    return "\n".join([f"{'baseline without context':24}    loss  accuracy  ({labels})", *lines])
+    return [f"{'baseline without context':24}    loss  accuracy  ({labels})", *lines]
 
 
 def _count_labels(

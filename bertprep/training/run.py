@@ -146,7 +146,7 @@ class TrainingRun:
         vocab_size = len(job.vocabulary.tokens)
         row = measure_baselines(job.heads, job.train, job.held_out, vocab_size)
         self._metrics.write("baseline", 0, {}, row)
-        self._report(describe_baselines(job.heads, row, vocab_size))
+        self._report(*describe_baselines(job.heads, row, vocab_size))
 
     def _make_up_evaluation(self) -> None:
         """Evaluate at the step of the checkpoint if a signal interrupted that."""

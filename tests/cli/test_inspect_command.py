@@ -186,7 +186,7 @@ def test_compare_has_the_exit_statuses_of_diff() -> None:
 
 def test_every_option_has_a_flag_with_its_default_and_help() -> None:
     command = main.commands["inspect"]
-    flags = {parameter.name: parameter for parameter in command.params}
+    flags = {each.name: each for each in command.params if each.expose_value}
     options = {field.name: field.default for field in fields(InspectOptions)}
     assert set(flags) == set(options)
     context = click.Context(command, info_name="inspect")

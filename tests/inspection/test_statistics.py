@@ -360,6 +360,22 @@ def test_broken_data_has_anomalies(
 # Text and JSON.
 
 
+def test_what_never_happens_is_an_anomaly_once(
+    good_records: list[Record], sample_vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    once = iter([len(sample_vocabulary.tokens) + 7])
+
+    def change(record: Record) -> None:
+        record["input_ids"][5] = next(once, record["input_ids"][5])
+
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(broken(good_records, change))
+    (tmp_path / "vocab.txt").write_bytes(sample_vocabulary.data)
+    statistics = measured(path)
+    assert statistics.counts.outside_vocabulary == 1
+    assert found(statistics, "outside_vocabulary").is_anomaly
+
+
 def text_of(path: Path, style: Callable[..., str] = plain) -> list[str]:
     return list(show_statistics(InspectOptions((str(path),), quiet=True, workers=1), style))
 

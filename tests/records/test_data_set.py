@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -428,14 +429,24 @@ def test_no_schema_without_records(tmp_path: Path) -> None:
     [
         ({}, "there is no input_ids among its features (none)"),
         ({"a": [1], "x": [2]}, "there is no input_ids among its features (a, x)"),
-        ({"input_ids": [1]}, "there is no masked_lm_positions among its features (input_ids)"),
+        ({"input_ids": [1]}, "there is no input_mask among its features (input_ids)"),
         (
             {"input_word_ids": [1], "masked_lm_positions": [2], "input_mask": [1]},
-            "input_type_ids has 0 values instead of 1",
+            "there is no input_type_ids among its features (input_mask, input_word_ids, "
+            "masked_lm_positions)",
         ),
         (
-            {"input_ids": [1, 2], "masked_lm_positions": [2], "input_mask": [1]},
-            "input_mask has 1 values instead of 2",
+            {"attention_mask": [1], "input_ids": [1]},
+            "there is no input_mask among its features (attention_mask, input_ids); "
+            "attention_mask may be it: write it as input_mask",
+        ),
+        (
+            {
+                **{name: [1, 2] for name in ("input_ids", "input_mask")},
+                **{name: [1] for name in ("masked_lm_positions", "masked_lm_ids")},
+                **{"segment_ids": [0], "masked_lm_weights": [1], "next_sentence_labels": [0]},
+            },
+            "segment_ids has 1 values instead of 2",
         ),
     ],
 )
@@ -451,6 +462,28 @@ def test_features_that_are_no_schema(
     data_set = find_data_set([str(path)])
     expected = f"{path}: record 0 at byte 0: {problem}"
     assert problem_of(lambda: read_schema(data_set), FrameError) == expected
+
+
+def test_records_that_are_not_padded(records: list[bytes], tmp_path: Path) -> None:
+    # No length repeats: this is how they were written, and no damage.
+    path, parts = tmp_path / "a.tfrecord", []
+    for size in (9, 11, 14, 12, 13):
+        values: Record = {n: [1] * size for n in ("input_ids", "input_mask", "segment_ids")}
+        values |= {name: [1] for name in ("masked_lm_positions", "masked_lm_ids")}
+        values |= {"masked_lm_weights": [1.0], "next_sentence_labels": [0]}
+        parts.append(encoded(values))
+    path.write_bytes(frames(parts))
+    data_set = find_data_set([str(path)])
+    problem = problem_of(lambda: read_schema(data_set), BertprepError)
+    assert problem.startswith(f"{path}: input_ids has 9 to 14 values: the records are not padded.")
+
+
+def test_a_file_that_tensorflow_compressed_with_zlib(tmp_path: Path) -> None:
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(zlib.compress(frame(b"a record" * 9)))
+    problem = problem_of(lambda: find_data_set([str(path)]), FrameError)
+    assert "compressed with ZLIB" in problem
+    assert "compression_type='GZIP'" in problem
 
 
 # Frames.

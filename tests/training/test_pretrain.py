@@ -236,7 +236,8 @@ except SystemExit as end:
 
 
 def test_every_option_has_a_flag_with_its_default_and_help() -> None:
-    parameters = {parameter.name: parameter for parameter in main.commands["pretrain"].params}
+    params = main.commands["pretrain"].params
+    parameters = {parameter.name: parameter for parameter in params if parameter.expose_value}
     options = [
         (field, kind)
         for kind in (PretrainOptions, UpdateOptions)
@@ -427,7 +428,8 @@ def test_a_run_can_be_exported_and_initialize_another(run: Path, tmp_path: Path)
     lines = result.stderr.splitlines()
     assert lines[0].startswith("Note: no held-out records, so only the training loss is measured")
     assert lines[1] == f"initialized with the weights of {run} (step 45)"
-    assert lines[2].endswith("measured on the same)")
+    assert lines[2].endswith(" records, measured on the same)")
+    assert len(lines) == 6
     rows = rows_of(tmp_path / "b")
     assert [(row["split"], row["step"]) for row in rows] == [("baseline", 0), ("train", 1)]
     # The first update of a warm-up has the rate 0: these are the weights that it began with.

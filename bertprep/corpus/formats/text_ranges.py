@@ -5,6 +5,7 @@ or after it. Only the text between a nominal cut and its boundary is searched: a
 more than a read. Memory: a block, and the document that it ends with.
 """
 
+import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -131,7 +132,7 @@ class TextFormat(Format):
     def _refuse(self, file: InputFile, options: CorpusOptions, offset: int) -> NoReturn:
         """Raise an error about the document at byte `offset`, which may start in another split."""
         document_line, end, is_between = 1, 0, True
-        for number, line in numbered_lines(file, 0):
+        for number, line in numbered_lines(file, 0, offset + _SEARCH_BYTES):
             if is_between and line.strip():
                 document_line, is_between = number, False
             end += len(line) + 1
@@ -159,21 +160,30 @@ def line_number(file: InputFile, offset: int) -> int:
     return line
 
 
-def numbered_lines(file: InputFile, offset: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines from byte `offset` on, which starts one, with their numbers from 1.
+def numbered_lines(
+    file: InputFile, offset: int, end: int = sys.maxsize
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines in bytes [offset, end) of the text, with their numbers from 1.
 
     Slow, for messages: the file is read from its start.
+
+    Args:
+        offset: the start of a line.
+        end: the line that holds this byte is truncated there, and is the last one.
     """
-    number, tail = 1, b""
+    number, position, tail = 1, 0, bytearray()
     for piece in read_text(file):
-        if offset >= len(piece):
-            number += piece.count(b"\n")
-            offset -= len(piece)
-            continue
-        number += piece.count(b"\n", 0, offset)
-        *lines, tail = (tail + piece[offset:]).split(b"\n")
-        offset = 0
-        for line in lines:
-            yield number, line
-            number += 1
-    yield number, tail
+        start, position = position, position + len(piece)
+        skipped = min(max(0, offset - start), len(piece))
+        number += piece.count(b"\n", 0, skipped)
+        head, newline, rest = piece[skipped : max(0, end - start)].partition(b"\n")
+        tail += head
+        if newline:
+            *lines, last = [bytes(tail), *rest.split(b"\n")]
+            tail = bytearray(last)
+            for line in lines:
+                yield number, line
+                number += 1
+        if position >= end:
+            break
+    yield number, bytes(tail)

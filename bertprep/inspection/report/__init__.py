@@ -234,5 +234,5 @@ def _figures(statistics: Statistics) -> dict[str, str]:
 def _never_used(statistics: Statistics) -> list[str]:
     """Return the ordinary pieces that no record has."""
     vocabulary, pieces = statistics.vocabulary, statistics.counts.pieces
-    ordinary = vocabulary.replacement_ids(ordinary_only=True)
+    ordinary = vocabulary.ordinary_ids
     return [vocabulary.tokens[i] for i in ordinary[pieces[ordinary] == 0].tolist()]

@@ -286,7 +286,7 @@ def _kinds(vocabulary: Vocabulary) -> np.ndarray:
     continues = [token.startswith("##") for token in vocabulary.tokens]
     kinds = np.array(continues, np.uint8) * np.uint8(kernel.CONTINUES)
     is_reserved = np.ones(len(kinds), bool)
-    is_reserved[vocabulary.replacement_ids(ordinary_only=True)] = False
+    is_reserved[vocabulary.ordinary_ids] = False
     kinds[is_reserved] |= kernel.RESERVED
     for token in ("[PAD]", "[CLS]", "[SEP]", "[MASK]"):
         if token in vocabulary.ids:

@@ -28,6 +28,8 @@ from bertprep.inspection.statistics.mask_expectations import expect_masks
 #: Random next sentences: half of the chunks of several sentences, and all chunks of one. No text
 #: has only such chunks, unless its documents are single sentences or longer than a record.
 _LEAST_RANDOM, _MOST_RANDOM = 0.5, 0.98
+#: Fewer records may have one label by chance.
+_FEW_RECORDS = 50
 #: Ways to mask a record of many words and masks, at least.
 _WAYS = 1e9
 _MANY_UNKNOWN = 0.01
@@ -93,6 +95,8 @@ def _next_sentence(data: Statistics) -> list[Finding]:
     assert data.objective.pair_label is not None
     key, name = data.objective.pair_label.count, "random next sentence"
     finding = data.share(key, name, num_random, records, *bounds, meaning=meaning)
+    if num_random in (0, records) and records >= _FEW_RECORDS:
+        finding = replace(finding, is_anomaly=True, note=meaning)
     if key in data.manifest_counts and not finding.is_anomaly:
         known = data.manifest_counts[key] / records
         if abs(finding.value - known) > ANOMALY_DISTANCE:
@@ -124,7 +128,7 @@ def _segments(data: Statistics) -> list[Finding]:
 def _text(data: Statistics) -> list[Finding]:
     counts = data.counts
     records, all_pieces = counts.records, int(counts.pieces.sum())
-    pieces = counts.pieces[data.vocabulary.replacement_ids(ordinary_only=True)]
+    pieces = counts.pieces[data.vocabulary.ordinary_ids]
     used = int((pieces > 0).sum())
     unknown = data.share("unknown", "[UNK]", counts.unknown, all_pieces)
     note = _UNKNOWN if unknown.value > _MANY_UNKNOWN else ""

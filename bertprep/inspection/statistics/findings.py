@@ -143,7 +143,8 @@ class Statistics:
             return finding
         high = low if high is None else high
         p = share_p(count, total, low, high, self.duplicates.copies) if total else None
-        is_off = is_anomaly(p, max(low - value, value - high, 0.0))
+        # What never happens is an anomaly if it happens once.
+        is_off = count > 0 if high == 0.0 else is_anomaly(p, max(low - value, value - high, 0.0))
         note = meaning if is_off else ""
         return replace(finding, expected=_percents(low, high), p=p, is_anomaly=is_off, note=note)
 

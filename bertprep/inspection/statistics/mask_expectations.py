@@ -62,8 +62,8 @@ def _probabilities(
         ordinary_only: replacements are neither special nor unused tokens.
         special_labels: the share of the labels that are such tokens.
     """
-    num_ordinary = len(vocabulary.replacement_ids(ordinary_only=True))
-    num = max(1, len(vocabulary.replacement_ids(ordinary_only)))
+    num_ordinary = len(vocabulary.ordinary_ids)
+    num = max(1, num_ordinary if ordinary_only else len(vocabulary.ids))
     # The drawn token may be the original one, or [MASK].
     own = (1.0 - special_labels if ordinary_only else 1.0) / num
     mask = 0.0 if ordinary_only else 1.0 / num
