@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= /tmp/bertprep-demo
 DEMO_RUN ?= $(DEMO)-run
 
-.PHONY: demo test test-spark test-wheel lint check bench bench-spark golden interop reference docs install clean
+.PHONY: demo test test-spark test-wheel campaign lint check bench bench-spark golden interop reference docs install clean
 
 install: $(VENV)/.installed
 
@@ -42,6 +42,12 @@ test-spark: install
 # The wheel in empty environments, with and without extras: downloads them.
 test-wheel: install
 	BERTPREP_TEST_WHEEL=1 $(BIN)/python -m pytest tests/test_wheel.py
+
+# Seeded tries against the commands: mutated inputs, kills, limits, equality (tests/campaign/).
+SECONDS ?= 120
+SEED ?= 1
+campaign: install
+	PYTHONPATH=tests/support $(BIN)/python tests/campaign --seconds $(SECONDS) --seed $(SEED)
 
 # Format, lint rules and types.
 lint: install

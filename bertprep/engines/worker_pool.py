@@ -56,6 +56,8 @@ class Failed:
     def from_error(cls, error: BaseException) -> "Failed":
         """Describe the error that is being handled."""
         words = "".join(traceback.format_exception_only(error))
+        if isinstance(error, OSError) and error.strerror:
+            words = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
         return cls(" ".join(words.split()), traceback.format_exc())
 
 

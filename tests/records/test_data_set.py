@@ -468,7 +468,9 @@ def test_records_that_are_not_padded(records: list[bytes], tmp_path: Path) -> No
     # No length repeats: this is how they were written, and no damage.
     path, parts = tmp_path / "a.tfrecord", []
     for size in (9, 11, 14, 12, 13):
-        values: Record = {n: [1] * size for n in ("input_ids", "input_mask", "segment_ids")}
+        values: dict[str, list[Any]] = {
+            n: [1] * size for n in ("input_ids", "input_mask", "segment_ids")
+        }
         values |= {name: [1] for name in ("masked_lm_positions", "masked_lm_ids")}
         values |= {"masked_lm_weights": [1.0], "next_sentence_labels": [0]}
         parts.append(encoded(values))
@@ -481,7 +483,7 @@ def test_records_that_are_not_padded(records: list[bytes], tmp_path: Path) -> No
 def test_a_file_that_tensorflow_compressed_with_zlib(tmp_path: Path) -> None:
     path = tmp_path / "a.tfrecord"
     path.write_bytes(zlib.compress(frame(b"a record" * 9)))
-    problem = problem_of(lambda: find_data_set([str(path)]), FrameError)
+    problem = problem_of(lambda: read_schema(find_data_set([str(path)])), FrameError)
     assert "compressed with ZLIB" in problem
     assert "compression_type='GZIP'" in problem
 

@@ -5,6 +5,7 @@ column is read, in batches of about a megabyte. pyarrow is an extra, imported wh
 Cost: 3 ns per byte with documents of 3 KB. Memory: four times a block, and the largest document.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -224,7 +225,8 @@ def _open(file: InputFile) -> Iterator["pyarrow.parquet.ParquetFile"]:
             raise
         if isinstance(error, OSError) and error.errno:
             raise MachineError(f"{file.path}: cannot be read ({error.strerror})") from error
-        reason = str(error).splitlines()[0].rstrip(".")
+        # Without the names of the library's own exceptions.
+        reason = re.sub(r"\w+Exception: ", "", str(error).splitlines()[0]).rstrip(".")
         raise BertprepError(
             f"{file.path}: not a readable parquet file ({reason}). Download or write the file again"
         ) from error
