@@ -129,7 +129,7 @@ def _one_sentence(evidence: Evidence, limit: float) -> str | None:
         )
     which = "every document has" if share == 1 else f"{min(share, 0.99):.0%} of the documents have"
     effect = "no instance has" if share == 1 else "their instances never have"
-    return f"{which} one sentence{where}, so {effect} an actual next sentence. {_advice(evidence)}"
+    return f"{which} one sentence{where}, so {effect} a true next sentence. {_advice(evidence)}"
 
 
 def _advice(evidence: Evidence) -> str:
