@@ -584,7 +584,7 @@ def test_quiet_says_nothing() -> None:
         (
             b"One.\n\nTwo.\n\nThree.\n",
             [],
-            "every document has one sentence (for example a.txt:1), so no instance has an actual "
+            "every document has one sentence (for example a.txt:1), so no instance has a true "
             "next sentence. Put empty lines between documents, not between sentences",
         ),
         (

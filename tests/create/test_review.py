@@ -384,7 +384,7 @@ def test_a_resumed_run_reports_everything_at_its_end(monkeypatch: pytest.MonkeyP
     lines = create("a.txt").stderr.splitlines()
     assert len(lines) == 3
     assert lines[0] == "out: resuming an earlier run"
-    assert lines[1].startswith("Warning: every document has one sentence, so no instance has an ")
+    assert lines[1].startswith("Warning: every document has one sentence, so no instance has a ")
     assert re.match(r"Warning: 1\d\.\d% of the tokens are \[UNK\]: does the vocabulary", lines[2])
 
 

@@ -225,7 +225,7 @@ def test_a_replaced_worker_is_set_up_too(tmp_path: Path) -> None:
         (partial(fail, ValueError("odd\nvalue"), 0), "ValueError: odd value"),
         (
             partial(fail, OSError(errno.EIO, "I/O error", "a.txt"), 0),
-            "[Errno 5] I/O error: 'a.txt'",
+            "I/O error: a.txt",
         ),
         (partial(fail, MemoryError(), 0), "MemoryError"),
         (partial(fail, KeyboardInterrupt(), 0), "KeyboardInterrupt"),
