@@ -14,15 +14,16 @@ from typing import Any
 import click
 
 from bertprep.errors import UsageError
-from bertprep.json_files import read_json, require_shape
+from bertprep.json_files import COUNT, read_json, require_shape
 
 #: Parts of a plan whose keys are fields of options.
 _PARTS = ("corpus", "tokenizer", "instances", "records")
+_NUMBERS = {"num_partitions": COUNT, "num_shards": COUNT, "eval_fraction": float}
 _PLAN = {
     **dict.fromkeys(_PARTS, dict),
     "instances": {"masking": str},
     "inputs": [{"path": str}],
-    "partitions": {"num_partitions": int, "eval_fraction": float},
+    "partitions": _NUMBERS,
 }
 
 
@@ -47,7 +48,12 @@ def _set_defaults(context: click.Context, parameter: click.Parameter, path: Path
     if path is None:
         return
     names = _names(context.command)
-    values = _from_plan(path) if path.suffix == ".json" else _from_toml(path, context.command)
+    if path.suffix != ".json":
+        values = _from_toml(path, context.command)
+    elif context.command.name == "create":
+        values = _from_plan(path)
+    else:
+        raise UsageError(f"{path}: a plan is for bertprep create; --config takes a TOML file here")
     context.default_map = {
         names[name]: value for name, value in values.items() if name in names and value is not None
     }
@@ -72,9 +78,10 @@ def _from_toml(path: Path, command: click.Command) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"{path}: is not valid TOML: {error}") from None
     # A table named after a command is for this one; one file may serve several commands.
-    own = table.get(str(command.name), {})
     shared = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    values = {name.replace("-", "_"): value for name, value in (shared | dict(own)).items()}
+    own = table.get(str(command.name), {})
+    given = shared | (own if isinstance(own, dict) else {})
+    values = {name.replace("-", "_"): value for name, value in given.items()}
     known = _names(command)
     for name in values:
         if name not in known:
@@ -87,11 +94,11 @@ def _from_plan(path: Path) -> dict[str, Any]:
     content = read_json(path, dict, "Name the plan.json of a data set")
     plan = content.get("plan", content)
     require_shape(plan, str(path), _PLAN, "Name the plan.json of a data set")
-    if "sha256" in plan["inputs"][-1]:
+    if any("sha256" in file for file in plan["inputs"]):
         raise UsageError(f"{path}: has too many files to list them; pass CORPUS as well")
     values = {name: value for part in _PARTS for name, value in plan[part].items()}
     values["inputs"] = [file["path"] for file in plan["inputs"]]
     values["whole_word_mask"] = values["masking"] == "whole-word"
-    values |= {name: plan["partitions"][name] for name in ("num_partitions", "eval_fraction")}
+    values |= {name: plan["partitions"][name] for name in _NUMBERS}
     vocabulary = path.with_name("vocab.txt")
     return values | ({"vocab": str(vocabulary)} if vocabulary.exists() else {})

@@ -54,12 +54,12 @@ from bertprep.model.weights import (
     weight_names,
     weights_by_name,
 )
+from bertprep.storage.containers import HEAD_BYTES, find_container
 from bertprep.storage.plans import encode
 from bertprep.vocab import Vocabulary
 
 _HUGGING_FACE_CONFIG, _HUGGING_FACE_WEIGHTS = "config.json", "model.safetensors"
 _INDEX = f"{_HUGGING_FACE_WEIGHTS}.index.json"
-_LFS_POINTER = b"version https://git-lfs"
 _DECODER = "cls.predictions.decoder."
 _BIAS = "cls.predictions.bias"
 _WORD_EMBEDDINGS = "bert.embeddings.word_embeddings.weight"
@@ -148,8 +148,8 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     except (SafetensorError, AttributeError, TypeError) as error:
         reason: object = error
         with open(path, "rb") as start:
-            if start.read(len(_LFS_POINTER)) == _LFS_POINTER:
-                reason = "it is a Git LFS pointer. Fetch its content: git lfs pull"
+            if container := find_container(start.read(HEAD_BYTES)):
+                reason = f"it is {container.kind}. {container.advice}"
         raise UsageError(f"{path}: cannot be read: {reason}") from None
     return found
 

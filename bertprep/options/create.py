@@ -69,7 +69,7 @@ class InstanceOptions(Options):
     )
     quirks: str = option(
         "keep",
-        "Keep three oddities of the reference, or fix them (see the README).",
+        "Keep three oddities of the reference, or fix them.",
         group="Records",
         choices=("keep", "fix"),
     )

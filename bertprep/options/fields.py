@@ -4,7 +4,7 @@
     class RecordOptions(Options):
         compression: str = option("none", "Shard compression.", choices=("none", "gzip"))
 
-The check on construction, the command-line flag, its help and the reference in the README follow
+The check on construction, the command-line flag, its help and the tables in docs/ follow
 from the field.
 """
 

@@ -1,7 +1,7 @@
 """Write the tokenizer files that transformers reads.
 
 The tokenizer of transformers differs in ways that the files cannot change: for special tokens that
-are spelled out, long words, final sigmas, private use and newer characters. The README lists all.
+are spelled out, long words, final sigmas, private use and newer characters. All: docs/export.md.
 
 Source: `save_pretrained` of transformers' BertTokenizer.
 """

@@ -9,6 +9,7 @@ marks. Only characters are examined, each one once: 30,000 pieces take 30 ms.
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import NamedTuple
 
 from bertprep.options import TokenizerOptions
@@ -132,6 +133,7 @@ def _cause(piece: str, kinds: dict[str, str], longest: int) -> str:
     return next((name for name in CAUSES if name in present), "")
 
 
+@lru_cache(1)  # several checks of one review ask
 def unreachable_warning(vocabulary: Vocabulary, options: TokenizerOptions) -> str | None:
     """Return a warning if too many pieces are unreachable for one reason, else None."""
     unreachable = find_unreachable(vocabulary, options)

@@ -68,6 +68,8 @@ def test_the_plan_of_a_data_set_repeats_it(config: Path, tmp_path: Path) -> None
     [
         ("a.toml", "dup-factor = 1", "create has no option dup_factor: see create -h"),
         ("a.toml", "dupe-factor = many", "is not valid TOML: Invalid value (at line 1, column 15)"),
+        ("a.toml", "create = 3", "create has no option create: see create -h"),
+        ("a.json", "{}", "corpus must be an object, is missing. Name the plan.json"),
         ("a.json", "[]", "this file must be an object, got []. Name the plan.json of a data set"),
         ("a.json", '{"corpus": {}, "tokenizer": 3}', "tokenizer must be an object, got 3. Name"),
         ("a.json", "[" * 100_000, "more than 64 levels of JSON. Name the plan.json"),
@@ -108,3 +110,20 @@ def test_help_of_a_command_is_its_own_help() -> None:
 
 def test_the_version_has_a_short_flag() -> None:
     assert run("-V").output == run("--version").output
+
+
+def test_a_plan_is_for_create_alone(config: Path, tmp_path: Path) -> None:
+    assert run("create", "--config", config, "-o", tmp_path / "out").exit_code == 0
+    plan = tmp_path / "out" / "plan.json"
+    done = run("vocab", "--config", plan, "-o", tmp_path / "v.txt")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"Error: {plan}: a plan is for bertprep create")
+
+
+def test_a_plan_without_inputs_asks_for_them(config: Path, tmp_path: Path) -> None:
+    assert run("create", "--config", config, "-o", tmp_path / "out").exit_code == 0
+    plan = tmp_path / "out" / "plan.json"
+    plan.write_text(json.dumps(json.loads(plan.read_bytes()) | {"inputs": []}))
+    done = run("create", "--config", plan, "-o", tmp_path / "again")
+    assert done.exit_code == 2
+    assert "Missing argument 'CORPUS...'" in done.stderr

@@ -83,7 +83,7 @@ class Resource:
 def make_job(*arguments):
     Resource()
     import time
-    time.sleep(600)
+    time.sleep(6000)
 pipeline.make_job = make_job
 """,
     "at the end": """

@@ -152,6 +152,11 @@ def test_wikiextractor_has_two_forms() -> None:
         assert detect(name, format="wikiextractor")[0] == [expected]
 
 
+def test_bytes_that_are_no_text_are_not_taken_for_old_line_ends() -> None:
+    Path("a.txt").write_bytes(b"One\rTwo\r\xff\x00Three\r\r" * 50)
+    assert detect("a.txt")[0] == ["text"]  # whose reader names the first NUL
+
+
 def test_lines_that_end_in_a_carriage_return_alone_are_named() -> None:
     text = "One line.\rAnother.\r\rA document.\rIts end.\r"
     for name, data in (("a.txt", text.encode()), ("a.gz", gzip.compress(text.encode()))):

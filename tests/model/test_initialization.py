@@ -346,7 +346,7 @@ def test_weights_of_8_bits_are_refused(hub: Path) -> None:
 
 def test_a_pointer_in_place_of_the_weights_is_named(hub: Path) -> None:
     (hub / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha\n")
-    with pytest.raises(UsageError, match=r"is a Git LFS pointer. Fetch its content: git lfs pull"):
+    with pytest.raises(UsageError, match=r"is a Git LFS pointer, .* git lfs pull"):
         read_pretrained(hub)
 
 

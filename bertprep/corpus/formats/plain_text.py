@@ -70,7 +70,8 @@ class BlankLineFormat(TextFormat):
 def require_line_feeds(start: FileStart, way_out: str = "") -> None:
     """Raise UsageError if most lines at the start of a file end in a carriage return alone."""
     text = start.text
-    lone = len(_LONE_RETURN.findall(text)) if b"\r" in text else 0
+    # A NUL is no text: the tokenizer's error names it.
+    lone = 0 if b"\0" in text else len(_LONE_RETURN.findall(text))
     if lone >= _FEWEST_LONE_RETURNS and lone > text.count(b"\n"):
         raise UsageError(
             f"{start.file.path}: the lines end in a carriage return (CR, \\r) alone, and bertprep, "
